@@ -1,0 +1,2 @@
+include(GNUInstallDirs)
+install(TARGETS kscpush RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

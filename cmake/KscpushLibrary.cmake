@@ -1,0 +1,40 @@
+# One static library per top-level folder: kscpush_library(core DEPENDS ...) compiles core/**/*.cpp.
+
+add_library(kscpush_warnings INTERFACE)
+target_compile_options(
+  kscpush_warnings
+  INTERFACE -Wall
+            -Wextra
+            -Wpedantic
+            -Wshadow
+            -Wconversion
+            -Wold-style-cast
+            -Wnon-virtual-dtor
+            -Woverloaded-virtual
+            $<$<BOOL:${KSCPUSH_WERROR}>:-Werror>)
+
+if(KSCPUSH_SANITIZE)
+  add_compile_options(-fsanitize=${KSCPUSH_SANITIZE} -fno-omit-frame-pointer
+                      -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${KSCPUSH_SANITIZE})
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+function(kscpush_library folder)
+  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
+  list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/cli/main.cpp)
+  if(NOT sources)
+    add_library(kscpush_${folder} INTERFACE)
+    target_link_libraries(kscpush_${folder} INTERFACE ${ARG_DEPENDS})
+    target_include_directories(kscpush_${folder} INTERFACE ${PROJECT_SOURCE_DIR})
+    return()
+  endif()
+  add_library(kscpush_${folder} STATIC ${sources})
+  target_include_directories(kscpush_${folder} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(kscpush_${folder} PUBLIC ${ARG_DEPENDS} PRIVATE kscpush_warnings)
+endfunction()

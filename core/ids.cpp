@@ -1,0 +1,77 @@
+#include "core/ids.hpp"
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <stdexcept>
+
+namespace kscpush {
+namespace {
+
+bool id_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+         c == '_' || c == ':' || c == '-';
+}
+
+constexpr std::string_view kCrockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+}  // namespace
+
+bool DeviceId::valid(std::string_view text) {
+  return !text.empty() && text.size() <= kMaxLength && std::ranges::all_of(text, id_char);
+}
+
+Result<DeviceId> DeviceId::parse(std::string_view text) {
+  if (valid(text)) return DeviceId(text);
+  return fail({ErrorCode::kUsage, fmt::format("'{}' is not a device id", text.substr(0, 160)),
+               "a device id is 1 to 128 letters, digits, '.', '_', ':' or '-'"});
+}
+
+Result<Port> Port::from(std::int64_t number) {
+  if (number >= 1 && number <= 65535) return Port(static_cast<std::uint16_t>(number));
+  return fail({ErrorCode::kUsage, fmt::format("port {} is out of range", number),
+               "a port is a number from 1 to 65535; a push server's usual one is 13295"});
+}
+
+Result<Port> Port::parse(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return fail({ErrorCode::kUsage, fmt::format("'{}' is not a port", text.substr(0, 40)),
+                 "a port is a number from 1 to 65535; a push server's usual one is 13295"});
+  }
+  return from(number);
+}
+
+Ulid Ulid::generate(WallTime now) {
+  std::array<unsigned char, 16> bytes{};
+  const auto ms = static_cast<std::uint64_t>(now.time_since_epoch().count());
+  for (std::size_t i = 0; i < 6; ++i) bytes[i] = static_cast<unsigned char>(ms >> (8 * (5 - i)));
+  // Without randomness identifiers could collide and a push be taken for another's duplicate.
+  if (RAND_bytes(bytes.data() + 6, 10) != 1) throw std::runtime_error("no random numbers");
+  std::string text(kLength, '0');
+  // 26 characters of 5 bits hold 130 bits; the two leading ones are zero.
+  for (std::size_t i = 0; i < kLength; ++i) {
+    unsigned value = 0;
+    for (std::size_t bit = i * 5; bit < i * 5 + 5; ++bit) {
+      const unsigned set = bit < 2 ? 0U : (bytes[(bit - 2) / 8] >> (7 - (bit - 2) % 8)) & 1U;
+      value = value << 1 | set;
+    }
+    text[i] = kCrockford[value];
+  }
+  return Ulid(std::move(text));
+}
+
+Result<Ulid> Ulid::parse(std::string_view text) {
+  const bool fits =
+      text.size() == kLength && text[0] <= '7' && std::ranges::all_of(text, [](char c) {
+        return kCrockford.find(c) != std::string_view::npos;
+      });
+  if (fits) return Ulid(std::string(text));
+  return fail({ErrorCode::kUsage, fmt::format("'{}' is not a push id", text.substr(0, 60)),
+               "a push id is a ULID: 26 characters of digits and capital letters"});
+}
+
+}  // namespace kscpush

@@ -1,0 +1,103 @@
+#include "core/push.hpp"
+
+#include <algorithm>
+
+namespace kscpush {
+namespace {
+
+constexpr std::array<std::string_view, kPushStates> kStateNames{
+    "accepted", "stored",     "sent",      "acked",    "started",       "completed",
+    "expired",  "superseded", "cancelled", "rejected", "undeliverable", "failed"};
+
+// Parses an object; whatever is wrong with it is the sender's fault and says so.
+Result<nlohmann::json> parse_object(std::string_view text) {
+  nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (json.is_object()) return json;
+  return fail(ErrorCode::kUsage, "not a JSON object");
+}
+
+Result<Ulid> id_of(const nlohmann::json& json) {
+  const auto found = json.find("id");
+  if (found == json.end() || !found->is_string()) {
+    return fail(ErrorCode::kUsage, "'id' is missing or not a string");
+  }
+  return Ulid::parse(found->get_ref<const std::string&>());
+}
+
+std::string field(const nlohmann::json& json, const char* name) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::int64_t number(const nlohmann::json& json, const char* name, std::int64_t otherwise) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_number_integer() ? found->get<std::int64_t>() : otherwise;
+}
+
+}  // namespace
+
+const PushKindRow* find_push_kind(std::string_view kind) {
+  const auto* const found = std::ranges::find(kPushKinds, kind, &PushKindRow::kind);
+  return found == kPushKinds.end() ? nullptr : found;
+}
+
+std::string_view to_string(PushState state) {
+  return kStateNames.at(static_cast<std::size_t>(state));
+}
+
+std::optional<PushState> push_state_from_name(std::string_view name) {
+  const auto* const found = std::ranges::find(kStateNames, name);
+  if (found == kStateNames.end()) return std::nullopt;
+  return static_cast<PushState>(found - kStateNames.begin());
+}
+
+bool is_final(PushState state) { return state >= PushState::kCompleted; }
+
+std::string encode(const PushMessage& message) {
+  return nlohmann::json{{"v", 1},
+                        {"id", message.id.str()},
+                        {"kind", message.kind},
+                        {"attempt", message.attempt},
+                        {"ttl", message.ttl.count()},
+                        {"params", message.params}}
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Result<PushMessage> decode_push(std::string_view text) {
+  auto json = parse_object(text);
+  if (!json) return fail(json.error());
+  auto id = id_of(*json);
+  if (!id) return fail(id.error());
+  if (number(*json, "v", 0) != 1) return fail(ErrorCode::kUsage, "'v' is not 1");
+  PushMessage message{*id, field(*json, "kind"),
+                      static_cast<int>(std::clamp<std::int64_t>(number(*json, "attempt", 1), 1,
+                                                                1'000'000)),
+                      std::chrono::seconds(number(*json, "ttl", 0)),
+                      nlohmann::json::object()};
+  if (message.kind.empty()) return fail(ErrorCode::kUsage, "'kind' is missing");
+  if (const auto params = json->find("params"); params != json->end()) {
+    if (!params->is_object()) return fail(ErrorCode::kUsage, "'params' is not an object");
+    message.params = *params;
+  }
+  return message;
+}
+
+std::string encode(const PushAnswer& answer) {
+  nlohmann::json json{{"id", answer.id.str()}, {"status", to_string(answer.status)}};
+  if (!answer.result.is_null()) json["result"] = answer.result;
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Result<PushAnswer> decode_answer(std::string_view text) {
+  auto json = parse_object(text);
+  if (!json) return fail(json.error());
+  auto id = id_of(*json);
+  if (!id) return fail(id.error());
+  const auto status = push_state_from_name(field(*json, "status"));
+  const bool fits = status == PushState::kStarted || status == PushState::kCompleted ||
+                    status == PushState::kFailed;
+  if (!fits) return fail(ErrorCode::kUsage, "'status' is not started, completed or failed");
+  return PushAnswer{*id, *status, json->value("result", nlohmann::json())};
+}
+
+}  // namespace kscpush

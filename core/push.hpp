@@ -1,0 +1,79 @@
+// Push messages: what goes to a device, what it answers, and the states in between.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/ids.hpp"
+
+namespace kscpush {
+
+// What is promised differs by class (docs/architecture.md, "Delivery").
+enum class PushClass : std::uint8_t {
+  kWake,   // content-free, collapses, waits for the device
+  kRpc,    // needs the device now; waits only if a time to live is asked for
+  kState,  // desired state; level-triggered
+};
+
+struct PushKindRow {
+  std::string_view kind;
+  PushClass push_class;
+  std::chrono::seconds default_ttl;  // 0: online only
+};
+
+// The one table of kinds. The longest time to live of any push is kMaxTtl.
+inline constexpr std::chrono::seconds kMaxTtl = std::chrono::hours(48);
+inline constexpr std::array kPushKinds{
+    PushKindRow{"sync", PushClass::kWake, std::chrono::minutes(15)},
+    PushKindRow{"ping", PushClass::kRpc, std::chrono::seconds(0)},
+};
+[[nodiscard]] const PushKindRow* find_push_kind(std::string_view kind);
+
+// The life of a push; the order of the first six is the order in time. Numbers are stored on disk.
+enum class PushState : std::uint8_t {
+  kAccepted = 0,
+  kStored = 1,
+  kSent = 2,     // written to the device's connection
+  kAcked = 3,    // the device's PUBACK
+  kStarted = 4,  // the device's own answers from here on
+  kCompleted = 5,
+  kExpired = 6,
+  kSuperseded = 7,
+  kCancelled = 8,
+  kRejected = 9,
+  kUndeliverable = 10,
+  kFailed = 11,
+};
+inline constexpr std::size_t kPushStates = 12;
+[[nodiscard]] std::string_view to_string(PushState state);
+[[nodiscard]] std::optional<PushState> push_state_from_name(std::string_view name);
+// No state follows: completed, or one of the ends.
+[[nodiscard]] bool is_final(PushState state);
+
+// One push as the device gets it.
+struct PushMessage {
+  Ulid id;
+  std::string kind;
+  int attempt = 1;
+  std::chrono::seconds ttl{0};
+  nlohmann::json params = nlohmann::json::object();
+};
+// {"v":1,"id":...,"kind":...,"attempt":...,"ttl":...,"params":{...}}
+[[nodiscard]] std::string encode(const PushMessage& message);
+[[nodiscard]] Result<PushMessage> decode_push(std::string_view json);
+
+// What the device says of a push, published under up/result.
+struct PushAnswer {
+  Ulid id;
+  PushState status = PushState::kCompleted;  // kStarted, kCompleted or kFailed
+  nlohmann::json result;                     // of the kind's own shape; null for none
+};
+[[nodiscard]] std::string encode(const PushAnswer& answer);
+[[nodiscard]] Result<PushAnswer> decode_answer(std::string_view json);
+
+}  // namespace kscpush

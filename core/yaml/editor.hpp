@@ -1,0 +1,46 @@
+// Edits of a YAML text that change the least bytes.
+//
+// Comments, blank lines, key order, quoting, indentation, flow or block style, line ends, BOM and
+// a missing final newline stay as they are. Each edit splices the text, parses the result and
+// compares it with the old tree plus exactly the intended change; when they differ nothing is
+// returned but an error that says what to edit by hand. An edit that would change another node's
+// value, through an anchor, alias or merge key, is refused. Pure: text in, text out.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/yaml/document.hpp"
+
+namespace kscpush::yaml {
+
+// From the root: keys of mappings and indexes of sequences.
+using Step = std::variant<std::string, std::size_t>;
+using Path = std::vector<Step>;
+[[nodiscard]] std::string to_string(const Path& path);  // "distribution_points[0].push_server.port"
+
+// What to write. A tree of plain data; style is chosen to fit the surroundings.
+struct NewNode {
+  Kind kind = Kind::kScalar;
+  std::string tag;    // "!locked" or empty
+  std::string value;  // scalar; quoted when a plain one would change its type or meaning
+  bool text = false;  // the scalar is a string: "true" or "12" must be written in quotes
+  std::vector<NewNode> items;
+  std::vector<std::pair<std::string, NewNode>> entries;
+};
+
+// The new text; equal to the old one when the edit changes nothing.
+using Edited = Result<std::string>;
+
+// Sets the value (and tag) at PATH; mappings on the way that do not exist are created, a new key
+// goes to the end of its mapping, an index equal to the size appends to its sequence.
+[[nodiscard]] Edited set(const Document& document, const Path& path, const NewNode& value);
+// Removes the entry or item; containers that become empty go as well, from the inside out, down to
+// but not including the first KEEP steps of the path. What is not there is no error.
+[[nodiscard]] Edited remove(const Document& document, const Path& path, std::size_t keep);
+// Gives the node another tag, or none, and leaves its value's bytes alone.
+[[nodiscard]] Edited set_tag(const Document& document, const Path& path, std::string_view tag);
+
+}  // namespace kscpush::yaml
