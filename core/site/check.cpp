@@ -1,0 +1,156 @@
+#include "core/site/check.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <map>
+#include <set>
+
+namespace kscpush::site {
+namespace {
+
+// What else a distribution point listens on. UDP ports are kept apart by the protocol, but an
+// administrator opens firewalls by number, so the product's rule is that none collide.
+constexpr std::array kDistributionPointPorts{
+    DistributionPointPort{13000, "Administration Server and connection gateway"},
+    DistributionPointPort{13111, "KSN proxy"},
+    DistributionPointPort{15000, "Network Agent wake-up"},
+    DistributionPointPort{15001, "Network Agent multicast"},
+    DistributionPointPort{15111, "KSN proxy"},
+    DistributionPointPort{17111, "KSN proxy over TLS"},
+};
+
+class Checker {
+ public:
+  Checker(const Site& site, Diagnostics& diagnostics) : site_(site), diagnostics_(diagnostics) {}
+
+  void run() {
+    for (const Group& group : site_.groups) check_group(group.path, group.origin);
+    for (const DistributionPoint& dp : site_.distribution_points) check_dp(dp);
+    for (const Policy& policy : site_.policies) check_policy(policy);
+  }
+
+ private:
+  void error(const Origin& origin, std::string message, std::string hint = "") {
+    diagnostics_.push_back({Severity::kError, origin, std::move(message), std::move(hint)});
+  }
+
+  [[nodiscard]] std::vector<std::string> known_groups() const {
+    std::vector<std::string> names{std::string(kRootGroup)};
+    for (const Group& group : site_.groups) names.push_back(group.path);
+    return names;
+  }
+
+  void check_group(const std::string& group, const Origin& origin) {
+    if (!seen_groups_.insert(group).second) {
+      error(origin, fmt::format("group '{}' is declared twice", group));
+    }
+    const auto parent = parent_group(group);
+    if (!parent || !within_group(group, kRootGroup)) {
+      error(origin, fmt::format("group '{}' is not below '{}'", group, kRootGroup),
+            fmt::format("write '{}/{}'", kRootGroup, group));
+    } else if (!site_.has_group(*parent)) {
+      error(origin, fmt::format("the parent of group '{}' is not declared", group),
+            fmt::format("add '{}' to groups", *parent));
+    }
+  }
+
+  void check_known_group(const std::string& group, const Origin& origin, std::string_view owner) {
+    if (site_.has_group(group)) return;
+    error(origin,
+          fmt::format("{} names group '{}', which is not declared{}", owner, group,
+                      suggestion(group, known_groups())),
+          "declare it under groups");
+  }
+
+  void check_dp(const DistributionPoint& dp) {
+    if (dp.name.empty()) {
+      error(dp.origin, "a distribution point has no name");
+    } else if (!seen_dps_.insert(dp.name).second) {
+      error(dp.origin, fmt::format("two distribution points are named '{}'", dp.name));
+    } else if (dp.name.find_first_of("/\\\n") != std::string::npos || dp.name[0] == '.') {
+      error(dp.origin, fmt::format("'{}' cannot name a distribution point", dp.name),
+            "its name is used for file names: no slash, no dot at the front");
+    }
+    for (const Group& group : dp.scope_groups) {
+      check_known_group(group.path, group.origin, fmt::format("the scope of '{}'", dp.name));
+    }
+    check_ports(dp);
+  }
+
+  void check_ports(const DistributionPoint& dp) {
+    const PushServer& server = dp.push_server;
+    const Origin& origin = server.origin.line > 0 ? server.origin : dp.origin;
+    if (const auto* taken = reserved_port(server.port)) {
+      error(origin,
+            fmt::format("port {} of the push server on '{}' is the port of {}", taken->port,
+                        dp.name, taken->service),
+            fmt::format("choose another one: kscpush dp set {} --port {}", dp.name,
+                        kPushServerPort.value()));
+    }
+    std::map<std::uint16_t, std::string_view> own{{server.port.value(), "the push server"}};
+    const auto add = [&](Port port, std::string_view who) {
+      const auto [at, fresh] = own.emplace(port.value(), who);
+      if (!fresh) {
+        error(origin, fmt::format("port {} on '{}' is used by {} and by {}", port.value(), dp.name,
+                                  at->second, who));
+      }
+    };
+    add(server.admin.listen.port, "its admin API");
+    if (server.plain_listener) add(server.plain_listener->port, "its plain listener");
+    if (server.plain_listener && !loopback(server.plain_listener->host)) {
+      error(origin, fmt::format("plain_listener of '{}' is not on a loopback address", dp.name),
+            "without TLS anyone could pose as any device: use 127.0.0.1 or [::1]");
+    }
+    if (!loopback(server.admin.listen.host)) {
+      error(origin, fmt::format("admin.listen of '{}' is not on a loopback address", dp.name),
+            "the admin API speaks HTTP without TLS: use 127.0.0.1 or [::1], and a tunnel or a "
+            "TLS-terminating proxy to reach it from elsewhere");
+    }
+  }
+
+  static bool loopback(std::string_view host) {
+    return host.starts_with("127.") || host == "::1" || host == "localhost";
+  }
+
+  void check_policy(const Policy& policy) {
+    if (policy.name.empty()) error(policy.origin, "a policy has no name");
+    if (policy.group.empty()) {
+      error(policy.origin, fmt::format("policy '{}' has no group", policy.name));
+      return;
+    }
+    check_known_group(policy.group, policy.origin, fmt::format("policy '{}'", policy.name));
+    if (!seen_policies_.emplace(policy.name, policy.group).second) {
+      error(policy.origin,
+            fmt::format("two policies of group '{}' are named '{}'", policy.group, policy.name));
+    }
+    if (policy.status != PolicyStatus::kActive) return;
+    const auto [at, fresh] = active_.emplace(policy.group, &policy);
+    if (!fresh) {
+      error(policy.origin,
+            fmt::format("group '{}' has two active policies, '{}' ({}) and '{}'", policy.group,
+                        at->second->name, to_string(at->second->origin), policy.name),
+            "one active policy per group: make one of them inactive");
+    }
+  }
+
+  const Site& site_;
+  Diagnostics& diagnostics_;
+  std::set<std::string> seen_groups_;
+  std::set<std::string> seen_dps_;
+  std::set<std::pair<std::string, std::string>> seen_policies_;
+  std::map<std::string, const Policy*> active_;
+};
+
+}  // namespace
+
+const DistributionPointPort* reserved_port(Port port) {
+  for (const DistributionPointPort& row : kDistributionPointPorts) {
+    if (row.port == port.value()) return &row;
+  }
+  return nullptr;
+}
+
+void check(const Site& site, Diagnostics& diagnostics) { Checker(site, diagnostics).run(); }
+
+}  // namespace kscpush::site

@@ -1,0 +1,113 @@
+// One connection of a device: its link, its MQTT session and what has not been sent yet.
+//
+// Owned by a shard and used on its thread. The life of a connection:
+//
+//   accepted      a deadline runs for TLS and CONNECT together
+//   CONNECT       the certificate's name must be the client identifier; the connection moves to
+//                 the device's home shard, which admits or refuses it
+//   active        the keep alive's deadline; pushes and their acknowledgements
+//   ended         what is queued is flushed, our side is shut down, and the peer gets a short
+//                 while to read the last words before the socket closes
+//
+// An idle connection holds no buffer: what arrives is read into the shard's scratch, and only the
+// start of a packet whose rest is missing, or output that the peer does not take, is kept.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/mqtt/session.hpp"
+#include "server/net/link.hpp"
+#include "server/timer_wheel.hpp"
+
+namespace kscpush::server {
+
+class Shard;
+struct Device;
+
+// What CONNECT said, kept until the home shard has decided.
+struct Offer {
+  std::string device_id;
+  std::string agent;
+  std::string address;
+  mqtt::Version version = mqtt::Version::kV5;
+  bool clean_start = true;
+  bool secure = false;
+};
+
+class Connection final : public LinkOwner, public mqtt::SessionActions, public Timer {
+ public:
+  Connection(Shard& shard, LinkPtr link, MonoTime now);
+  ~Connection() override;
+
+  // Asks for the first bytes.
+  void start();
+
+  // Between shards: after leave() nothing of it may be touched by the old shard's thread.
+  void leave();
+  void enter(Shard& shard);
+  // The home shard's decision.
+  void admit(Device& device, mqtt::SessionState state, bool session_present);
+  void refuse(mqtt::ReasonCode code, std::string_view reason, std::string_view server_reference);
+
+  mqtt::Session::Delivery deliver(mqtt::Outgoing push);
+  void disconnect(mqtt::EndReason reason, std::string_view server_reference);
+  [[nodiscard]] mqtt::SessionState take_state() { return session_.take_state(); }
+  [[nodiscard]] bool subscribed() const { return session_.state().subscribed; }
+  [[nodiscard]] bool acknowledges() const { return session_.state().qos > 0; }
+  [[nodiscard]] std::size_t in_flight() const { return session_.state().in_flight.size(); }
+  [[nodiscard]] Device* device() const { return device_; }
+  void forget_device() { device_ = nullptr; }
+  [[nodiscard]] const Offer* offer() const { return offer_.get(); }
+  [[nodiscard]] std::string address() const { return link_->peer_address(); }
+  [[nodiscard]] mqtt::Version version() const { return session_.version(); }
+
+  // Writes what is queued; the shard calls it once a turn for each connection that has output.
+  void flush();
+  [[nodiscard]] bool flush_queued() const { return flush_queued_; }
+
+  // LinkOwner, Timer
+  void on_readable() override;
+  void on_writable() override;
+  void on_timer(MonoTime now) override;
+
+  // mqtt::SessionActions
+  std::string& output() override;
+  void on_connect(const mqtt::ConnectRequest& request) override;
+  void on_subscribed() override;
+  void on_unsubscribed() override;
+  void on_message(mqtt::UpTopic topic, std::string_view payload) override;
+  void on_acked(std::uint64_t token, mqtt::ReasonCode code) override;
+  void on_dropped(std::uint64_t token, mqtt::DropReason reason) override;
+  void on_end(mqtt::EndReason reason, std::string_view detail) override;
+
+ private:
+  struct Buffers {
+    std::string in;   // the start of a packet, at most the largest packet
+    std::string out;  // not yet taken by the peer, at most limits.unsent_bytes
+  };
+  enum class Stage : std::uint8_t { kHandshake, kDeciding, kActive, kEnded, kLingering };
+
+  Buffers& buffers();
+  void release_empty_buffers();
+  // What a read leaves to do.
+  enum class Next : std::uint8_t { kReadMore, kWait, kGone };
+  Next read_once();
+  void consume(std::string_view bytes);
+  void request_flush();
+  void peer_gone(IoResult::Kind kind);
+  void finish();
+
+  Shard* shard_;
+  LinkPtr link_;
+  mqtt::Session session_;
+  Device* device_ = nullptr;
+  std::unique_ptr<Buffers> buffers_;
+  std::unique_ptr<Offer> offer_;  // while the home shard decides
+  Stage stage_ = Stage::kHandshake;
+  bool flush_queued_ = false;
+  bool write_needs_read_ = false;  // TLS cannot write before it has read
+};
+
+}  // namespace kscpush::server

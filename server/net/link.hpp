@@ -1,0 +1,79 @@
+// A stream of bytes to one peer, without blocking: plain TCP, TLS, or the simulation's.
+//
+// Readiness is asked for (wait_*) and told to the LinkOwner; nothing is buffered for an idle link.
+// All calls on the thread of the shard that the link is attached to.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/result.hpp"
+
+namespace kscpush::server {
+
+class LinkOwner {
+ public:
+  virtual void on_readable() = 0;
+  virtual void on_writable() = 0;
+
+ protected:
+  ~LinkOwner() = default;
+};
+
+struct IoResult {
+  enum class Kind : std::uint8_t {
+    kBytes,      // that many were read or written
+    kWantRead,   // wait until it is readable and try again
+    kWantWrite,  // the same for writable; TLS may want either for both
+    kEnd,        // the peer has closed its side
+    kError,
+  };
+  Kind kind = Kind::kError;
+  std::size_t bytes = 0;
+};
+
+class Link {
+ public:
+  virtual ~Link() = default;
+
+  void set_owner(LinkOwner* owner) { owner_ = owner; }
+
+  virtual IoResult read(std::span<char> into) = 0;
+  virtual IoResult write(std::string_view bytes) = 0;
+  virtual void wait_readable() = 0;
+  virtual void wait_writable() = 0;
+  // Says "no more from me"; what the peer sends can still be read.
+  virtual void shutdown_write() = 0;
+
+  // Leaves the loop of its shard; nothing may be waited for. attach() enters another one's.
+  virtual void detach() = 0;
+  virtual void attach(void* loop) = 0;
+
+  // Who the peer proved to be. Plain links prove nothing: an empty id. An error says why the
+  // peer's certificate names no device. Only after the first bytes were read.
+  [[nodiscard]] virtual Result<std::string> peer_device_id() const = 0;
+  [[nodiscard]] virtual bool secure() const = 0;
+  [[nodiscard]] virtual std::string peer_address() const = 0;  // "127.0.0.1:40312"
+  // What went wrong with the last read or write, for the log; empty if nothing did.
+  [[nodiscard]] virtual std::string last_error() const = 0;
+
+  // Closes and destroys, at once or when the last wait has returned.
+  virtual void dispose() = 0;
+
+ protected:
+  [[nodiscard]] LinkOwner* owner() const { return owner_; }
+
+ private:
+  LinkOwner* owner_ = nullptr;
+};
+
+struct LinkDisposer {
+  void operator()(Link* link) const { link->dispose(); }
+};
+using LinkPtr = std::unique_ptr<Link, LinkDisposer>;
+
+}  // namespace kscpush::server

@@ -1,0 +1,414 @@
+#include "server/shard.hpp"
+
+#include <asio/post.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace kscpush::server {
+namespace {
+
+constexpr std::size_t kScratchBytes = 128 * 1024;
+constexpr int kMaxAttempts = 5;
+constexpr std::size_t kFetch = 16;  // rows of one look into the store: a window's worth
+
+Error offline_error(std::string_view id) {
+  return Error{ErrorCode::kOffline, fmt::format("device '{}' is not connected", id),
+               fmt::format("'kscpush device list' shows when it was last seen")};
+}
+
+std::string describe(mqtt::Version version) {
+  return version == mqtt::Version::kV5 ? "MQTT 5" : "MQTT 3.1.1";
+}
+
+}  // namespace
+
+std::size_t home_shard(std::string_view device_id, std::size_t count) {
+  return std::hash<std::string_view>{}(device_id) % count;
+}
+
+void Device::on_timer(MonoTime /*now*/) { shard.session_expired(*this); }
+
+Shard::Shard(std::size_t index, ShardContext& context)
+    : context_(context), index_(index), wheel_(context.clock.now()), scratch_(kScratchBytes) {}
+
+Shard::~Shard() {
+  to_flush_.clear();
+  connections_.clear();
+  // asio still holds the waits of the closed sockets; each owns its link until it has returned.
+  loop_.restart();
+  loop_.poll();
+}
+
+// --- Connections
+
+bool Shard::may_accept() const {
+  return counters_.handshaking.get() < context_.dp.push_server.limits.handshakes_in_flight;
+}
+
+void Shard::add(LinkPtr link) {
+  counters_.accepted.add();
+  counters_.handshaking.add();
+  auto connection = std::make_unique<Connection>(*this, std::move(link), now());
+  Connection& added = *connection;
+  link_in(std::move(connection));
+  added.start();
+}
+
+void Shard::handshake_ended() {
+  counters_.handshaking.sub();
+  if (resume_accept_) resume_accept_();
+}
+
+void Shard::link_in(std::unique_ptr<Connection> connection) {
+  Connection* const key = connection.get();
+  connections_.emplace(key, std::move(connection));
+}
+
+std::unique_ptr<Connection> Shard::unlink(Connection& connection) {
+  if (connection.flush_queued()) std::ranges::replace(to_flush_, &connection, nullptr);
+  return std::move(connections_.extract(&connection).mapped());
+}
+
+void Shard::destroy(Connection& connection) { unlink(connection).reset(); }
+
+void Shard::queue_flush(Connection& connection) {
+  if (to_flush_.empty()) {
+    asio::post(loop_, [this] { flush_all(); });
+  }
+  to_flush_.push_back(&connection);
+}
+
+void Shard::flush_all() {
+  // flush() may end a connection, which queues further ones or takes some out: index, not iterator.
+  for (std::size_t i = 0; i < to_flush_.size(); ++i) {
+    if (Connection* const connection = to_flush_[i]) connection->flush();
+  }
+  to_flush_.clear();
+}
+
+void Shard::transfer(Connection& connection) {
+  const Offer offer = *connection.offer();
+  Shard& home = *context_.shards[home_shard(offer.device_id, context_.shards.size())];
+  if (&home == this) {
+    decide(connection, offer);
+    return;
+  }
+  auto moved = unlink(connection);
+  moved->leave();
+  asio::post(home.loop(), [&home, moved = std::move(moved), offer]() mutable {
+    home.adopt(std::move(moved), std::move(offer));
+  });
+}
+
+void Shard::adopt(std::unique_ptr<Connection> connection, Offer offer) {
+  Connection& adopted = *connection;
+  link_in(std::move(connection));
+  adopted.enter(*this);
+  decide(adopted, offer);
+}
+
+// --- Admission
+
+void Shard::decide(Connection& connection, const Offer& offer) {
+  const auto id = DeviceId::parse(offer.device_id);
+  if (!id) {
+    connection.refuse(mqtt::ReasonCode::kClientIdentifierNotValid, id.error().message, "");
+    return;
+  }
+  if (const auto registered = check_registered(*id); !registered) {
+    const bool denied = registered.error().code == ErrorCode::kDenied;
+    context_.log.warn("{}: {} refused: {}", offer.address, offer.device_id,
+                      registered.error().message);
+    connection.refuse(denied ? mqtt::ReasonCode::kNotAuthorized
+                             : mqtt::ReasonCode::kServerUnavailable,
+                      registered.error().message, "");
+    return;
+  }
+  admit(connection, offer);
+}
+
+Status Shard::check_registered(const DeviceId& id) const {
+  const auto found = context_.store.find_device(id);
+  if (!found) return fail(found.error());
+  if (!found->has_value()) return fail(ErrorCode::kDenied, "the device is not registered");
+  const DeviceRecord& device = **found;
+  if (device.revoked) return fail(ErrorCode::kDenied, "the device has been revoked");
+  if (!site::in_scope(context_.dp, device.group)) {
+    return fail(ErrorCode::kDenied, "its group '{}' is not in the scope of this distribution point",
+                device.group);
+  }
+  return {};
+}
+
+void Shard::admit(Connection& connection, const Offer& offer) {
+  Device* device = find(offer.device_id);
+  Connection* const former = device == nullptr ? nullptr : device->connection;
+  if (former == nullptr && !context_.budget.take()) {
+    connection.refuse(mqtt::ReasonCode::kQuotaExceeded,
+                      "this push server holds as many connections as it may", "");
+    return;
+  }
+  if (device == nullptr) {
+    auto fresh = std::make_unique<Device>(*this, offer.device_id);
+    device = fresh.get();
+    devices_.emplace(device->id, std::move(fresh));
+  }
+  mqtt::SessionState state;
+  bool present = device->kept != nullptr;
+  if (former != nullptr) {
+    // Takeover: the state moves first, so that the old connection's end cannot touch it.
+    present = true;
+    state = former->take_state();
+    former->forget_device();
+    former->disconnect(mqtt::EndReason::kTakenOver, "");
+  } else if (present) {
+    state = std::move(*device->kept);
+    device->kept.reset();
+    device->clear();
+  }
+  present = present && !offer.clean_start;
+  if (!present) {
+    device->last_seq = 0;
+    probes_.fail_all_of(device->id, Error{ErrorCode::kOffline,
+                                          "the device made a new connection before it answered",
+                                          "ask again"});
+  }
+  device->connection = &connection;
+  device->connected_since = wall();
+  device->agent = offer.agent;
+  device->backlog = false;
+  context_.log.info("{}: connected from {}, {}{}{}", device->id, offer.address,
+                    describe(offer.version), offer.secure ? ", TLS" : "",
+                    present ? ", session resumed" : "");
+  context_.store.touch_device(*DeviceId::parse(device->id), wall());
+  connection.admit(*device, std::move(state), present);
+}
+
+void Shard::ended(Device& device, mqtt::EndReason reason) {
+  Connection* const connection = device.connection;
+  device.connection = nullptr;
+  context_.budget.give_back();
+  context_.store.touch_device(*DeviceId::parse(device.id), wall());
+  probes_.fail_all_of(device.id, Error{ErrorCode::kOffline,
+                                       fmt::format("the connection of '{}' ended ({}) before it "
+                                                   "answered",
+                                                   device.id, mqtt::to_string(reason)),
+                                       "it will be back by itself: ask again"});
+  mqtt::SessionState state = connection->take_state();
+  if (state.expiry_s == 0) {
+    devices_.erase(device.id);
+    return;
+  }
+  device.session_ends = now() + std::chrono::seconds(state.expiry_s);
+  MonoTime next = device.session_ends;
+  if (state.will) next = std::min(next, now() + std::chrono::seconds(state.will->delay_s));
+  device.kept = std::make_unique<mqtt::SessionState>(std::move(state));
+  wheel_.set(device, next);
+}
+
+void Shard::session_expired(Device& device) {
+  if (const auto will = std::exchange(device.kept->will, nullptr)) {
+    message(device, will->topic, will->payload);
+  }
+  if (now() < device.session_ends) {
+    wheel_.set(device, device.session_ends);
+  } else {
+    devices_.erase(device.id);
+  }
+}
+
+Device* Shard::find(std::string_view id) const {
+  const auto found = devices_.find(id);
+  return found == devices_.end() ? nullptr : found->second.get();
+}
+
+// --- Pushes
+
+void Shard::offer_push(const PushRecord& push) {
+  Device* const device = find(push.device.str());
+  const bool ready = device != nullptr && device->connection != nullptr &&
+                     device->connection->subscribed() && !device->backlog;
+  if (ready && push.seq > device->last_seq) send(*device, push);
+}
+
+void Shard::subscribed(Device& device) { pump(device); }
+
+void Shard::pump(Device& device) {
+  device.backlog = false;
+  while (!device.backlog) {
+    const auto rows = context_.store.pending(*DeviceId::parse(device.id), wall(), device.last_seq,
+                                             kFetch);
+    if (!rows) {
+      context_.log.error("{}: its pending pushes cannot be read: {}", device.id,
+                         rows.error().message);
+      return;
+    }
+    for (const PushRecord& push : *rows) {
+      if (!send(device, push)) return;
+    }
+    if (rows->size() < kFetch) return;
+  }
+}
+
+// False when no further push of this device can be sent now.
+bool Shard::send(Device& device, const PushRecord& push) {
+  using Delivery = mqtt::Session::Delivery;
+  const int attempts = push.attempts + 1;
+  const auto end = [&](PushState state, std::string reason) {
+    device.last_seq = push.seq;
+    context_.store.step({push.seq, state, wall(), attempts, std::move(reason), ""});
+    return true;
+  };
+  if (attempts > kMaxAttempts) {
+    return end(PushState::kUndeliverable,
+               fmt::format("sent {} times without an acknowledgement", push.attempts));
+  }
+  const auto ttl = std::chrono::ceil<std::chrono::seconds>(push.expires - wall());
+  auto payload = std::make_shared<const std::string>(
+      encode(PushMessage{push.id, push.kind, attempts, ttl, nlohmann::json::parse(push.params)}));
+  switch (device.connection->deliver({static_cast<std::uint64_t>(push.seq), std::move(payload),
+                                      push.expires, push.id.str()})) {
+    case Delivery::kSent:
+      counters_.pushes_sent.add();
+      return end(PushState::kSent, "");
+    case Delivery::kTooLarge:
+      return end(PushState::kUndeliverable, "larger than the device's maximum packet size");
+    case Delivery::kExpired:
+      return end(PushState::kExpired, "");
+    case Delivery::kNotSubscribed:
+    case Delivery::kWindowFull:
+      device.backlog = true;
+      return false;
+  }
+  return false;
+}
+
+void Shard::acked(Device& device, std::uint64_t token, mqtt::ReasonCode code) {
+  if ((token & ProbeTable::kTokenBit) != 0) {
+    probes_.acked(token, now());
+  } else {
+    counters_.pushes_acked.add();
+    const auto seq = static_cast<std::int64_t>(token);
+    if (mqtt::is_error(code)) {
+      context_.store.step({seq, PushState::kRejected, wall(), 0,
+                           fmt::format("the device refused it: {}", mqtt::to_string(code)), ""});
+    } else {
+      context_.store.step({seq, PushState::kAcked, wall(), 0, "", ""});
+    }
+  }
+  if (device.backlog) pump(device);
+}
+
+void Shard::dropped(Device& device, std::uint64_t token, mqtt::DropReason reason) {
+  if ((token & ProbeTable::kTokenBit) != 0) return;  // its own deadline ends the probe
+  const auto seq = static_cast<std::int64_t>(token);
+  const bool expired = reason == mqtt::DropReason::kExpired;
+  context_.store.step({seq, expired ? PushState::kExpired : PushState::kUndeliverable, wall(), 0,
+                       expired ? "" : "larger than the device's maximum packet size", ""});
+  if (device.backlog) pump(device);
+}
+
+void Shard::message(Device& device, mqtt::UpTopic topic, std::string_view payload) {
+  if (topic != mqtt::UpTopic::kResult) return;
+  const auto decoded = decode_answer(payload);
+  if (!decoded) {
+    counters_.stray_messages.add();
+    context_.log.warn("{}: an answer that is none: {}", device.id, decoded.error().message);
+    return;
+  }
+  answer(device, *decoded);
+}
+
+void Shard::answer(Device& device, const PushAnswer& answer) {
+  counters_.answers.add();
+  if (probes_.answered(answer.id, device.id, now())) return;
+  const auto found = context_.store.find_push(answer.id);
+  // A device answers for its own pushes alone; a late answer to a probe ends here too.
+  if (!found || !found->has_value() || (*found)->device.str() != device.id) {
+    counters_.stray_messages.add();
+    return;
+  }
+  const bool failed = answer.status == PushState::kFailed;
+  context_.store.step({(*found)->seq, answer.status, wall(), 0,
+                       failed ? "the device reported a failure" : "",
+                       answer.result.is_null() ? "" : answer.result.dump()});
+}
+
+// --- Commands
+
+void Shard::probe(const DeviceId& id, Duration timeout, ProbeDone done) {
+  Device* const device = find(id.str());
+  if (device == nullptr || device->connection == nullptr) {
+    done(fail(offline_error(id.str())));
+    return;
+  }
+  Connection& connection = *device->connection;
+  if (!connection.subscribed()) {
+    done(fail({ErrorCode::kOffline,
+               fmt::format("device '{}' is connected but has not subscribed to its pushes", id.str()),
+               fmt::format("its client must subscribe to ksc/v1/devices/{}/push", id.str())}));
+    return;
+  }
+  if (probes_.full()) {
+    done(fail(ErrorCode::kOverloaded, "too many pings are waiting for their answers"));
+    return;
+  }
+  const Ulid push_id = Ulid::generate(wall());
+  const auto ttl = std::chrono::ceil<std::chrono::seconds>(timeout);
+  auto payload = std::make_shared<const std::string>(encode(PushMessage{
+      push_id, "ping", 1, ttl, nlohmann::json::object()}));
+  const auto view = this->view(id);
+  ProbeReport report{view->connected_since, view->address, view->protocol, std::nullopt,
+                     view->agent,           std::nullopt};
+  Probe& probe =
+      probes_.add(std::make_unique<Probe>(probes_, push_id, id.str(), std::move(done),
+                                          std::move(report), connection.acknowledges()),
+                  now());
+  const auto delivery = connection.deliver(
+      {ProbeTable::token_of(push_id), std::move(payload), wall() + ttl, push_id.str()});
+  if (delivery == mqtt::Session::Delivery::kSent) {
+    wheel_.set(probe, now() + timeout);
+  } else {
+    probes_.fail(probe, Error{ErrorCode::kOverloaded,
+                              fmt::format("device '{}' has not acknowledged what it was sent before",
+                                          id.str()),
+                              "its window is full: it is connected but does not read"});
+  }
+}
+
+std::optional<DeviceView> Shard::view(const DeviceId& id) const {
+  const Device* const device = find(id.str());
+  if (device == nullptr || device->connection == nullptr) return std::nullopt;
+  const Connection& connection = *device->connection;
+  return DeviceView{true,
+                    connection.subscribed(),
+                    device->connected_since,
+                    connection.address(),
+                    describe(connection.version()),
+                    device->agent,
+                    connection.in_flight()};
+}
+
+bool Shard::disconnect(const DeviceId& id, mqtt::EndReason reason) {
+  Device* const device = find(id.str());
+  if (device == nullptr || device->connection == nullptr) return false;
+  device->connection->disconnect(reason, "");
+  return true;
+}
+
+std::size_t Shard::end_some(std::size_t count, mqtt::EndReason reason) {
+  std::size_t active = 0;
+  std::vector<Connection*> chosen;
+  for (const auto& [connection, owner] : connections_) {
+    if (connection->device() == nullptr) continue;
+    ++active;
+    if (chosen.size() < count) chosen.push_back(connection);
+  }
+  for (Connection* connection : chosen) connection->disconnect(reason, "");
+  return active - chosen.size();
+}
+
+void Shard::advance_time() { wheel_.advance(now()); }
+
+}  // namespace kscpush::server

@@ -1,0 +1,134 @@
+// One thread's part of the push server: the devices whose home it is, their connections, deadlines
+// and counters. Shards share no mutable state; what crosses between them is posted to their loops.
+//
+// A connection is accepted by whichever shard the kernel picks. When its CONNECT has named the
+// device it moves to home_shard(id), where the device's session lives, so that takeover, delivery
+// and acknowledgement happen on one thread without a lock.
+//
+// Stored pushes: the store is the queue. The shard is told of new ones (offer_push), sends what the
+// device's window allows, and fetches the rest when acknowledgements make room. Probes (ping) are
+// not stored: their promise ends with the connection.
+//
+// Unless it says otherwise, everything here is for the shard's own thread.
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "server/connection.hpp"
+#include "server/counters.hpp"
+#include "server/net/tcp_link.hpp"
+#include "server/probe.hpp"
+#include "server/shard_context.hpp"
+#include "server/store/store.hpp"
+#include "server/timer_wheel.hpp"
+
+namespace kscpush::server {
+
+// A device that is connected, or whose session outlives its connection.
+struct Device final : Timer {
+  explicit Device(Shard& home, std::string device_id) : shard(home), id(std::move(device_id)) {}
+  void on_timer(MonoTime now) override;
+
+  Shard& shard;
+  std::string id;
+  Connection* connection = nullptr;
+  std::unique_ptr<mqtt::SessionState> kept;  // while away
+  MonoTime session_ends{};                   // while away
+  WallTime connected_since{};
+  std::string agent;         // version of kscpush agent; empty for other clients
+  std::int64_t last_seq = 0;  // the newest stored push given to this session
+  bool backlog = false;      // the store may hold more than the window let through
+};
+
+// A device as the admin API shows it.
+struct DeviceView {
+  bool connected = false;
+  bool subscribed = false;
+  WallTime connected_since{};
+  std::string address;
+  std::string protocol;  // "MQTT 5", "MQTT 3.1.1"
+  std::string agent;
+  std::size_t in_flight = 0;
+};
+
+class Shard {
+ public:
+  Shard(std::size_t index, ShardContext& context);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  // Thread safe.
+  [[nodiscard]] Loop& loop() { return loop_; }
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+
+  // A new connection; false if the shard has as many handshakes in flight as it may.
+  void add(LinkPtr link);
+  [[nodiscard]] bool may_accept() const;
+  void on_room(std::function<void()> resume) { resume_accept_ = std::move(resume); }
+
+  // Commands, by way of loop().
+  void probe(const DeviceId& id, Duration timeout, ProbeDone done);
+  void offer_push(const PushRecord& push);
+  [[nodiscard]] std::optional<DeviceView> view(const DeviceId& id) const;
+  [[nodiscard]] bool disconnect(const DeviceId& id, mqtt::EndReason reason);
+  // Ends up to COUNT connections with the reason; returns how many are left.
+  std::size_t end_some(std::size_t count, mqtt::EndReason reason);
+  void advance_time();
+
+  // For Connection and Device.
+  [[nodiscard]] const ShardContext& context() const { return context_; }
+  [[nodiscard]] Counters& counts() { return counters_; }
+  [[nodiscard]] TimerWheel& wheel() { return wheel_; }
+  [[nodiscard]] MonoTime now() const { return context_.clock.now(); }
+  [[nodiscard]] WallTime wall() const { return context_.clock.wall(); }
+  [[nodiscard]] std::span<char> scratch() { return scratch_; }
+  void queue_flush(Connection& connection);
+  void destroy(Connection& connection);
+  void handshake_ended();
+  void transfer(Connection& connection);
+  void subscribed(Device& device);
+  void acked(Device& device, std::uint64_t token, mqtt::ReasonCode code);
+  void dropped(Device& device, std::uint64_t token, mqtt::DropReason reason);
+  void message(Device& device, mqtt::UpTopic topic, std::string_view payload);
+  void ended(Device& device, mqtt::EndReason reason);
+  void session_expired(Device& device);
+
+ private:
+  void adopt(std::unique_ptr<Connection> connection, Offer offer);
+  void decide(Connection& connection, const Offer& offer);
+  void admit(Connection& connection, const Offer& offer);
+  [[nodiscard]] Result<void> check_registered(const DeviceId& id) const;
+  void pump(Device& device);
+  bool send(Device& device, const PushRecord& push);
+  void answer(Device& device, const PushAnswer& answer);
+  void link_in(std::unique_ptr<Connection> connection);
+  [[nodiscard]] std::unique_ptr<Connection> unlink(Connection& connection);
+  [[nodiscard]] Device* find(std::string_view id) const;
+  void flush_all();
+
+  ShardContext& context_;
+  const std::size_t index_;
+  Loop loop_{1};
+  Counters counters_;
+  TimerWheel wheel_;
+  std::vector<char> scratch_;
+  ProbeTable probes_;
+  // Keys are views of the devices' own ids.
+  std::unordered_map<std::string_view, std::unique_ptr<Device>> devices_;
+  std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+  std::vector<Connection*> to_flush_;
+  std::function<void()> resume_accept_;
+};
+
+// Which shard of COUNT is the home of the device.
+[[nodiscard]] std::size_t home_shard(std::string_view device_id, std::size_t count);
+
+}  // namespace kscpush::server
