@@ -5,27 +5,44 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/clock.hpp"
+#include "core/ids.hpp"
 #include "core/result.hpp"
 #include "core/secret.hpp"
 
+struct x509_st;  // OpenSSL's X509
+
 namespace kscpush::pki {
+
+// In front of the device id in a certificate's SAN.
+inline constexpr std::string_view kDeviceUri = "urn:kscpush:device:";
 
 struct KeyPair {
   std::string certificate;  // PEM
   Secret key;               // PEM, PKCS#8, unencrypted
 };
 
-// Validity counts from five minutes before NOW, for clocks that are slightly off.
+// Validity counts from five minutes before NOW, for clocks that are slightly off, and ends with the
+// authority's own at the latest. Serial numbers are 128 random bits.
+//
+// Errors of the three: kUsage for names X.509 cannot hold and a validity that is not positive,
+// kInvalidConfig for an AUTHORITY that is none, whose key is another's, or that has expired.
+
+// A certificate authority that signs end certificates only (path length 0). COMMON_NAME: 1 to 64
+// bytes of UTF-8.
 [[nodiscard]] Result<KeyPair> create_authority(std::string_view common_name, WallTime now,
                                                std::chrono::days validity);
-// Names that are IP addresses become IP entries of the SAN, the others DNS entries.
+// Purpose TLS server. NAMES that are IP addresses become IP entries of the SAN, the others DNS
+// entries ("*." in front is allowed); at least one. A common name longer than X.509's 64 bytes is
+// left out, as nobody looks at it beside a SAN.
 [[nodiscard]] Result<KeyPair> issue_server(const KeyPair& authority, std::string_view common_name,
                                            const std::vector<std::string>& names, WallTime now,
                                            std::chrono::days validity);
-// CN = the device id, purpose TLS client.
+// Purpose TLS client. CN = the device id, and URI urn:kscpush:device:ID in the SAN; an id longer
+// than X.509's 64 bytes for a CN is in the SAN only.
 [[nodiscard]] Result<KeyPair> issue_device(const KeyPair& authority, std::string_view device_id,
                                            WallTime now, std::chrono::days validity);
 
@@ -36,7 +53,15 @@ struct CertificateInfo {
   WallTime not_after{};
 };
 [[nodiscard]] Result<CertificateInfo> inspect(std::string_view certificate_pem);
-// kInvalidConfig when the key is not the certificate's.
+[[nodiscard]] std::string fingerprint(const x509_st& certificate);
+
+// The device that the certificate is of: its one CN, or urn:kscpush:device:ID in its SAN. kDenied,
+// with the reason, when it has neither, several that differ, or one that is not a device id. That a
+// trusted authority issued it is for the TLS handshake to check.
+[[nodiscard]] Result<DeviceId> device_id_of(const x509_st& certificate);
+[[nodiscard]] Result<DeviceId> device_id_of(std::string_view certificate_pem);
+
+// kInvalidConfig when the key is not the certificate's, or one of them cannot be read.
 [[nodiscard]] Status check_key_fits(std::string_view certificate_pem, const Secret& key_pem);
 
 // A bearer token: 32 random bytes in URL-safe base 64, and how it is stored (SHA-256, hex).
