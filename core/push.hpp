@@ -28,6 +28,8 @@ struct PushKindRow {
 
 // The one table of kinds. The longest time to live of any push is kMaxTtl.
 inline constexpr std::chrono::seconds kMaxTtl = std::chrono::hours(48);
+// How long the answer to an online-only push is waited for.
+inline constexpr std::chrono::seconds kAnswerDeadline{30};
 inline constexpr std::array kPushKinds{
     PushKindRow{"sync", PushClass::kWake, std::chrono::minutes(15)},
     PushKindRow{"ping", PushClass::kRpc, std::chrono::seconds(0)},

@@ -197,7 +197,7 @@ void Shard::ended(Device& device, mqtt::EndReason reason) {
                                        "it will be back by itself: ask again"});
   mqtt::SessionState state = connection->take_state();
   if (state.expiry_s == 0) {
-    devices_.erase(device.id);
+    devices_.erase(devices_.find(device.id));
     return;
   }
   device.session_ends = now() + std::chrono::seconds(state.expiry_s);
@@ -214,7 +214,7 @@ void Shard::session_expired(Device& device) {
   if (now() < device.session_ends) {
     wheel_.set(device, device.session_ends);
   } else {
-    devices_.erase(device.id);
+    devices_.erase(devices_.find(device.id));
   }
 }
 
@@ -348,6 +348,12 @@ void Shard::probe(const DeviceId& id, Duration timeout, ProbeDone done) {
     done(fail({ErrorCode::kOffline,
                fmt::format("device '{}' is connected but has not subscribed to its pushes", id.str()),
                fmt::format("its client must subscribe to ksc/v1/devices/{}/push", id.str())}));
+    return;
+  }
+  if (!connection.acknowledges() && device->agent.empty()) {
+    done(fail({ErrorCode::kNoAnswer,
+               fmt::format("device '{}' is connected, but at QoS 0 it acknowledges nothing", id.str()),
+               "its client must subscribe with QoS 1 to be pinged"}));
     return;
   }
   if (probes_.full()) {

@@ -81,6 +81,8 @@ class Shard {
   [[nodiscard]] bool disconnect(const DeviceId& id, mqtt::EndReason reason);
   // Ends up to COUNT connections with the reason; returns how many are left.
   std::size_t end_some(std::size_t count, mqtt::EndReason reason);
+  // No connection is left that has last words to be flushed.
+  [[nodiscard]] bool all_told() const { return to_flush_.empty(); }
   void advance_time();
 
   // For Connection and Device.

@@ -164,7 +164,7 @@ Result<std::string> TlsLink::peer_device_id() const {
     return fail({ErrorCode::kDenied, "no client certificate",
                  "connect with the files that 'kscpush device enroll' wrote"});
   }
-  return pki::device_id_of(certificate);
+  return pki::device_id_of(*certificate).map([](const DeviceId& id) { return id.str(); });
 }
 
 std::string TlsLink::last_error() const {

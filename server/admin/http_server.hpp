@@ -1,0 +1,48 @@
+// HTTP for the admin API, on its own thread: RESTinio, kept behind this header, as one file that
+// includes it costs 16 s to compile.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/result.hpp"
+#include "core/site/model.hpp"
+
+namespace kscpush::server {
+
+struct HttpRequest {
+  std::string method;         // "GET"
+  std::string path;           // still percent-encoded, without the query
+  std::string query;          // still percent-encoded
+  std::string authorization;  // the header's value
+  std::string body;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+};
+
+// May be called from any thread, once.
+using HttpRespond = std::function<void(HttpResponse)>;
+// Runs on the HTTP thread and must not block.
+using HttpHandler = std::function<void(HttpRequest, HttpRespond)>;
+
+struct HttpLimits {
+  std::size_t body_bytes = 1 << 20;
+  std::size_t connections = 1024;
+  std::chrono::seconds read_timeout{15};
+  std::chrono::seconds answer_timeout{75};  // longer than the longest ping
+};
+
+class HttpServer {
+ public:
+  // kConflict when the port is taken.
+  [[nodiscard]] static Result<std::unique_ptr<HttpServer>> start(
+      const site::ListenAddress& listen, HttpHandler handler, HttpLimits limits = {});
+  virtual ~HttpServer() = default;  // stops: open requests are dropped
+};
+
+}  // namespace kscpush::server

@@ -1,0 +1,87 @@
+#include "server/admin/json.hpp"
+
+#include "core/error_table.hpp"
+
+namespace kscpush::server {
+namespace {
+
+using nlohmann::json;
+
+json time_or_null(const std::optional<WallTime>& time) {
+  return time ? json(to_rfc3339(*time)) : json();
+}
+
+json ms_or_null(const std::optional<Duration>& duration) {
+  if (!duration) return {};
+  return std::chrono::duration<double, std::milli>(*duration).count();
+}
+
+json text_or_null(const std::string& text) { return text.empty() ? json() : json(text); }
+
+json parsed_or_null(const std::string& text) {
+  return text.empty() ? json() : json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
+}  // namespace
+
+json to_json(const Error& error) {
+  return {{"code", error_row(error.code).name}, {"message", error.message}, {"hint", error.hint}};
+}
+
+Error error_from_json(const json& body) {
+  const auto text = [&](const char* key) {
+    const auto found = body.find(key);
+    return found != body.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  const auto code = error_code_from_name(text("code"));
+  return Error{code.value_or(ErrorCode::kFailed), text("message"), text("hint")};
+}
+
+json to_json(const DeviceRecord& device, const std::optional<DeviceView>& view) {
+  json result{{"id", device.id.str()},
+              {"group", device.group},
+              {"revoked", device.revoked},
+              {"enrolled", !device.fingerprint.empty()},
+              {"added", to_rfc3339(device.added)},
+              {"last_seen", time_or_null(device.last_seen)},
+              {"connection", nullptr}};
+  if (view) {
+    result["connection"] = {{"since", to_rfc3339(view->connected_since)},
+                            {"address", view->address},
+                            {"protocol", view->protocol},
+                            {"agent", text_or_null(view->agent)},
+                            {"subscribed", view->subscribed},
+                            {"in_flight", view->in_flight}};
+  }
+  return result;
+}
+
+json to_json(const PushRecord& push) {
+  json times = json::object();
+  for (std::size_t i = 0; i < kPushStates; ++i) {
+    if (push.reached[i]) {
+      times[std::string(to_string(static_cast<PushState>(i)))] = to_rfc3339(*push.reached[i]);
+    }
+  }
+  return {{"id", push.id.str()},
+          {"device", push.device.str()},
+          {"kind", push.kind},
+          {"params", parsed_or_null(push.params)},
+          {"state", to_string(push.state)},
+          {"attempts", push.attempts},
+          {"reason", text_or_null(push.reason)},
+          {"result", parsed_or_null(push.result)},
+          {"expires", to_rfc3339(push.expires)},
+          {"times", std::move(times)}};
+}
+
+json to_json(const ProbeReport& report) {
+  return {{"connected_since", to_rfc3339(report.connected_since)},
+          {"address", report.address},
+          {"protocol", report.protocol},
+          {"puback_ms", ms_or_null(report.puback)},
+          {"agent", text_or_null(report.agent)},
+          {"agent_ms", ms_or_null(report.answer)}};
+}
+
+}  // namespace kscpush::server

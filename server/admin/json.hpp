@@ -1,0 +1,25 @@
+// The shapes of the admin API's objects, also what the command line prints with -o json.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/result.hpp"
+#include "server/probe.hpp"
+#include "server/shard.hpp"
+#include "server/store/store.hpp"
+
+namespace kscpush::server {
+
+// {"code", "message", "hint"}
+[[nodiscard]] nlohmann::json to_json(const Error& error);
+[[nodiscard]] Error error_from_json(const nlohmann::json& json);
+// {"id", "group", "revoked", "enrolled", "added", "last_seen", "connection": {...} or null}
+[[nodiscard]] nlohmann::json to_json(const DeviceRecord& device,
+                                     const std::optional<DeviceView>& view);
+// {"id", "device", "kind", "state", "attempts", "expires", "times": {"stored": ..., ...}, ...}
+[[nodiscard]] nlohmann::json to_json(const PushRecord& push);
+// {"connected_since", "address", "protocol", "puback_ms", "agent", "agent_ms"}
+[[nodiscard]] nlohmann::json to_json(const ProbeReport& report);
+
+}  // namespace kscpush::server

@@ -1,0 +1,96 @@
+#include "server/metrics.hpp"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <functional>
+
+namespace kscpush::server {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+struct Row {
+  std::string_view name;
+  std::string_view help;
+  MetricType type;
+  Counter Counters::*counter;
+};
+
+// One table: name, help, and the counter that is summed over the shards.
+constexpr Row kRows[] = {
+    {"kscpush_connections_accepted_total", "TCP connections accepted", MetricType::Counter,
+     &Counters::accepted},
+    {"kscpush_accept_failures_total", "Connections that could not be accepted, as when out of "
+     "descriptors", MetricType::Counter, &Counters::accept_failures},
+    {"kscpush_handshakes", "Connections whose TLS and CONNECT are under way", MetricType::Gauge,
+     &Counters::handshaking},
+    {"kscpush_devices_connected", "Devices with a live session", MetricType::Gauge,
+     &Counters::connected},
+    {"kscpush_tls_failures_total", "Connections that ended in the TLS handshake",
+     MetricType::Counter, &Counters::tls_failures},
+    {"kscpush_handshake_timeouts_total", "Connections closed as no CONNECT came in time",
+     MetricType::Counter, &Counters::handshake_timeouts},
+    {"kscpush_connects_refused_total", "CONNECT packets answered with a refusal",
+     MetricType::Counter, &Counters::refused},
+    {"kscpush_received_bytes_total", "MQTT bytes received", MetricType::Counter,
+     &Counters::bytes_in},
+    {"kscpush_sent_bytes_total", "MQTT bytes sent", MetricType::Counter, &Counters::bytes_out},
+    {"kscpush_pushes_sent_total", "Stored pushes written to a device's connection",
+     MetricType::Counter, &Counters::pushes_sent},
+    {"kscpush_pushes_acked_total", "Stored pushes acknowledged by a PUBACK", MetricType::Counter,
+     &Counters::pushes_acked},
+    {"kscpush_answers_total", "Answers that devices published", MetricType::Counter,
+     &Counters::answers},
+    {"kscpush_stray_messages_total", "Published messages that belong to no push of the device",
+     MetricType::Counter, &Counters::stray_messages},
+};
+
+ClientMetric metric(MetricType type, double value) {
+  ClientMetric result;
+  if (type == MetricType::Gauge) {
+    result.gauge.value = value;
+  } else {
+    result.counter.value = value;
+  }
+  return result;
+}
+
+MetricFamily family(std::string_view name, std::string_view help, MetricType type) {
+  return MetricFamily{std::string(name), std::string(help), type, {}};
+}
+
+}  // namespace
+
+std::string render_metrics(const PushServer& server) {
+  const auto shards = server.counters();
+  const auto sum = [&](const std::function<std::uint64_t(const Counters&)>& value) {
+    std::uint64_t total = 0;
+    for (const Counters* counters : shards) total += value(*counters);
+    return static_cast<double>(total);
+  };
+  std::vector<MetricFamily> families;
+  for (const Row& row : kRows) {
+    families.push_back(family(row.name, row.help, row.type));
+    families.back().metric.push_back(
+        metric(row.type, sum([&](const Counters& c) { return (c.*row.counter).get(); })));
+  }
+  families.push_back(family("kscpush_connections_ended_total", "Ended MQTT connections by reason",
+                            MetricType::Counter));
+  for (std::size_t i = 0; i < kEndReasons; ++i) {
+    ClientMetric ended =
+        metric(MetricType::Counter, sum([&](const Counters& c) { return c.ended.at(i).get(); }));
+    ended.label.push_back(
+        {"reason", std::string(mqtt::to_string(static_cast<mqtt::EndReason>(i)))});
+    families.back().metric.push_back(std::move(ended));
+  }
+  families.push_back(family("kscpush_max_connections", "Connections this push server may hold",
+                            MetricType::Gauge));
+  families.back().metric.push_back(
+      metric(MetricType::Gauge, server.config().dp.push_server.max_connections));
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace kscpush::server

@@ -1,0 +1,50 @@
+// Accepts connections for one shard on one address.
+//
+// Every shard listens on the same port (SO_REUSEPORT) and the kernel spreads the connections.
+// Accepting stops while the shard has as many handshakes in flight as it may: the backlog is the
+// queue, it does not grow in memory. Out of descriptors, it waits a moment and tries again.
+// One thread: the shard's.
+#pragma once
+
+#include <asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+
+#include "core/result.hpp"
+#include "server/net/tcp_link.hpp"
+
+namespace kscpush::server {
+
+struct ListenerActions {
+  std::function<bool()> may_accept;
+  std::function<void(Socket)> accepted;
+  std::function<void(const std::string& reason)> failed;  // accepting; it goes on by itself
+};
+
+class Listener {
+ public:
+  // kConflict when the port is taken; kDenied when it may not be used.
+  [[nodiscard]] static Result<std::unique_ptr<Listener>> open(Loop& loop, const std::string& host,
+                                                              Port port, ListenerActions actions);
+  void start() { resume(); }
+  // Accepts again if it had stopped and may.
+  void resume();
+  void close();
+
+ private:
+  using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Loop::executor_type>;
+  Listener(Loop& loop, ListenerActions actions)
+      : acceptor_(loop), retry_(loop), actions_(std::move(actions)) {}
+  void accept();
+
+  Acceptor acceptor_;
+  asio::steady_timer retry_;
+  ListenerActions actions_;
+  bool accepting_ = false;
+};
+
+// Fails (kConflict) if another process listens on the port. SO_REUSEPORT would let a second push
+// server of the same user share it silently.
+[[nodiscard]] Status check_port_free(const std::string& host, Port port);
+
+}  // namespace kscpush::server

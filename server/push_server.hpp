@@ -1,0 +1,74 @@
+// The push server of one distribution point: shards, listeners, store, and what can be asked of it.
+//
+//   start()   checks everything that can be wrong before anything listens
+//   stop()    tells the devices, waits until they are told, closes the store
+//
+// Thread safe, except start and stop. Callbacks run on a thread of the server and must not block.
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/site/model.hpp"
+#include "core/site/paths.hpp"
+#include "server/counters.hpp"
+#include "server/probe.hpp"
+#include "server/shard.hpp"
+#include "server/store/store.hpp"
+
+namespace kscpush::server {
+
+struct ServerConfig {
+  site::DistributionPoint dp;
+  site::ServerPaths paths;
+};
+
+struct PushRequest {
+  std::string kind;
+  std::string params = "{}";                // a JSON object
+  std::optional<std::chrono::seconds> ttl;  // nothing: the kind's default
+};
+
+class PushServer {
+ public:
+  static constexpr Duration kLongestProbe = std::chrono::seconds(60);
+
+  // kInvalidConfig, kConflict (port or state directory in use), kDenied; each says what mends it.
+  [[nodiscard]] static Result<std::unique_ptr<PushServer>> start(ServerConfig config,
+                                                                 const Clock& clock,
+                                                                 spdlog::logger& log);
+  ~PushServer();
+  void stop();
+
+  // kNotFound, kOffline, kNoAnswer, kOverloaded.
+  void ping(const DeviceId& id, Duration timeout, ProbeDone done);
+  // The record as stored, after it is on disk. kUsage, kNotFound, kOffline (a kind that needs the
+  // device now), kOverloaded, kTooLarge.
+  void push(const DeviceId& id, const PushRequest& request,
+            std::function<void(Result<PushRecord>)> done);
+  void view(const DeviceId& id, std::function<void(std::optional<DeviceView>)> done);
+  // Which of these are connected, in the same order.
+  void views(std::vector<DeviceId> ids,
+             std::function<void(std::vector<std::optional<DeviceView>>)> done);
+
+  [[nodiscard]] Store& store();
+  [[nodiscard]] const ServerConfig& config() const;
+  [[nodiscard]] const Clock& clock() const;
+  [[nodiscard]] WallTime started() const;
+  [[nodiscard]] bool ready() const;  // false while it stops
+  [[nodiscard]] std::vector<const Counters*> counters() const;
+  [[nodiscard]] std::uint64_t connected() const;
+
+ private:
+  class Impl;
+  explicit PushServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kscpush::server
