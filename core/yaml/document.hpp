@@ -6,7 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,13 +28,16 @@ struct Entry;
 struct Node {
   Kind kind = Kind::kNull;
   bool flow = false;    // [..] or {..}
-  bool quoted = false;  // scalar in quotes: always a string
-  std::string tag;      // "!locked"; empty for none
+  bool quoted = false;  // scalar in quotes or a block scalar (| >): always a string
+  std::string tag;      // "!locked"; "!!str" is "tag:yaml.org,2002:str"; empty for none
   std::string anchor;   // name without '&'; for an alias the name without '*'
   std::string value;    // scalar: as yaml-cpp unescaped it
   Mark mark;            // first byte of tag, anchor or content
-  std::size_t begin = 0;  // offsets into Document::text(): of the node with its properties,
-  std::size_t end = 0;    // up to behind its last content byte (no comment, no line end)
+  // Offsets into Document::text(). A null that is not written at all has begin == end: where it
+  // would be, behind the ':' or '-' before it.
+  std::size_t begin = 0;       // of the node with its tag and anchor
+  std::size_t content = 0;     // of what follows tag and anchor
+  std::size_t end = 0;         // behind its last content byte (no comment, no line end)
   std::vector<Node> items;     // sequence
   std::vector<Entry> entries;  // mapping, in file order
 
@@ -51,27 +54,37 @@ struct Entry {
 // not comments. Aliases are equal when they name equal anchors.
 [[nodiscard]] bool same_data(const Node& a, const Node& b);
 
+// Copies share the text and the tree, so a Document is cheap to hand around, and nodes live as long
+// as any copy. Thread safe, as nothing changes.
 class Document {
  public:
   static constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
 
+  Document();  // of an empty text
+
   // NAME stands in messages. Errors (kInvalidConfig) read "NAME:LINE:COLUMN: what", with a hint:
-  // does not parse, more than one document, not UTF-8 (with the byte), too large, too deep,
-  // duplicate key, tabs as indentation. An empty file is a document with a null root.
+  // does not parse, more than one document, not UTF-8 (with the byte), control characters, too
+  // large, too deep, duplicate key, tabs as indentation, an alias without its anchor or inside of
+  // it. An empty file is a document with a null root.
   [[nodiscard]] static Result<Document> parse(std::string text, std::string name);
 
-  [[nodiscard]] const std::string& text() const { return text_; }
-  [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] const Node& root() const { return root_; }
+  [[nodiscard]] const std::string& text() const;
+  [[nodiscard]] const std::string& name() const;
+  [[nodiscard]] const Node& root() const;
   // What an alias stands for; other nodes stand for themselves. The node is of this document.
+  // Never an alias again. Whoever walks down through aliases must bound the walk: aliases of
+  // aliases multiply ("billion laughs").
   [[nodiscard]] const Node& resolve(const Node& node) const;
   [[nodiscard]] std::string at(const Node& node) const;  // "NAME:LINE:COLUMN"
+  // The entries of a mapping as a reader sees them: aliases resolved, merge keys (<<) replaced by
+  // what they bring in behind the mapping's own entries, which win, as do earlier ones. Empty for
+  // anything but a mapping. Merges that are no mappings or aliases of such are left out.
+  [[nodiscard]] std::vector<const Entry*> entries(const Node& mapping) const;
 
  private:
-  std::string text_;
-  std::string name_;
-  Node root_;
-  std::vector<std::pair<std::string, const Node*>> anchors_;
+  struct Content;
+  explicit Document(std::shared_ptr<const Content> content) : content_(std::move(content)) {}
+  std::shared_ptr<const Content> content_;
 };
 
 }  // namespace kscpush::yaml
