@@ -1,1 +1,25 @@
-int main() { return 0; }
+#include <unistd.h>
+
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+
+#include "cli/app.hpp"
+
+int main(int argc, char** argv) {
+  using namespace kscpush;
+  const SystemClock clock;
+  cli::Context context{std::cout, std::cerr, clock, "", nullptr};
+  context.environment = [](const char* name) -> std::optional<std::string> {
+    const char* value = std::getenv(name);
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
+  try {
+    context.directory = std::filesystem::current_path();
+    context.color = ::isatty(STDERR_FILENO) == 1 && !context.environment("NO_COLOR");
+    return cli::run({argv + 1, argv + argc}, context);
+  } catch (const std::exception& error) {
+    std::cerr << "error: " << error.what() << '\n';
+    return 1;
+  }
+}

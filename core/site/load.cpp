@@ -123,14 +123,24 @@ PolicyStatus read_status(Reader& reader, const Node& node) {
   return PolicyStatus::kInactive;
 }
 
+// Settings nest three deep. The bounds are for files in which aliases of aliases multiply.
+constexpr int kDeepestSetting = 16;
+constexpr std::size_t kMostSettings = 10'000;
+
 // Flattens the nested mappings: every leaf is a setting, its path the keys joined by dots.
 void read_settings(Reader& reader, const Node& written, const std::string& prefix,
-                   std::vector<Setting>& settings) {
+                   std::vector<Setting>& settings, int depth = 0) {
   const Node& node = reader.resolve(written);
   if (node.kind == yaml::Kind::kMapping) {
-    for (const yaml::Entry& entry : node.entries) {
-      read_settings(reader, entry.value,
-                    prefix.empty() ? entry.key.value : prefix + "." + entry.key.value, settings);
+    if (depth == kDeepestSetting || settings.size() > kMostSettings) {
+      reader.error(written, "settings are nested too deeply, or there are too many of them");
+      return;
+    }
+    for (const yaml::Entry* const entry : reader.entries(node)) {
+      read_settings(reader, entry->value,
+                    prefix.empty() ? entry->key.value : prefix + "." + entry->key.value, settings,
+                    depth + 1);
+      if (settings.size() > kMostSettings) return;
     }
     return;
   }

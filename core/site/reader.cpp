@@ -36,6 +36,10 @@ Origin Reader::origin(const yaml::Node& node) const {
   return Origin{document_.name(), node.mark.line, node.mark.column};
 }
 
+std::vector<const yaml::Entry*> Reader::entries(const yaml::Node& mapping) const {
+  return document_.entries(resolve(mapping));
+}
+
 const yaml::Node& Reader::resolve(const yaml::Node& node) const { return document_.resolve(node); }
 
 void Reader::error(const Origin& origin, std::string message, std::string hint) {
@@ -53,7 +57,8 @@ bool Reader::mapping(const yaml::Node& written, std::string_view what,
     error(written, fmt::format("{} must be a mapping, not {}", what, describe(node)));
     return false;
   }
-  for (const yaml::Entry& entry : node.entries) {
+  for (const yaml::Entry* const found : document_.entries(node)) {
+    const yaml::Entry& entry = *found;
     const Field* known = nullptr;
     for (const Field& field : fields) {
       if (field.first == entry.key.value) known = &field;

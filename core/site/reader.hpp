@@ -38,6 +38,8 @@ class Reader {
   void error(const yaml::Node& node, std::string message, std::string hint = "");
   [[nodiscard]] Origin origin(const yaml::Node& node) const;
   [[nodiscard]] const yaml::Node& resolve(const yaml::Node& node) const;
+  // Of a mapping, aliases and merge keys resolved.
+  [[nodiscard]] std::vector<const yaml::Entry*> entries(const yaml::Node& mapping) const;
 
  private:
   const yaml::Node* scalar(const yaml::Node& node, std::string_view what, std::string_view type);

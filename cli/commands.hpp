@@ -1,0 +1,41 @@
+// The commands, one function each: it adds the command to its parent and parses into the command's
+// own options; the path of a command is the path of its source file.
+#pragma once
+
+#include <CLI/App.hpp>
+
+#include "cli/context.hpp"
+
+namespace kscpush::cli {
+
+void add_init(CLI::App& parent, Context& context);
+void add_validate(CLI::App& parent, Context& context);
+void add_dp(CLI::App& parent, Context& context);
+void add_policy(CLI::App& parent, Context& context);
+void add_device(CLI::App& parent, Context& context);
+void add_serve(CLI::App& parent, Context& context);
+void add_agent(CLI::App& parent, Context& context);
+void add_ping(CLI::App& parent, Context& context);
+void add_completion(CLI::App& parent, Context& context);
+
+// Below dp.
+void add_dp_list(CLI::App& parent, Context& context);
+void add_dp_show(CLI::App& parent, Context& context);
+void add_dp_enable(CLI::App& parent, Context& context);
+void add_dp_disable(CLI::App& parent, Context& context);
+void add_dp_set(CLI::App& parent, Context& context);
+
+// Below policy.
+void add_policy_list(CLI::App& parent, Context& context);
+void add_policy_show(CLI::App& parent, Context& context);
+void add_policy_set(CLI::App& parent, Context& context);
+void add_policy_unset(CLI::App& parent, Context& context);
+void add_policy_lock(CLI::App& parent, Context& context);
+void add_policy_unlock(CLI::App& parent, Context& context);
+
+// Below device.
+void add_device_add(CLI::App& parent, Context& context);
+void add_device_list(CLI::App& parent, Context& context);
+void add_device_enroll(CLI::App& parent, Context& context);
+
+}  // namespace kscpush::cli

@@ -1,0 +1,142 @@
+#include "cli/support/site_file.hpp"
+
+#include <algorithm>
+#include <ostream>
+
+#include "cli/app.hpp"
+#include "core/diagnostic.hpp"
+#include "core/diff.hpp"
+#include "core/file.hpp"
+#include "core/site/load.hpp"
+#include "policy/check.hpp"
+
+namespace kscpush::cli {
+namespace {
+
+struct Checked {
+  yaml::Document document;
+  site::Site site;
+  Diagnostics diagnostics;
+};
+
+Result<Checked> check_text(std::string text, const std::string& name) {
+  auto document = yaml::Document::parse(std::move(text), name);
+  if (!document) return fail(document.error());
+  Checked checked{std::move(*document), {}, {}};
+  checked.site = site::load(checked.document, checked.diagnostics);
+  policy::check(checked.site, checked.diagnostics);
+  return checked;
+}
+
+void print_diagnostics(const Diagnostics& diagnostics, const Context& context) {
+  for (const Diagnostic& d : diagnostics) {
+    print_error(Error{ErrorCode::kInvalidConfig, to_string(d.origin) + ": " + d.message, d.hint},
+                context);
+  }
+}
+
+std::string quoted_list(const std::vector<std::string>& names) {
+  return names.empty() ? "there are none" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+std::filesystem::path SiteFile::folder() const {
+  const auto parent = path.parent_path();
+  return parent.empty() ? "." : parent;
+}
+
+Result<std::filesystem::path> find_config(const Context& context) {
+  if (!context.config.empty()) return context.directory / context.config;
+  if (const auto variable = context.environment("KSCPUSH_CONFIG"); variable && !variable->empty()) {
+    return context.directory / *variable;
+  }
+  for (const std::filesystem::path& place :
+       {context.directory / "kscpush.yaml", std::filesystem::path("/etc/kscpush/kscpush.yaml")}) {
+    std::error_code ignored;
+    if (std::filesystem::exists(place, ignored)) return place;
+  }
+  return fail({ErrorCode::kNotFound,
+               "no site configuration: no ./kscpush.yaml, no /etc/kscpush/kscpush.yaml",
+               "make one with: kscpush init --dir DIR, or name yours with --config"});
+}
+
+Result<SiteFile> load_site(const Context& context) {
+  auto path = find_config(context);
+  if (!path) return fail(path.error());
+  auto text = read_file(*path, yaml::Document::kMaxBytes);
+  if (!text) return fail(text.error());
+  // Messages name the file as the user would: relative to where they are.
+  const auto shown = path->lexically_proximate(context.directory);
+  auto checked = check_text(std::move(*text), shown.string());
+  if (!checked) return fail(checked.error());
+  print_diagnostics(checked->diagnostics, context);
+  if (has_errors(checked->diagnostics)) return fail({ErrorCode::kInvalidConfig, "", ""});
+  return SiteFile{std::move(*path), std::move(checked->document), std::move(checked->site)};
+}
+
+Result<bool> save_site(const SiteFile& file, const std::string& edited, bool dry_run,
+                       const Context& context) {
+  const std::string& old = file.document.text();
+  if (edited == old) return false;
+  auto checked = check_text(edited, file.document.name());
+  if (!checked) return fail(within("the edit would break the file", checked.error()));
+  if (has_errors(checked->diagnostics)) {
+    print_diagnostics(checked->diagnostics, context);
+    return fail({ErrorCode::kInvalidConfig, "the edited configuration would not hold; nothing was "
+                                            "written",
+                 ""});
+  }
+  if (dry_run) {
+    context.out << unified_diff(old, edited, file.document.name());
+    return true;
+  }
+  if (auto written = replace_file(file.path, edited, old); !written) return fail(written.error());
+  return true;
+}
+
+Result<const site::DistributionPoint*> choose_distribution_point(const SiteFile& file,
+                                                                 const std::string& name) {
+  std::vector<std::string> names;
+  for (const auto& dp : file.site.distribution_points) names.push_back(dp.name);
+  if (name.empty()) {
+    if (names.size() == 1) return &file.site.distribution_points.front();
+    return fail({names.empty() ? ErrorCode::kNotFound : ErrorCode::kUsage,
+                 names.empty() ? "the configuration has no distribution point"
+                               : "which distribution point? There are several",
+                 names.empty() ? "add one under distribution_points"
+                               : fmt::format("name one of: {}", quoted_list(names))});
+  }
+  if (const auto* dp = file.site.find_distribution_point(name)) return dp;
+  return fail({ErrorCode::kNotFound,
+               fmt::format("no distribution point '{}'{}", name, suggestion(name, names)),
+               fmt::format("distribution points: {}", quoted_list(names))});
+}
+
+Result<const site::Policy*> choose_policy(const SiteFile& file, const std::string& name,
+                                          const std::string& group) {
+  std::vector<const site::Policy*> found;
+  std::vector<std::string> all;
+  std::vector<std::string> names;
+  for (const site::Policy& policy : file.site.policies) {
+    all.push_back(fmt::format("'{}' of group '{}'", policy.name, policy.group));
+    names.push_back(policy.name);
+    if ((name.empty() || policy.name == name) && (group.empty() || policy.group == group)) {
+      found.push_back(&policy);
+    }
+  }
+  if (found.size() == 1) return found.front();
+  if (found.empty()) {
+    const std::string wanted =
+        all.empty() ? "the configuration has no policy"
+        : group.empty()
+            ? fmt::format("no policy '{}'{}", name, suggestion(name, names))
+            : fmt::format("no policy{} in group '{}'",
+                          name.empty() ? "" : fmt::format(" '{}'", name), group);
+    return fail({ErrorCode::kNotFound, wanted, fmt::format("policies: {}", quoted_list(all))});
+  }
+  return fail({ErrorCode::kUsage, "which policy? There are several",
+               fmt::format("name one with --policy or --group: {}", quoted_list(all))});
+}
+
+}  // namespace kscpush::cli

@@ -1,0 +1,41 @@
+// The site configuration on disk, as the commands use it: find, read, check, edit.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "cli/context.hpp"
+#include "core/site/model.hpp"
+#include "core/site/paths.hpp"
+#include "core/yaml/document.hpp"
+
+namespace kscpush::cli {
+
+struct SiteFile {
+  std::filesystem::path path;
+  yaml::Document document;
+  site::Site site;
+
+  [[nodiscard]] std::filesystem::path folder() const;
+};
+
+// --config, else $KSCPUSH_CONFIG, else ./kscpush.yaml, else /etc/kscpush/kscpush.yaml.
+[[nodiscard]] Result<std::filesystem::path> find_config(const Context& context);
+
+// Prints every finding; kInvalidConfig when there are errors among them.
+[[nodiscard]] Result<SiteFile> load_site(const Context& context);
+
+// Writes the edited text, or with DRY_RUN prints what would change as a unified diff. Refused when
+// the edited configuration would not hold. False when nothing changes.
+[[nodiscard]] Result<bool> save_site(const SiteFile& file, const std::string& edited, bool dry_run,
+                                     const Context& context);
+
+// The distribution point of that name, or the only one there is when NAME is empty.
+[[nodiscard]] Result<const site::DistributionPoint*> choose_distribution_point(
+    const SiteFile& file, const std::string& name);
+// The policy of that name, of that group, or the only one; names are unique in a group only.
+[[nodiscard]] Result<const site::Policy*> choose_policy(const SiteFile& file,
+                                                        const std::string& name,
+                                                        const std::string& group);
+
+}  // namespace kscpush::cli

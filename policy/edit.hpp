@@ -1,0 +1,27 @@
+// Edits of a policy's settings. Text in, text out; what the edits promise is told in
+// core/yaml/editor.hpp.
+#pragma once
+
+#include <string>
+
+#include "core/site/model.hpp"
+#include "core/yaml/document.hpp"
+#include "policy/schema.hpp"
+
+namespace kscpush::policy {
+
+enum class Lock { kKeep, kLocked, kOpen };
+
+// VALUE as parse_value() gives it. kKeep: a new setting is open.
+[[nodiscard]] Result<std::string> set_setting(const yaml::Document& document,
+                                              const site::Policy& policy, const SettingRow& row,
+                                              const std::string& value, Lock lock);
+// Sections that become empty go with it. A setting that is not there is no error.
+[[nodiscard]] Result<std::string> unset_setting(const yaml::Document& document,
+                                                const site::Policy& policy, const SettingRow& row);
+// kNotFound when the policy does not have the setting.
+[[nodiscard]] Result<std::string> lock_setting(const yaml::Document& document,
+                                               const site::Policy& policy, const SettingRow& row,
+                                               bool locked);
+
+}  // namespace kscpush::policy
