@@ -13,6 +13,32 @@
 // ksc/v1/devices/ID/push; publishing below ksc/v1/devices/ID/up/; QoS 0 and 1; no retained
 // messages, wildcards, shared subscriptions or subscription identifiers. MQTT 3.1.1 and 5.0.
 //
+// What the specification leaves open is settled like this:
+//   * Refusals name the reason: MQTT 5 in CONNACK, PUBACK, SUBACK or DISCONNECT, with a Reason
+//   String
+//     unless the device does not want it. MQTT 3.1.1 has no such means but the CONNACK return code
+//     and SUBACK 0x80, so there the connection is closed.
+//   * PUBLISH to a topic other than ksc/v1/devices/ID/up/{result,state,sync,event}, or with a
+//   payload
+//     that is not the UTF-8 it claims to be: MQTT 5 QoS 1 PUBACK 0x87 or 0x99 and the connection
+//     stays; QoS 0, which has no answer, DISCONNECT with the same code rather than silence.
+//   * SUBSCRIBE: other filters get SUBACK 0x87 (0x8F when ill-formed; 3.1.1: 0x80). What CONNACK
+//     announces as unavailable is a protocol error, as the specification has it: DISCONNECT 0xA2
+//     wildcards, 0x9E shared subscriptions, 0xA1 subscription identifiers.
+//   * PUBACK for no push in flight is a protocol error, except that after a resumed session one
+//   such
+//     PUBACK is let pass for each push that was in flight: the device may acknowledge both the copy
+//     of the former connection and the one sent again.
+//   * Pushes in flight are sent again on resumption, in order, with DUP and their packet
+//   identifier,
+//     as fast as the device's Receive Maximum allows; not those that have expired meanwhile or are
+//     too large for the device's new Maximum Packet Size: on_dropped() tells.
+//   * The will goes to on_message() when the connection ends in any way but DISCONNECT 0x00. With a
+//     Will Delay Interval and a session that goes on it stays in SessionState::will instead.
+//
+// Callbacks may call the session again (accept() in on_connect(), deliver() in on_subscribed() and
+// on_acked(), disconnect() anywhere) but must not destroy it.
+//
 // Not thread safe: one thread, that of the owner's shard. Everything it holds is bounded by Limits.
 #pragma once
 
@@ -27,6 +53,8 @@
 
 namespace kscpush::mqtt {
 
+struct Frame;  // core/mqtt/codec.hpp
+
 struct Limits {
   // Largest packet taken from a device, fixed header included; before CONNECT is accepted only
   // connect_packet. Announced as Maximum Packet Size.
@@ -39,16 +67,27 @@ struct Limits {
   // A device that asks for keep alive 0 or more than this gets this (MQTT 5: Server Keep Alive;
   // MQTT 3.1.1 devices are told nothing and are held to 1.5 times it all the same).
   std::uint16_t keep_alive_max_s = 3600;
-  // MQTT 5: a longer Session Expiry Interval is cut to this. MQTT 3.1.1 with Clean Session 0 gets it.
+  // MQTT 5: a longer Session Expiry Interval is cut to this. MQTT 3.1.1 with Clean Session 0 gets
+  // it.
   std::uint32_t session_expiry_max_s = 48 * 3600;
 };
 
 // A push on its way to one device. The payload is shared by all devices that get the same bytes.
 struct Outgoing {
-  std::uint64_t token = 0;  // the owner's; comes back in on_acked()
+  std::uint64_t token = 0;  // the owner's; comes back in on_acked() or on_dropped()
   std::shared_ptr<const std::string> payload;
-  WallTime expires{};       // MQTT 5: Message Expiry Interval counts down to it
+  WallTime expires{};       // MQTT 5: Message Expiry Interval counts down to it; zero for never
   std::string correlation;  // MQTT 5: Correlation Data, the push id; empty for none
+};
+
+enum class UpTopic : std::uint8_t { kResult, kState, kSync, kEvent };
+[[nodiscard]] std::string_view to_string(UpTopic topic);
+
+// What the device wants published in its name when its connection ends without DISCONNECT 0x00.
+struct Will {
+  UpTopic topic = UpTopic::kEvent;
+  std::string payload;
+  std::uint32_t delay_s = 0;
 };
 
 // What outlives a connection while the session has not expired. Moves with the device.
@@ -62,6 +101,10 @@ struct SessionState {
   std::uint16_t last_packet_id = 0;
   bool subscribed = false;
   std::uint8_t qos = 0;  // granted: 0 or 1
+  // While connected the device's will. Still there after the end of the connection only when its
+  // delay is running: then the owner handles it as a message when min(delay_s, expiry_s) seconds
+  // have passed, unless the state has been given to accept() before, which drops or publishes it.
+  std::shared_ptr<const Will> will;
 };
 
 // Views are valid during the call only.
@@ -74,12 +117,12 @@ struct ConnectRequest {
   std::string_view password;
   bool clean_start = true;
   std::uint16_t keep_alive_s = 0;
-  std::uint32_t session_expiry_s = 0;
+  std::uint32_t session_expiry_s = 0;  // as granted: cut to the limit
   std::string_view agent;  // MQTT 5 user property "kscpush-agent": version of kscpush agent
 };
 
-enum class UpTopic : std::uint8_t { kResult, kState, kSync, kEvent };
-[[nodiscard]] std::string_view to_string(UpTopic topic);
+// Why a push in flight will not be sent again.
+enum class DropReason : std::uint8_t { kExpired, kTooLarge };
 
 // Why a connection ended, for counters, logs and the device's history.
 enum class EndReason : std::uint8_t {
@@ -90,10 +133,10 @@ enum class EndReason : std::uint8_t {
   kProtocolError,
   kMalformedPacket,
   kPacketTooLarge,
-  kRefused,         // CONNECT refused
+  kRefused,  // CONNECT refused
   kServerShutdown,
-  kAdministrator,   // disconnected on request
-  kSlowReader,      // did not read what it was sent
+  kAdministrator,  // disconnected on request
+  kSlowReader,     // did not read what it was sent
   kOverloaded,
 };
 [[nodiscard]] std::string_view to_string(EndReason reason);
@@ -108,6 +151,8 @@ class SessionActions {
   virtual void on_unsubscribed() = 0;
   virtual void on_message(UpTopic topic, std::string_view payload) = 0;
   virtual void on_acked(std::uint64_t token, ReasonCode code) = 0;
+  // A push that was in flight when the session was resumed is given up; no PUBACK will come.
+  virtual void on_dropped(std::uint64_t token, DropReason reason) = 0;
   // Last call. Close once the output is flushed. DETAIL is for the log: what was wrong, where.
   virtual void on_end(EndReason reason, std::string_view detail) = 0;
 };
@@ -120,20 +165,31 @@ class Session {
   explicit Session(const Limits& limits, MonoTime now) : limits_(&limits), last_inbound_(now) {}
 
   // Takes whole packets off the front of BYTES and returns how many bytes it took; the rest is the
-  // start of a packet, to be given again with what follows it. Stops after CONNECT until decided.
+  // start of a packet, to be given again with what follows it. Stops after CONNECT until decided:
+  // when accept() comes after the call, call again with what was left. A closed session takes (and
+  // ignores) everything.
   std::size_t receive(std::string_view bytes, MonoTime now, SessionActions& actions);
 
   // Accept: STATE of the device's former session, or a fresh one. MQTT 5 devices are told what
-  // was changed against their wish.
+  // was changed against their wish. With Clean Start, or when not SESSION_PRESENT, nothing of STATE
+  // is used but its will, which is published if the end of the old session is due to publish it;
+  // pushes in flight in it are forgotten without a call. on_subscribed() follows if the resumed
+  // session has the subscription. The connection ends (kPacketTooLarge) if the device's Maximum
+  // Packet Size has no room for the CONNACK.
+  // Refuse: CODE is one that CONNACK has; others are told as 0x80 unspecified error. Strings may be
+  // empty. Both do nothing outside of kAwaitDecision.
   void accept(SessionState state, bool session_present, WallTime now, SessionActions& actions);
   void refuse(ReasonCode code, std::string_view reason, std::string_view server_reference,
               SessionActions& actions);
 
   // Sends the push if the device is subscribed and the window and its maximum packet size allow.
-  enum class Delivery : std::uint8_t { kSent, kNotSubscribed, kWindowFull, kTooLarge };
+  // With QoS 0 granted kSent is all that will ever be known of it. kTooLarge: it never will fit
+  // this connection. kExpired: its time has passed. kNotSubscribed also while not active.
+  enum class Delivery : std::uint8_t { kSent, kNotSubscribed, kWindowFull, kTooLarge, kExpired };
   Delivery deliver(Outgoing push, WallTime now, SessionActions& actions);
 
-  // MQTT 5: DISCONNECT with the reason first. Ends the session's connection from our side.
+  // MQTT 5: DISCONNECT with the reason first; 0x9C "use another server" with kServerShutdown and
+  // kOverloaded when there is a SERVER_REFERENCE. Before accept() it just ends: refuse() says why.
   void disconnect(EndReason reason, std::string_view server_reference, SessionActions& actions);
   // The peer is gone. Emits on_end() unless it was emitted before.
   void connection_lost(SessionActions& actions);
@@ -147,6 +203,37 @@ class Session {
   [[nodiscard]] const SessionState& state() const { return state_; }
   // Takes the state out, for a takeover or for keeping it while the device is away.
   [[nodiscard]] SessionState take_state();
+  // As the device asked for with CONNECT; empty before.
+  [[nodiscard]] std::string_view client_id() const { return {id_.get(), id_size_}; }
+  [[nodiscard]] Version version() const { return version_; }
+
+ private:
+  struct Failure;
+
+  void handle(const Frame& frame, SessionActions& actions);
+  void handle_connect(const Frame& frame, SessionActions& actions);
+  void handle_publish(const Frame& frame, SessionActions& actions);
+  void handle_puback(const Frame& frame, SessionActions& actions);
+  void handle_subscribe(const Frame& frame, SessionActions& actions);
+  void handle_unsubscribe(const Frame& frame, SessionActions& actions);
+  void handle_disconnect(const Frame& frame, SessionActions& actions);
+
+  const Limits* limits_;
+  MonoTime last_inbound_;
+  SessionState state_;
+  std::unique_ptr<char[]> id_;  // a std::string would take 24 bytes more of every connection
+  std::uint32_t max_packet_bytes_ = 0;  // the device's Maximum Packet Size
+  std::uint16_t keep_alive_s_ = 0;      // as asked for by the device
+  std::uint16_t window_ = 0;            // pushes that may be in flight
+  // The first so many of state_.in_flight have been sent on this connection.
+  std::uint16_t sent_ = 0;
+  std::uint16_t stale_acks_ = 0;  // PUBACKs for unknown pushes still let pass
+  std::uint8_t id_size_ = 0;
+  Version version_ = Version::kV311;
+  Phase phase_ = Phase::kAwaitConnect;
+  bool clean_start_ : 1 = true;
+  bool expiry_was_zero_ : 1 = true;  // in CONNECT: DISCONNECT must not raise it
+  bool problem_information_ : 1 = true;
 };
 
 }  // namespace kscpush::mqtt
