@@ -14,27 +14,29 @@
 // messages, wildcards, shared subscriptions or subscription identifiers. MQTT 3.1.1 and 5.0.
 //
 // What the specification leaves open is settled like this:
-//   * Refusals name the reason: MQTT 5 in CONNACK, PUBACK, SUBACK or DISCONNECT, with a Reason
-//   String
-//     unless the device does not want it. MQTT 3.1.1 has no such means but the CONNACK return code
-//     and SUBACK 0x80, so there the connection is closed.
-//   * PUBLISH to a topic other than ksc/v1/devices/ID/up/{result,state,sync,event}, or with a
-//   payload
-//     that is not the UTF-8 it claims to be: MQTT 5 QoS 1 PUBACK 0x87 or 0x99 and the connection
-//     stays; QoS 0, which has no answer, DISCONNECT with the same code rather than silence.
-//   * SUBSCRIBE: other filters get SUBACK 0x87 (0x8F when ill-formed; 3.1.1: 0x80). What CONNACK
-//     announces as unavailable is a protocol error, as the specification has it: DISCONNECT 0xA2
-//     wildcards, 0x9E shared subscriptions, 0xA1 subscription identifiers.
-//   * PUBACK for no push in flight is a protocol error, except that after a resumed session one
-//   such
-//     PUBACK is let pass for each push that was in flight: the device may acknowledge both the copy
-//     of the former connection and the one sent again.
-//   * Pushes in flight are sent again on resumption, in order, with DUP and their packet
-//   identifier,
-//     as fast as the device's Receive Maximum allows; not those that have expired meanwhile or are
-//     too large for the device's new Maximum Packet Size: on_dropped() tells.
-//   * The will goes to on_message() when the connection ends in any way but DISCONNECT 0x00. With a
-//     Will Delay Interval and a session that goes on it stays in SessionState::will instead.
+//
+// Refusals name the reason: MQTT 5 in CONNACK, PUBACK, SUBACK or DISCONNECT, with a Reason String
+// unless the device asked for none. MQTT 3.1.1 has no means but CONNACK's return code and SUBACK
+// 0x80; where these do not apply the connection is closed.
+//
+// PUBLISH to anything but ksc/v1/devices/ID/up/{result,state,sync,event}, or whose payload is not
+// the UTF-8 that it claims to be: MQTT 5 with QoS 1 gets PUBACK 0x87 or 0x99 and goes on. QoS 0 has
+// no answer, so there it is DISCONNECT with the same code rather than silence.
+//
+// SUBSCRIBE to anything but the inbox: SUBACK 0x87, 0x8F when ill-formed (3.1.1: 0x80). What
+// CONNACK announced as unavailable is a protocol error, as the specification has it: DISCONNECT
+// 0xA2 for wildcards, 0x9E for shared subscriptions, 0xA1 for subscription identifiers.
+//
+// PUBACK for no push in flight is a protocol error. After a resumption one such PUBACK is let pass
+// for each push that was in flight, since a device may acknowledge both the copy it got on its
+// former connection and the one sent again.
+//
+// Pushes in flight are sent again on resumption, subscribed or not, in order, with DUP and their
+// packet identifier, as fast as the device's Receive Maximum allows. Those that have expired, or
+// are too large for the device's new Maximum Packet Size, are not: on_dropped() tells.
+//
+// The will goes to on_message() when the connection ends in any way but DISCONNECT 0x00, or stays
+// in SessionState::will if it has a Will Delay Interval and the session goes on.
 //
 // Callbacks may call the session again (accept() in on_connect(), deliver() in on_subscribed() and
 // on_acked(), disconnect() anywhere) but must not destroy it.
@@ -42,6 +44,8 @@
 // Not thread safe: one thread, that of the owner's shard. Everything it holds is bounded by Limits.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -50,10 +54,12 @@
 
 #include "core/clock.hpp"
 #include "core/mqtt/packet.hpp"
+#include "core/mqtt/topics.hpp"
 
 namespace kscpush::mqtt {
 
-struct Frame;  // core/mqtt/codec.hpp
+struct DecodeError;  // core/mqtt/codec.hpp
+struct Frame;
 
 struct Limits {
   // Largest packet taken from a device, fixed header included; before CONNECT is accepted only
@@ -79,9 +85,6 @@ struct Outgoing {
   WallTime expires{};       // MQTT 5: Message Expiry Interval counts down to it; zero for never
   std::string correlation;  // MQTT 5: Correlation Data, the push id; empty for none
 };
-
-enum class UpTopic : std::uint8_t { kResult, kState, kSync, kEvent };
-[[nodiscard]] std::string_view to_string(UpTopic topic);
 
 // What the device wants published in its name when its connection ends without DISCONNECT 0x00.
 struct Will {
@@ -208,32 +211,54 @@ class Session {
   [[nodiscard]] Version version() const { return version_; }
 
  private:
-  struct Failure;
-
-  void handle(const Frame& frame, SessionActions& actions);
+  void handle(const Frame& frame, MonoTime now, SessionActions& actions);
   void handle_connect(const Frame& frame, SessionActions& actions);
   void handle_publish(const Frame& frame, SessionActions& actions);
-  void handle_puback(const Frame& frame, SessionActions& actions);
+  void handle_puback(const Frame& frame, MonoTime now, SessionActions& actions);
   void handle_subscribe(const Frame& frame, SessionActions& actions);
   void handle_unsubscribe(const Frame& frame, SessionActions& actions);
   void handle_disconnect(const Frame& frame, SessionActions& actions);
+
+  void note_connect(const Connect& packet);
+  [[nodiscard]] DecodeError take_will(const WillFields& fields);
+  [[nodiscard]] bool send_connack(bool session_present, SessionActions& actions) const;
+  void send_refusal(ReasonCode code, std::string_view reason, std::string_view server_reference,
+                    SessionActions& actions);
+  void send_disconnect(ReasonCode code, std::string_view reason, std::string_view server_reference,
+                       SessionActions& actions) const;
+  void send_puback(std::uint16_t packet_id, const DecodeError& result,
+                   SessionActions& actions) const;
+  [[nodiscard]] bool send_suback(Suback& packet, std::string_view reason, SessionActions& actions);
+  [[nodiscard]] bool send_push(const Outgoing& push, std::uint16_t packet_id, bool dup,
+                               WallTime now, SessionActions& actions) const;
+  void resend(WallTime now, SessionActions& actions);
+
+  [[nodiscard]] std::uint16_t keep_alive_s() const;
+  [[nodiscard]] std::uint16_t unused_packet_id() const;
+  // Of a will whose session's connection ends: 0 when it is due at once.
+  [[nodiscard]] static std::uint32_t will_delay_s(const SessionState& state);
+  void fail(PacketType where, const DecodeError& error, SessionActions& actions);
+  void end(EndReason reason, std::string_view detail, SessionActions& actions);
 
   const Limits* limits_;
   MonoTime last_inbound_;
   SessionState state_;
   std::unique_ptr<char[]> id_;  // a std::string would take 24 bytes more of every connection
+  // What to add to a MonoTime for the WallTime; pushes expire by the latter.
+  std::chrono::milliseconds wall_offset_{0};
   std::uint32_t max_packet_bytes_ = 0;  // the device's Maximum Packet Size
-  std::uint16_t keep_alive_s_ = 0;      // as asked for by the device
-  std::uint16_t window_ = 0;            // pushes that may be in flight
-  // The first so many of state_.in_flight have been sent on this connection.
-  std::uint16_t sent_ = 0;
-  std::uint16_t stale_acks_ = 0;  // PUBACKs for unknown pushes still let pass
+  std::uint16_t requested_keep_alive_s_ = 0;
+  std::uint16_t window_ = 0;  // pushes that may be in flight
+  std::uint16_t sent_ = 0;  // so many of state_.in_flight, from the front, went out since accept()
+  std::uint16_t stale_acks_ = 0;  // PUBACKs of pushes not in flight that are still let pass
   std::uint8_t id_size_ = 0;
   Version version_ = Version::kV311;
   Phase phase_ = Phase::kAwaitConnect;
   bool clean_start_ : 1 = true;
-  bool expiry_was_zero_ : 1 = true;  // in CONNECT: DISCONNECT must not raise it
+  bool expiry_was_zero_ : 1 = true;  // in CONNECT; then DISCONNECT must not raise it
+  bool expiry_was_cut_ : 1 = false;
   bool problem_information_ : 1 = true;
 };
+static_assert(sizeof(Session) <= 104, "there is one for every device");
 
 }  // namespace kscpush::mqtt
