@@ -1,0 +1,14 @@
+// kscpush device: the registry of devices and their certificates.
+#include "cli/commands.hpp"
+
+namespace kscpush::cli {
+
+void add_device(CLI::App& parent, Context& context) {
+  CLI::App* device = parent.add_subcommand("device", "The registry of devices");
+  device->require_subcommand(1);
+  add_device_add(*device, context);
+  add_device_list(*device, context);
+  add_device_enroll(*device, context);
+}
+
+}  // namespace kscpush::cli

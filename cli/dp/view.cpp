@@ -1,0 +1,89 @@
+#include "cli/dp/view.hpp"
+
+#include "policy/halves.hpp"
+#include "policy/schema.hpp"
+
+namespace kscpush::cli {
+namespace {
+
+using policy::Half;
+
+std::string_view name_of(Half half) {
+  switch (half) {
+    case Half::kInPlace:
+      return "in place";
+    case Half::kOff:
+      return "off";
+    case Half::kOpen:
+      return "on, but open";
+    case Half::kNoPolicy:
+      return "no active policy";
+    case Half::kNoScope:
+      return "no scope";
+  }
+  return "";
+}
+
+std::string set_command(const SiteFile& file, const site::Policy& policy) {
+  std::string command = "kscpush policy set force-via-dp";
+  if (file.site.policies.size() > 1) {
+    command += fmt::format(" --policy '{}' --group '{}'", policy.name, policy.group);
+  }
+  return command;
+}
+
+}  // namespace
+
+nlohmann::json to_json(const SiteFile& file, const site::DistributionPoint& dp) {
+  nlohmann::json groups = nlohmann::json::array();
+  for (const site::Group& group : dp.scope_groups) groups.push_back(group.path);
+  const auto half = policy::policy_half(file.site, dp);
+  const auto paths = site::server_paths(dp, file.folder());
+  const auto& admin = dp.push_server.admin.listen;
+  return {{"name", dp.name},
+          {"address", dp.address},
+          {"scope", {{"groups", groups}, {"text", fmt::format("{}", fmt::join(groups, ", "))}}},
+          {"push_server",
+           {{"enabled", dp.push_server.enabled},
+            {"port", dp.push_server.port.value()},
+            {"max_connections", dp.push_server.max_connections},
+            {"listen", dp.push_server.listen},
+            {"admin", fmt::format("{}:{}", admin.host, admin.port.value())},
+            {"certificate", paths.certificate.string()},
+            {"state_directory", paths.state_directory.string()}}},
+          {"force_via_dp", name_of(half.half)}};
+}
+
+std::string describe_policy_half(const SiteFile& file, const site::DistributionPoint& dp) {
+  const auto half = policy::policy_half(file.site, dp);
+  const auto setting = [&] {
+    const site::Setting* found = half.policy->find(policy::kForceViaDp);
+    return to_string(found != nullptr ? found->origin : half.policy->origin);
+  };
+  switch (half.half) {
+    case Half::kInPlace:
+      return fmt::format(
+          "The other half is in place: policy '{}' locks force-via-dp on ({}).", half.policy->name,
+          setting());
+    case Half::kOff:
+      return fmt::format(
+          "The other half is missing: for group '{}' policy '{}' leaves force-via-dp off ({}).\n"
+          "Agents will not connect until it is on: {}",
+          half.group, half.policy->name, setting(), set_command(file, *half.policy));
+    case Half::kOpen:
+      return fmt::format(
+          "The other half is not certain: for group '{}' policy '{}' sets force-via-dp, but open; "
+          "a device may overwrite it ({}).\nLock it: {}",
+          half.group, half.policy->name, setting(), set_command(file, *half.policy));
+    case Half::kNoPolicy:
+      return fmt::format(
+          "The other half is missing: no active Network Agent policy acts on group '{}'.",
+          half.group);
+    case Half::kNoScope:
+      return fmt::format("'{}' has no scope: no device will use it. Give it scope.groups.",
+                         dp.name);
+  }
+  return "";
+}
+
+}  // namespace kscpush::cli

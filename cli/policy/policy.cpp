@@ -1,0 +1,17 @@
+// kscpush policy: Network Agent policies and their settings.
+#include "cli/commands.hpp"
+
+namespace kscpush::cli {
+
+void add_policy(CLI::App& parent, Context& context) {
+  CLI::App* policy = parent.add_subcommand("policy", "Network Agent policies and their settings");
+  policy->require_subcommand(1);
+  add_policy_list(*policy, context);
+  add_policy_show(*policy, context);
+  add_policy_set(*policy, context);
+  add_policy_unset(*policy, context);
+  add_policy_lock(*policy, context);
+  add_policy_unlock(*policy, context);
+}
+
+}  // namespace kscpush::cli

@@ -1,0 +1,170 @@
+// kscpush policy set, unset, lock, unlock: edits of one setting.
+#include <functional>
+#include <ostream>
+
+#include "cli/app.hpp"
+#include "cli/commands.hpp"
+#include "cli/policy/target.hpp"
+#include "cli/support/site_file.hpp"
+#include "policy/edit.hpp"
+#include "policy/halves.hpp"
+
+namespace kscpush::cli {
+namespace {
+
+using policy::Lock;
+using policy::SettingRow;
+
+struct SettingOptions {
+  PolicyTarget target;
+  std::string setting;
+  std::string value;
+  bool lock = false;
+  bool open = false;
+  bool dry_run = false;
+};
+
+// What an edit does, and how it is told.
+struct Edit {
+  std::function<Result<std::string>(const yaml::Document&, const site::Policy&, const SettingRow&)>
+      apply;
+  std::string done;
+};
+
+// Which distribution points act on the option that was set, and whether their half is in place.
+void print_other_half(const SiteFile& file, const site::Policy& policy, const Context& context) {
+  const auto dps = policy::distribution_points_for(file.site, policy);
+  if (dps.empty()) {
+    print_note(fmt::format("The other half is missing: no distribution point has group '{}' in its "
+                           "scope.",
+                           policy.group),
+               context);
+  }
+  for (const site::DistributionPoint* dp : dps) {
+    print_note(
+        dp->push_server.enabled
+            ? fmt::format("The other half is in place: the push server of '{}' is on, port {}.",
+                          dp->name, dp->push_server.port.value())
+            : fmt::format("The other half is missing: the push server of '{}' is off.\n"
+                          "Switch it on: kscpush dp enable {} --port {}",
+                          dp->name, dp->name, dp->push_server.port.value()),
+        context);
+  }
+}
+
+Status edit_setting(const SettingOptions& options, const Edit& edit, Context& context) {
+  const auto row = policy::require_setting(options.setting);
+  if (!row) return fail(row.error());
+  const auto file = load_site(context);
+  if (!file) return fail(file.error());
+  const auto policy = choose_policy(*file, options.target.name, options.target.group);
+  if (!policy) return fail(policy.error());
+  const auto edited = edit.apply(file->document, **policy, **row);
+  if (!edited) return fail(edited.error());
+  const auto changed = save_site(*file, *edited, options.dry_run, context);
+  if (!changed) return fail(changed.error());
+  if (options.dry_run && *changed) return {};
+  context.out << fmt::format("{}: policy '{}' of group '{}': {} {}{}\n", file->document.name(),
+                             (*policy)->name, (*policy)->group, (*row)->path, edit.done,
+                             *changed ? "" : " (nothing to change)");
+  return {};
+}
+
+Status run_policy_set(const SettingOptions& options, Context& context) {
+  const auto row = policy::require_setting(options.setting);
+  if (!row) return fail(row.error());
+  const bool force_via_dp = (*row)->path == policy::kForceViaDp;
+  if (options.value.empty() && (*row)->type != policy::Type::kBoolean) {
+    return fail({ErrorCode::kUsage, fmt::format("{} needs a value", (*row)->path),
+                 fmt::format("it is {}", policy::describe_type(**row))});
+  }
+  const auto value = policy::parse_value(**row, options.value.empty() ? "true" : options.value);
+  if (!value) return fail(value.error());
+  // An open value is not guaranteed on a device, and this option is useless by halves.
+  Lock lock = force_via_dp ? Lock::kLocked : Lock::kKeep;
+  if (options.lock) lock = Lock::kLocked;
+  if (options.open) lock = Lock::kOpen;
+  const Edit edit{[&](const auto& document, const auto& policy, const auto& setting) {
+                    return policy::set_setting(document, policy, setting, *value, lock);
+                  },
+                  fmt::format("= {}{}", *value,
+                              lock == Lock::kLocked ? ", locked"
+                              : lock == Lock::kOpen ? ", open"
+                                                    : "")};
+  if (auto status = edit_setting(options, edit, context); !status) return status;
+  if (!force_via_dp || *value != "true" || options.dry_run) return {};
+  if (!options.open && !options.lock) {
+    print_note("Locked, as a device may overwrite an open value (--open leaves it open).", context);
+  }
+  const auto file = load_site(context);
+  if (!file) return fail(file.error());
+  const auto policy = choose_policy(*file, options.target.name, options.target.group);
+  if (!policy) return fail(policy.error());
+  print_other_half(*file, **policy, context);
+  return {};
+}
+
+std::shared_ptr<SettingOptions> add_edit(CLI::App& parent, const std::string& name,
+                                         const std::string& help, CLI::App** command) {
+  auto options = std::make_shared<SettingOptions>();
+  *command = parent.add_subcommand(name, help);
+  (*command)
+      ->add_option("setting", options->setting,
+                   "Path or short name, such as force-via-dp ('kscpush policy show "
+                   "--all-settings' lists them)")
+      ->type_name("SETTING")
+      ->required();
+  options->target.add_to(**command);
+  (*command)->add_flag("--dry-run", options->dry_run, "Print what would change; write nothing");
+  return options;
+}
+
+void add_simple_edit(CLI::App& parent, const std::string& name, const std::string& help,
+                     const Edit& edit, Context& context) {
+  CLI::App* command = nullptr;
+  auto options = add_edit(parent, name, help, &command);
+  command->callback([options, edit, &context] {
+    context.action = [options, edit, &context] { return edit_setting(*options, edit, context); };
+  });
+}
+
+}  // namespace
+
+void add_policy_set(CLI::App& parent, Context& context) {
+  CLI::App* command = nullptr;
+  auto options = add_edit(parent, "set", "Set a setting", &command);
+  command->add_option("value", options->value, "Its value (default: true, for a yes-or-no setting)")
+      ->type_name("VALUE");
+  auto* const lock = command->add_flag("--lock", options->lock, "Lock it: enforced on devices");
+  command
+      ->add_flag("--open", options->open, "Leave it open: devices and child policies may change it")
+      ->excludes(lock);
+  command->callback([options, &context] {
+    context.action = [options, &context] { return run_policy_set(*options, context); };
+  });
+}
+
+void add_policy_unset(CLI::App& parent, Context& context) {
+  add_simple_edit(parent, "unset", "Remove a setting from the policy",
+                  {policy::unset_setting, "is not set"}, context);
+}
+
+void add_policy_lock(CLI::App& parent, Context& context) {
+  add_simple_edit(parent, "lock", "Lock a setting: enforced on devices",
+                  {[](const auto& document, const auto& policy, const auto& row) {
+                     return policy::lock_setting(document, policy, row, true);
+                   },
+                   "is locked"},
+                  context);
+}
+
+void add_policy_unlock(CLI::App& parent, Context& context) {
+  add_simple_edit(parent, "unlock", "Open a setting: devices and child policies may change it",
+                  {[](const auto& document, const auto& policy, const auto& row) {
+                     return policy::lock_setting(document, policy, row, false);
+                   },
+                   "is open"},
+                  context);
+}
+
+}  // namespace kscpush::cli

@@ -1,0 +1,35 @@
+// Requests to a push server's admin API.
+#pragma once
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "core/result.hpp"
+#include "core/secret.hpp"
+#include "core/site/model.hpp"
+#include "core/site/paths.hpp"
+
+namespace kscpush::cli {
+
+class ApiClient {
+ public:
+  ApiClient(const site::ListenAddress& server, Secret token);
+
+  // The answer's JSON. Errors are the server's own; kUnreachable when there is no server.
+  [[nodiscard]] Result<nlohmann::json> get(const std::string& path) const;
+  [[nodiscard]] Result<nlohmann::json> post(const std::string& path, const nlohmann::json& body,
+                                            std::chrono::milliseconds timeout) const;
+
+ private:
+  [[nodiscard]] Result<nlohmann::json> request(const std::string& path, const std::string* body,
+                                               std::chrono::milliseconds timeout) const;
+  std::string base_;
+  Secret token_;
+};
+
+// With the admin token of the site. kDenied when it cannot be read.
+[[nodiscard]] Result<ApiClient> api_client(const site::DistributionPoint& dp,
+                                           const site::ServerPaths& paths);
+
+}  // namespace kscpush::cli

@@ -1,0 +1,27 @@
+// How data is printed: one object model (JSON), five formats.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/context.hpp"
+
+namespace kscpush::cli {
+
+// A column of a table: its heading and the JSON pointer of its value ("/connection/since").
+struct Column {
+  std::string heading;
+  std::string pointer;
+  bool wide_only = false;
+};
+
+// A list of objects: table, wide, json, yaml, or the value of NAME_POINTER a line.
+void print_list(const nlohmann::json& list, const std::vector<Column>& columns,
+                const std::string& name_pointer, const Context& context);
+
+// One object; as a table, a line "heading: value" each.
+void print_object(const nlohmann::json& object, const std::vector<Column>& fields,
+                  const std::string& name_pointer, const Context& context);
+
+}  // namespace kscpush::cli
