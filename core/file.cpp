@@ -208,7 +208,7 @@ Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
   std::string content;
   std::size_t size = 0;
   for (;;) {
-    constexpr std::size_t kChunk = 64 * 1024;
+    constexpr std::size_t kChunk = std::size_t{64} * 1024;
     content.resize(size + kChunk);
     const ssize_t count = ::read(file.get(), content.data() + size, kChunk);
     if (count < 0 && errno == EINTR) continue;

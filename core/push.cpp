@@ -53,6 +53,9 @@ std::optional<PushState> push_state_from_name(std::string_view name) {
 
 bool is_final(PushState state) { return state >= PushState::kCompleted; }
 
+// The ends have the highest numbers, so that forward is upward.
+bool may_follow(PushState from, PushState to) { return !is_final(from) && to > from; }
+
 std::string encode(const PushMessage& message) {
   return nlohmann::json{{"v", 1},
                         {"id", message.id.str()},

@@ -56,6 +56,9 @@ inline constexpr std::size_t kPushStates = 12;
 [[nodiscard]] std::optional<PushState> push_state_from_name(std::string_view name);
 // No state follows: completed, or one of the ends.
 [[nodiscard]] bool is_final(PushState state);
+// The rule of a push's life: forward among the first six, where steps may be left out; an end from
+// any state that is not final; nothing after a final one.
+[[nodiscard]] bool may_follow(PushState from, PushState to);
 
 // One push as the device gets it.
 struct PushMessage {

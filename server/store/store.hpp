@@ -40,39 +40,54 @@ struct PushRecord {
   DeviceId device;
   std::string kind;
   std::string params;  // JSON
+  // Of two pushes to a device with the same key the newer replaces the older, if that was not sent
+  // yet. Empty: replaces nothing.
+  std::string collapse_key{};
   PushState state = PushState::kStored;
   int attempts = 0;
-  std::string reason;  // of an end that is not completed
-  std::string result;  // JSON, the device's answer
+  std::string reason{};  // of an end that is not completed
+  std::string result{};  // JSON, the device's answer
   WallTime expires{};
   // When each state was reached; nothing for those that were not.
   std::array<std::optional<WallTime>, kPushStates> reached{};
 };
 
-// A step in the life of a push. Steps that would go back are ignored: an answer can overtake the
-// PUBACK.
+// A step in the life of a push. Steps that may not follow (may_follow()) are ignored: an answer can
+// overtake the PUBACK. kSent again, with more attempts, counts the attempts.
 struct PushStep {
   std::int64_t seq = 0;
   PushState state = PushState::kSent;
   WallTime at{};
-  int attempts = 0;     // with kSent: how often it has been sent by now
-  std::string reason;   // with the ends
-  std::string result;   // with kCompleted, kFailed
+  int attempts = 0;      // with kSent: how often it has been sent by now
+  std::string reason{};  // with the ends
+  std::string result{};  // with kCompleted, kFailed
 };
 
 struct StoreLimits {
-  std::size_t queued_changes = 100'000;    // more are answered kOverloaded at once
-  std::size_t pending_per_device = 50;     // more pushes are answered kOverloaded
+  std::size_t queued_changes = 100'000;  // more are answered kOverloaded at once
+  std::size_t pending_per_device = 50;   // more pushes are answered kOverloaded
+  std::size_t params_bytes = 64 * 1024;  // of one push; more is kTooLarge
+  // All of the database; beyond it new pushes are kOverloaded. From three quarters of it on
+  // expire() drops history before its time.
+  std::int64_t database_bytes = std::int64_t{4} << 30;
+  // An acknowledged push whose device never answers ends as expired that long after its time to
+  // live: a device may work on it for as long as the longest.
+  std::chrono::seconds answer_wait = kMaxTtl;
   std::chrono::hours keep_history{7 * 24};  // of pushes that are final
 };
 
-// Thread safe.
+// Thread safe. What changes something either waits for the disk and returns, or takes a callback
+// and returns at once. Errors of the disk, common to all: kFailed or kDenied, saying what to do;
+// what was accepted before stays.
 class Store {
  public:
-  using Done = std::function<void(Status)>;  // on the writer thread; must not block
+  // On the writer thread, after the change is on disk; must not block and must not call what waits.
+  // Only kOverloaded, when the queue is full, comes at once, on the caller's thread.
+  using Done = std::function<void(Status)>;
 
-  // Creates the directory and the schema when there is none. Errors: held by another process
-  // (kConflict, with its pid), a newer schema, not a database, no permission, disk full.
+  // Creates the directory (mode 0700) and the schema when there is none. Errors: held by another
+  // process (kConflict, with its pid), a newer schema, not a database, no permission, disk full.
+  // CLOCK outlives the store.
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(const std::filesystem::path& directory,
                                                            const Clock& clock,
                                                            StoreLimits limits = {});
@@ -80,21 +95,45 @@ class Store {
 
   // Registry. kConflict: exists already. kNotFound: does not exist.
   [[nodiscard]] Status add_device(const DeviceId& id, const std::string& group);
+  // For imports: many at once share the wait for the disk.
+  void add_device(const DeviceId& id, const std::string& group, Done done);
+  [[nodiscard]] Status set_group(const DeviceId& id, const std::string& group);
   [[nodiscard]] Status set_fingerprint(const DeviceId& id, const std::string& fingerprint);
+  [[nodiscard]] Status set_revoked(const DeviceId& id, bool revoked);
+  [[nodiscard]] Status remove_device(const DeviceId& id);  // and its pushes
+  // Below 10 microseconds: for every connect.
   [[nodiscard]] Result<std::optional<DeviceRecord>> find_device(const DeviceId& id) const;
+  // In order of id.
   [[nodiscard]] Result<std::vector<DeviceRecord>> list_devices() const;
-  void touch_device(const DeviceId& id, WallTime seen);  // batched; lost with the process
+  // A page: the first LIMIT after the id AFTER; "" for the first page.
+  [[nodiscard]] Result<std::vector<DeviceRecord>> list_devices(std::string_view after,
+                                                               std::size_t limit) const;
+  [[nodiscard]] Result<std::size_t> count_devices() const;
+  // Seen by reads at once, written every few seconds and on close; lost with the process.
+  void touch_device(const DeviceId& id, WallTime seen);
 
-  // Pushes. The callback gets kOverloaded or kNotFound (device) instead of a stored push.
+  // Pushes. The callback gets kNotFound (no such device), kDenied (revoked), kOverloaded, kTooLarge
+  // or kConflict (the id exists) instead of a stored push. seq, state and attempts are the store's
+  // to set; reached[kAccepted] is kept if it is set. An older push with the same collapse key that
+  // was not sent yet ends as superseded in the same transaction.
   void add_push(PushRecord push, std::function<void(Result<PushRecord>)> done);
+  // kNotFound: no such push any more. Ignored steps are no error.
   void step(PushStep step, Done done = nullptr);
+  // Before it is sent; after that kConflict, saying how far it is. The cancelled push.
+  [[nodiscard]] Result<PushRecord> cancel(const Ulid& id, const std::string& reason);
   [[nodiscard]] Result<std::optional<PushRecord>> find_push(const Ulid& id) const;
   // Neither final nor acknowledged, not expired at NOW, oldest first, with seq above AFTER.
   [[nodiscard]] Result<std::vector<PushRecord>> pending(const DeviceId& device, WallTime now,
                                                         std::int64_t after,
                                                         std::size_t limit) const;
+  // All of a device, newest first, with seq below BEFORE; 0 for the newest.
+  [[nodiscard]] Result<std::vector<PushRecord>> list_pushes(const DeviceId& device,
+                                                            std::int64_t before,
+                                                            std::size_t limit) const;
   // Ends as expired what is past its time to live, and drops history past its time.
-  void expire(WallTime now);
+  void expire(WallTime now, Done done = nullptr);
+
+  [[nodiscard]] std::size_t queued_changes() const;  // waiting for the writer
 
  private:
   class Impl;

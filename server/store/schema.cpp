@@ -1,0 +1,98 @@
+#include "server/store/schema.hpp"
+
+#include <array>
+
+namespace kscpush::server {
+namespace {
+
+// In the file's header, for file(1) and for us to know our own: "kscp".
+constexpr std::int64_t kApplicationId = 0x6b736370;
+
+// Step N brings version N to N+1. A step that was released is never changed.
+//
+// Times are milliseconds since 1970. In pushes, `due` is when expire() must look at the row next:
+// the end of its time to live, of the wait for the device's answer, or of its time in the history.
+// One index serves both what waits for a device, (state < 3) = 1, and a device's history.
+constexpr std::array kSteps{
+    R"(
+CREATE TABLE devices(
+  id TEXT PRIMARY KEY NOT NULL,
+  device_group TEXT NOT NULL,
+  fingerprint TEXT NOT NULL DEFAULT '',
+  revoked INTEGER NOT NULL DEFAULT 0,
+  added INTEGER NOT NULL,
+  last_seen INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pushes(
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  device TEXT NOT NULL REFERENCES devices(id) ON DELETE CASCADE,
+  kind TEXT NOT NULL,
+  params TEXT NOT NULL,
+  collapse_key TEXT NOT NULL,
+  state INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  reason TEXT NOT NULL DEFAULT '',
+  result TEXT NOT NULL DEFAULT '',
+  expires INTEGER NOT NULL,
+  due INTEGER NOT NULL,
+  accepted_at INTEGER,
+  stored_at INTEGER,
+  sent_at INTEGER,
+  acked_at INTEGER,
+  started_at INTEGER,
+  completed_at INTEGER,
+  expired_at INTEGER,
+  superseded_at INTEGER,
+  cancelled_at INTEGER,
+  rejected_at INTEGER,
+  undeliverable_at INTEGER,
+  failed_at INTEGER
+) STRICT;
+
+CREATE INDEX pushes_of_device ON pushes(device, (state < 3), seq);
+CREATE INDEX pushes_due ON pushes(due);
+)",
+};
+
+constexpr int kVersion = static_cast<int>(kSteps.size());
+
+Status run_step(Database& database, int from) {
+  const std::string sql =
+      fmt::format("BEGIN IMMEDIATE;{};PRAGMA application_id = {};PRAGMA user_version = {};COMMIT;",
+                  kSteps.at(static_cast<std::size_t>(from)), kApplicationId, from + 1);
+  auto done = database.script(sql);
+  if (!done && database.in_transaction()) static_cast<void>(database.script("ROLLBACK"));
+  return done;
+}
+
+}  // namespace
+
+int schema_version() {
+  return kVersion;
+}
+
+Status migrate(Database& database) {
+  const auto version = database.number("PRAGMA user_version");
+  if (!version) return fail(version.error());
+  const auto application = database.number("PRAGMA application_id");
+  if (!application) return fail(application.error());
+  const auto tables = database.number("SELECT count(*) FROM sqlite_master");
+  if (!tables) return fail(tables.error());
+  if (*tables > 0 && *application != kApplicationId) return fail(database.error(SQLITE_NOTADB));
+  if (*version > kVersion) {
+    return fail(
+        {ErrorCode::kFailed,
+         fmt::format("the database {} was written by a newer kscpush (its version is {}, this "
+                     "program knows up to {})",
+                     database.path().string(), *version, kVersion),
+         "install the newer kscpush again, or restore the state directory from a backup"});
+  }
+  for (int from = static_cast<int>(*version); from < kVersion; ++from) {
+    if (auto done = run_step(database, from); !done) return done;
+  }
+  return {};
+}
+
+}  // namespace kscpush::server

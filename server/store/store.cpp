@@ -1,0 +1,266 @@
+#include "server/store/store.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <thread>
+
+#include <sys/stat.h>
+
+#include "core/file.hpp"
+#include "core/file_lock.hpp"
+#include "server/store/database.hpp"
+#include "server/store/devices.hpp"
+#include "server/store/last_seen.hpp"
+#include "server/store/pushes.hpp"
+#include "server/store/readers.hpp"
+#include "server/store/schema.hpp"
+#include "server/store/writer.hpp"
+
+namespace kscpush::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Duration kLastSeenInterval = std::chrono::seconds(5);
+constexpr std::size_t kLastSeenBatch = 2000;
+constexpr std::size_t kExpireBatch = 1000;
+
+Status make_directory(const fs::path& directory) {
+  std::error_code error;
+  if (directory.has_parent_path()) fs::create_directories(directory.parent_path(), error);
+  if (error) return fail(file_error("create", directory.parent_path(), error.value()));
+  if (::mkdir(directory.c_str(), 0700) == 0 || fs::is_directory(directory, error)) return {};
+  return fail(file_error("create the state directory", directory, EEXIST));
+}
+
+// WAL with synchronous=FULL: a commit is one write to the end of the log and one sync of it, and it
+// survives a power failure. The log is worked off at 4 MiB, and cut back after a burst.
+Result<Database> open_database(const fs::path& path) {
+  auto database = Database::open(path, Database::Access::kReadWrite);
+  if (!database) return database;
+  auto set = database->script(
+      "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;"
+      "PRAGMA cache_size = -16384; PRAGMA secure_delete = OFF; PRAGMA synchronous = FULL;");
+  if (!set) return fail(set.error());
+  if (auto migrated = migrate(*database); !migrated) return fail(migrated.error());
+  set = database->script(
+      "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 1000;"
+      "PRAGMA journal_size_limit = 67108864;");
+  if (!set) return fail(set.error());
+  return database;
+}
+
+std::size_t reader_count() {
+  return std::clamp(std::thread::hardware_concurrency(), 2U, 16U);
+}
+
+}  // namespace
+
+// The parts, each thread safe by itself, in the order of construction.
+class Store::Impl {
+ public:
+  Impl(FileLock held, const Clock& time, StoreLimits bounds, Database database, Readers connections)
+      : clock(time),
+        limits(bounds),
+        lock(std::move(held)),
+        last_seen(bounds.queued_changes),
+        last_seen_written(time.now()),
+        writer(std::move(database),
+               {.queued = bounds.queued_changes,
+                .extra = [this](bool closing) { return write_last_seen(closing); }}),
+        readers(std::move(connections)) {}
+  // The writer's callbacks may read; and the last connection to close must be one that can tidy up.
+  ~Impl() { writer.stop(); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  // One group's worth, and then the next.
+  void expire(WallTime now, Done done) {
+    const auto more = std::make_shared<bool>(false);
+    writer.post(
+        [this, now, more](Database& database) -> Status {
+          const auto expired = pushes::expire(database, kExpireBatch, limits, now);
+          if (!expired) return fail(expired.error());
+          *more = *expired;
+          return {};
+        },
+        [this, now, more, done = std::move(done)](const Status& status) {
+          if (status && *more) {
+            expire(now, done);
+          } else if (done != nullptr) {
+            done(status);
+          }
+        });
+  }
+
+  const Clock& clock;
+  const StoreLimits limits;
+  const FileLock lock;
+  LastSeen last_seen;
+  MonoTime last_seen_written;  // the writer thread's
+  Writer writer;
+  Readers readers;
+
+ private:
+  Writer::Job write_last_seen(bool closing) {
+    if (!closing && clock.now() - last_seen_written < kLastSeenInterval) return {};
+    const auto entries =
+        std::make_shared<const std::vector<LastSeen::Entry>>(last_seen.some(kLastSeenBatch));
+    // A full batch leaves more for the next group.
+    if (entries->size() < kLastSeenBatch) last_seen_written = clock.now();
+    if (entries->empty()) return {};
+    return {[entries](Database& database) -> Status {
+              for (const auto& [id, seen] : *entries) {
+                auto done = devices::set_last_seen(database, id, seen);
+                if (!done) return done;
+              }
+              return {};
+            },
+            [this, entries](const Status& status) {
+              if (status) last_seen.written(*entries);
+            }};
+  }
+};
+
+Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Store::~Store() = default;
+
+Result<std::unique_ptr<Store>> Store::open(const fs::path& directory, const Clock& clock,
+                                           StoreLimits limits) {
+  if (auto created = make_directory(directory); !created) return fail(created.error());
+  auto lock = FileLock::acquire(directory / "lock",
+                                fmt::format("the state directory {}", directory.string()),
+                                std::chrono::milliseconds(0), FileLock::Afterwards::kKeepFile);
+  if (!lock) return fail(lock.error());
+  const fs::path path = directory / "store.db";
+  auto database = open_database(path);
+  if (!database) return fail(database.error());
+  auto readers = Readers::open(path, reader_count());
+  if (!readers) return fail(readers.error());
+  return std::unique_ptr<Store>(new Store(std::make_unique<Impl>(
+      std::move(*lock), clock, limits, std::move(*database), std::move(*readers))));
+}
+
+Status Store::add_device(const DeviceId& id, const std::string& group) {
+  return impl_->writer.wait(
+      [&](Database& database) { return devices::add(database, id, group, impl_->clock.wall()); });
+}
+
+void Store::add_device(const DeviceId& id, const std::string& group, Done done) {
+  impl_->writer.post(
+      [id, group, &clock = impl_->clock](Database& database) {
+        return devices::add(database, id, group, clock.wall());
+      },
+      std::move(done));
+}
+
+Status Store::set_group(const DeviceId& id, const std::string& group) {
+  return impl_->writer.wait(
+      [&](Database& database) { return devices::set_group(database, id, group); });
+}
+
+Status Store::set_fingerprint(const DeviceId& id, const std::string& fingerprint) {
+  return impl_->writer.wait(
+      [&](Database& database) { return devices::set_fingerprint(database, id, fingerprint); });
+}
+
+Status Store::set_revoked(const DeviceId& id, bool revoked) {
+  return impl_->writer.wait(
+      [&](Database& database) { return devices::set_revoked(database, id, revoked); });
+}
+
+Status Store::remove_device(const DeviceId& id) {
+  return impl_->writer.wait([&](Database& database) { return devices::remove(database, id); });
+}
+
+Result<std::optional<DeviceRecord>> Store::find_device(const DeviceId& id) const {
+  auto device = impl_->readers.use([&](Database& database) { return devices::find(database, id); });
+  if (device && *device) {
+    (*device)->last_seen = impl_->last_seen.latest(id, (*device)->last_seen);
+  }
+  return device;
+}
+
+Result<std::vector<DeviceRecord>> Store::list_devices() const {
+  return list_devices("", std::numeric_limits<std::size_t>::max());
+}
+
+Result<std::vector<DeviceRecord>> Store::list_devices(std::string_view after,
+                                                      std::size_t limit) const {
+  auto list =
+      impl_->readers.use([&](Database& database) { return devices::list(database, after, limit); });
+  if (!list) return list;
+  for (DeviceRecord& device : *list) {
+    device.last_seen = impl_->last_seen.latest(device.id, device.last_seen);
+  }
+  return list;
+}
+
+Result<std::size_t> Store::count_devices() const {
+  return impl_->readers.use([](Database& database) { return devices::count(database); });
+}
+
+void Store::touch_device(const DeviceId& id, WallTime seen) {
+  impl_->last_seen.note(id, seen);
+}
+
+void Store::add_push(PushRecord push, std::function<void(Result<PushRecord>)> done) {
+  const auto shared = std::make_shared<PushRecord>(std::move(push));
+  impl_->writer.post(
+      [shared, impl = impl_.get()](Database& database) {
+        return pushes::add(database, *shared, impl->limits, impl->clock.wall());
+      },
+      [shared, done = std::move(done)](const Status& status) {
+        if (done == nullptr) return;
+        if (status) {
+          done(std::move(*shared));
+        } else {
+          done(fail(status.error()));
+        }
+      });
+}
+
+void Store::step(PushStep step, Done done) {
+  impl_->writer.post([step = std::move(step), &limits = impl_->limits](
+                         Database& database) { return pushes::step(database, step, limits); },
+                     std::move(done));
+}
+
+Result<PushRecord> Store::cancel(const Ulid& id, const std::string& reason) {
+  std::optional<PushRecord> cancelled;
+  const auto done = impl_->writer.wait([&](Database& database) -> Status {
+    auto push = pushes::cancel(database, id, reason, impl_->limits, impl_->clock.wall());
+    if (!push) return fail(push.error());
+    cancelled = std::move(*push);
+    return {};
+  });
+  if (!done) return fail(done.error());
+  return std::move(*cancelled);
+}
+
+Result<std::optional<PushRecord>> Store::find_push(const Ulid& id) const {
+  return impl_->readers.use([&](Database& database) { return pushes::find(database, id); });
+}
+
+Result<std::vector<PushRecord>> Store::pending(const DeviceId& device, WallTime now,
+                                               std::int64_t after, std::size_t limit) const {
+  return impl_->readers.use(
+      [&](Database& database) { return pushes::pending(database, device, now, after, limit); });
+}
+
+Result<std::vector<PushRecord>> Store::list_pushes(const DeviceId& device, std::int64_t before,
+                                                   std::size_t limit) const {
+  return impl_->readers.use(
+      [&](Database& database) { return pushes::history(database, device, before, limit); });
+}
+
+void Store::expire(WallTime now, Done done) {
+  impl_->expire(now, std::move(done));
+}
+
+std::size_t Store::queued_changes() const {
+  return impl_->writer.queued();
+}
+
+}  // namespace kscpush::server

@@ -1,0 +1,139 @@
+#include "server/store/writer.hpp"
+
+#include <algorithm>
+#include <future>
+#include <iterator>
+#include <memory>
+
+namespace kscpush::server {
+
+Writer::Writer(Database database, Options options)
+    : options_(std::move(options)), database_(std::move(database)) {
+  thread_ = std::thread([this] { loop(); });
+}
+
+Writer::~Writer() {
+  stop();
+}
+
+void Writer::stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::scoped_lock lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+std::size_t Writer::queued() const {
+  const std::scoped_lock lock(mutex_);
+  return queue_.size();
+}
+
+void Writer::post(Change change, Done done) {
+  {
+    std::unique_lock lock(mutex_);
+    if (queue_.size() < options_.queued) {
+      queue_.push_back({std::move(change), std::move(done)});
+      const bool was_empty = queue_.size() == 1;
+      lock.unlock();
+      if (was_empty) wake_.notify_one();
+      return;
+    }
+  }
+  if (done == nullptr) return;
+  done(fail({ErrorCode::kOverloaded,
+             fmt::format("{} changes wait to be stored already", options_.queued),
+             "try again in a moment; if it stays so, the disk is too slow"}));
+}
+
+Status Writer::wait(Change change) {
+  if (std::this_thread::get_id() == thread_.get_id()) {
+    return fail(ErrorCode::kFailed, "a callback of the store waited for the store");
+  }
+  const auto result = std::make_shared<std::promise<Status>>();
+  auto future = result->get_future();
+  post(std::move(change), [result](Status status) { result->set_value(std::move(status)); });
+  return future.get();
+}
+
+void Writer::take_jobs(std::vector<Job>& group, bool& closing) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, options_.idle, [this] { return stop_ || !queue_.empty(); });
+  const auto count = static_cast<std::ptrdiff_t>(std::min(queue_.size(), options_.group));
+  std::move(queue_.begin(), queue_.begin() + count, std::back_inserter(group));
+  queue_.erase(queue_.begin(), queue_.begin() + count);
+  closing = stop_ && group.empty();
+}
+
+void Writer::loop() {
+  std::vector<Job> group;
+  for (bool closing = false; !closing;) {
+    take_jobs(group, closing);
+    Job extra = options_.extra == nullptr ? Job{} : options_.extra(false);
+    if (extra.change != nullptr) group.push_back(std::move(extra));
+    run_group(group);
+    group.clear();
+  }
+  run_last_extras();
+}
+
+void Writer::run_last_extras() {
+  if (options_.extra == nullptr) return;
+  for (;;) {
+    std::vector<Job> group{options_.extra(true)};
+    if (group.front().change == nullptr) return;
+    run_group(group);
+    if (!group.front().status) return;  // nobody is left to tell, and it would come again
+  }
+}
+
+void Writer::fail_all(std::vector<Job>& group, const Error& error) {
+  for (Job& job : group) {
+    if (job.status) job.status = fail(error);
+  }
+}
+
+Status Writer::run_savepoint(const Change& change) {
+  if (auto begun = database_.run("SAVEPOINT change"); !begun) return begun;
+  auto status = change(database_);
+  if (!database_.in_transaction()) {
+    return status ? fail(ErrorCode::kFailed, "the database gave up the transaction") : status;
+  }
+  auto ended = status ? Status() : database_.run("ROLLBACK TO change");
+  if (ended) ended = database_.run("RELEASE change");
+  if (ended) return status;
+  // Half of the change might be in it.
+  if (database_.in_transaction()) static_cast<void>(database_.run("ROLLBACK"));
+  return ended;
+}
+
+void Writer::run_group(std::vector<Job>& group) {
+  if (group.empty()) return;
+  run_transaction(group);
+  for (Job& job : group) {
+    if (job.done != nullptr) job.done(job.status);
+  }
+}
+
+void Writer::run_transaction(std::vector<Job>& group) {
+  if (auto begun = database_.run("BEGIN IMMEDIATE"); !begun) {
+    fail_all(group, begun.error());
+    return;
+  }
+  for (Job& job : group) {
+    job.status = run_savepoint(job.change);
+    // A full disk and the like make SQLite give up the transaction, and with it those before.
+    if (!database_.in_transaction()) {
+      fail_all(group, job.status.error());
+      return;
+    }
+  }
+  if (auto committed = database_.run("COMMIT"); !committed) {
+    if (database_.in_transaction()) static_cast<void>(database_.run("ROLLBACK"));
+    fail_all(group, committed.error());
+  }
+}
+
+}  // namespace kscpush::server

@@ -1,0 +1,82 @@
+// The one thread that changes the database, and its mailbox.
+//
+// What is queued when the thread gets to it becomes one transaction: a group. Each change runs in a
+// savepoint of its own, so that one that fails takes nothing of the others with it; when the
+// transaction itself fails, all of the group do. The changes' callbacks run after the commit, in
+// order.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "core/result.hpp"
+#include "server/store/database.hpp"
+
+namespace kscpush::server {
+
+class Writer {
+ public:
+  using Change = std::function<Status(Database&)>;
+  using Done = std::function<void(Status)>;  // on the writer's thread; must not block; may be null
+
+  struct Job {
+    Change change;  // null: none
+    Done done;
+    Status status = {};
+  };
+
+  struct Options {
+    std::size_t queued = 100'000;  // more are refused
+    std::size_t group = 5'000;     // changes in one transaction, so that none waits long
+    // Asked before every group, every IDLE when there is none, and at the end until it has none: a
+    // change of the owner's to go with the group, or none. May be null.
+    std::function<Job(bool closing)> extra = nullptr;
+    std::chrono::milliseconds idle{1000};
+  };
+
+  Writer(Database database, Options options);
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  ~Writer();
+
+  // Completes what is queued, with its callbacks and what these post, and ends the thread. Nothing
+  // may be posted from elsewhere any more.
+  void stop();
+
+  // Thread safe. When the queue is full DONE gets kOverloaded at once, on the caller's thread.
+  void post(Change change, Done done);
+  // Posts and waits. Never from a callback: that is an error, as it would wait for itself.
+  [[nodiscard]] Status wait(Change change);
+  [[nodiscard]] std::size_t queued() const;
+
+ private:
+  void loop();
+  void take_jobs(std::vector<Job>& group, bool& closing);
+  void run_group(std::vector<Job>& group);  // and the callbacks
+  void run_transaction(std::vector<Job>& group);
+  // An error is the change's own while the transaction is still open, else the whole group's.
+  Status run_savepoint(const Change& change);
+  // Those that have not failed for reasons of their own.
+  static void fail_all(std::vector<Job>& group, const Error& error);
+  void run_last_extras();
+
+  // Constant after construction.
+  const Options options_;
+
+  // Owned by the thread.
+  Database database_;
+
+  // Guarded by mutex_.
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Job> queue_;
+  bool stop_ = false;
+
+  std::thread thread_;
+};
+
+}  // namespace kscpush::server
