@@ -24,12 +24,12 @@ struct Context {
   bool color = false;  // of ERR
 
   // Global options.
-  std::string config;
+  std::string config{};
   std::string format = "table";
   bool no_color = false;
 
   // What the command line chose; set by the command's parser, run by run().
-  std::function<Status()> action;
+  std::function<Status()> action{};
 
   [[nodiscard]] Format output_format() const;
 };

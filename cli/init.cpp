@@ -93,7 +93,7 @@ Status run_init(const InitOptions& options, Context& context) {
       return written;
     }
   }
-  const std::string config = (folder / "kscpush.yaml").lexically_proximate(context.directory);
+  const std::string config = (std::filesystem::path(options.directory) / "kscpush.yaml").lexically_normal();
   context.out << fmt::format(
       "A new site in {}: one group, the distribution point '{}' at {}, one policy.\n"
       "The push server is off and the policy option open. Next:\n"

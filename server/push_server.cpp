@@ -301,9 +301,10 @@ void PushServer::push(const DeviceId& id, const PushRequest& request,
     return;
   }
   const WallTime now = clock().wall();
-  PushRecord record{.id = Ulid::generate(now), .device = id};
-  record.kind = request.kind;
-  record.params = request.params;
+  PushRecord record{
+      .id = Ulid::generate(now), .device = id, .kind = request.kind, .params = request.params};
+  // A wake is content-free: a second one adds nothing to the first.
+  if (row->push_class == PushClass::kWake) record.collapse_key = request.kind;
   record.expires = now + (ttl.count() == 0 ? kAnswerDeadline : ttl);
   auto store_it = [this, record = std::move(record), done] {
     store().add_push(record, [this, done](Result<PushRecord> stored) {

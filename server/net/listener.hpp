@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 
+#include "core/ids.hpp"
 #include "core/result.hpp"
 #include "server/net/tcp_link.hpp"
 
