@@ -52,8 +52,8 @@ std::size_t Session::receive(std::string_view bytes, MonoTime now, SessionAction
     const std::string_view rest = bytes.substr(taken);
     const bool connecting = phase_ == Phase::kAwaitConnect;
     // [MQTT-3.1.0-1] Whoever speaks something else gets no answer.
-    if (connecting && !rest.empty() && (static_cast<std::uint8_t>(rest[0]) >> 4) != 1) {
-      end(EndReason::kProtocolError, "the first packet is not CONNECT", actions);
+    if (connecting && !rest.empty() && rest[0] != '\x10') {
+      end(EndReason::kProtocolError, "does not begin with a CONNECT packet", actions);
       break;
     }
     const auto frame =

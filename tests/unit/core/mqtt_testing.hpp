@@ -12,6 +12,16 @@
 
 #include "core/mqtt/session.hpp"
 
+// So that a failed comparison of calls shows them.
+template <>
+struct doctest::StringMaker<std::vector<std::string>> {
+  static String convert(const std::vector<std::string>& lines) {
+    std::string text;
+    for (const std::string& line : lines) text += "\n    " + line;
+    return text.empty() ? "(nothing)" : text.c_str();
+  }
+};
+
 namespace kscpush::mqtt::testing {
 
 using namespace std::chrono_literals;
@@ -34,8 +44,8 @@ struct ConnectOptions {
   std::string id = "pc-1";
   std::uint8_t flags = 0x02;
   std::uint16_t keep_alive_s = 60;
-  std::string properties;  // encoded, without their length
-  std::string tail;        // what follows the client identifier: will, user name, password
+  std::string properties = {};  // encoded, without their length
+  std::string tail = {};        // what follows the client identifier: will, user name, password
 };
 [[nodiscard]] std::string connect(const ConnectOptions& options = {});
 [[nodiscard]] std::string publish(std::uint8_t flags, std::string_view topic, std::uint16_t id,
