@@ -34,15 +34,20 @@ std::string full_name(const CLI::App& app) {
   return full_name(*app.get_parent()) + " " + app.get_name();
 }
 
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  return names;
+}
+
 std::vector<std::string> known_words(const CLI::App& app) {
-  std::vector<std::string> words;
+  std::vector<std::string> words = command_names(app);
   for (const CLI::App* at = &app; at != nullptr; at = at->get_parent()) {
     for (const CLI::Option* option : at->get_options()) {
       for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
     }
-  }
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    words.push_back(command->get_name());
   }
   return words;
 }
@@ -51,10 +56,16 @@ Error usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& at = *deepest_parsed(app);
   std::string message = error.what();
   const std::vector<std::string> left = app.remaining(/*recurse=*/true);
-  if (!left.empty() && dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+  const bool command_missing = message == "A subcommand is required";
+  if (!left.empty() && (command_missing || dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)) {
     const std::string word = left.front().substr(0, left.front().find('='));
-    message = fmt::format("{} '{}'{}", word.starts_with('-') ? "unknown option" : "unexpected word",
-                          word, suggestion(word, known_words(at)));
+    const std::string_view kind = word.starts_with('-')  ? "unknown option"
+                                  : command_missing ? "unknown command"
+                                                    : "unexpected word";
+    message = fmt::format("{} '{}'{}", kind, word, suggestion(word, known_words(at)));
+  } else if (command_missing) {
+    message = fmt::format("'{}' needs a command: {}", full_name(at),
+                          fmt::join(command_names(at), ", "));
   }
   std::replace(message.begin(), message.end(), '\n', ' ');
   return Error{ErrorCode::kUsage, message, fmt::format("see: {} --help", full_name(at))};

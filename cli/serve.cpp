@@ -1,12 +1,10 @@
 // kscpush serve: runs the push server that the site configuration describes.
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <asio/signal_set.hpp>
 
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
 #include "cli/dp/view.hpp"
+#include "cli/support/log.hpp"
 #include "policy/halves.hpp"
 #include "server/admin/api.hpp"
 
@@ -17,15 +15,6 @@ struct ServeOptions {
   std::string dp;
   std::string log_level = "info";
 };
-
-std::unique_ptr<spdlog::logger> make_log(const std::string& level) {
-  auto log = std::make_unique<spdlog::logger>("kscpush",
-                                              std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  log->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
-  log->set_level(spdlog::level::from_str(level));
-  log->flush_on(spdlog::level::trace);  // a log is read while it is written
-  return log;
-}
 
 Status run_serve(const ServeOptions& options, Context& context) {
   const auto file = load_site(context);
@@ -70,9 +59,7 @@ void add_serve(CLI::App& parent, Context& context) {
   CLI::App* command = parent.add_subcommand("serve", "Run the push server of a distribution point");
   command->add_option("--dp", options->dp, "Distribution point (default: the only one)")
       ->type_name("DP");
-  command->add_option("--log-level", options->log_level, "Least important lines to log")
-      ->type_name("LEVEL")
-      ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}));
+  add_log_level(*command, options->log_level);
   command->callback([options, &context] {
     context.action = [options, &context] { return run_serve(*options, context); };
   });

@@ -37,7 +37,10 @@ Result<json> Registry::either(ByApi by_api, ByStore by_store) const {
   if (store) return by_store(**store, paths);
   if (store.error().code == ErrorCode::kConflict) {
     // A server runs on the directory, and yet its admin API could not be used: that is the news.
-    return fail(answer.error());
+    return fail({ErrorCode::kUnreachable,
+                 fmt::format("{}, and {}", answer.error().message, store.error().message),
+                 "if the push server is starting or stopping, try again; else see "
+                 "push_server.admin.listen"});
   }
   return fail(store.error());
 }

@@ -1,0 +1,273 @@
+#include "agent/agent.hpp"
+
+#include <asio/connect.hpp>
+#include <asio/write.hpp>
+#include <random>
+
+#include "core/version.hpp"
+
+namespace kscpush::agent {
+namespace {
+
+constexpr Port kUsualPort = Port::of<13295>();
+
+mqtt::ClientOptions session_options(const AgentOptions& options) {
+  mqtt::ClientOptions result;
+  result.device = options.id.str();
+  result.agent = kVersion;
+  result.keep_alive_s = options.keep_alive_s;
+  return result;
+}
+
+Status load_tls(asio::ssl::context& tls, const AgentOptions& options) {
+  asio::error_code error;
+  const auto failed = [&](std::string_view what, const std::filesystem::path& path) {
+    return fail({ErrorCode::kInvalidConfig,
+                 fmt::format("{} {} cannot be used: {}", what, path.string(), error.message()),
+                 "'kscpush device enroll ID --out DIR' writes the three files of a device"});
+  };
+  tls.load_verify_file(options.authority.string(), error);
+  if (error) return failed("the certificate authority", options.authority);
+  tls.use_certificate_chain_file(options.certificate.string(), error);
+  if (error) return failed("the certificate", options.certificate);
+  tls.use_private_key_file(options.key.string(), asio::ssl::context::pem, error);
+  if (error) return failed("the key", options.key);
+  tls.set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
+  SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
+  return {};
+}
+
+}  // namespace
+
+Result<Endpoint> parse_endpoint(std::string_view text) {
+  std::string_view host = text;
+  std::string_view port;
+  const std::size_t colon = text.rfind(':');
+  const bool bare_v6 = text.find(':') != colon && !text.starts_with('[');
+  if (colon != std::string_view::npos && !bare_v6 && !text.ends_with(']')) {
+    host = text.substr(0, colon);
+    port = text.substr(colon + 1);
+  }
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (host.empty()) {
+    return fail({ErrorCode::kUsage, fmt::format("'{}' is not a server", text),
+                 "give HOST:PORT, for example dp-berlin-1.example.com:13295"});
+  }
+  if (colon == std::string_view::npos || bare_v6 || text.ends_with(']')) {
+    return Endpoint{std::string(host), kUsualPort};
+  }
+  const auto parsed = Port::parse(port);
+  if (!parsed) return fail(parsed.error());
+  return Endpoint{std::string(host), *parsed};
+}
+
+std::string to_string(const Endpoint& endpoint) {
+  return fmt::format("{}:{}", endpoint.host, endpoint.port.value());
+}
+
+Agent::Agent(asio::io_context& loop, AgentOptions options, PushHandlers handlers,
+             const Clock& clock, spdlog::logger& log)
+    : loop_(loop),
+      options_(std::move(options)),
+      handlers_(std::move(handlers)),
+      clock_(clock),
+      log_(log),
+      tls_(asio::ssl::context::tls_client),
+      resolver_(loop),
+      timer_(loop),
+      retry_(loop),
+      session_(session_options(options_)),
+      backoff_(options_.backoff, std::random_device{}()) {}
+
+Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& loop, AgentOptions options,
+                                             PushHandlers handlers, const Clock& clock,
+                                             spdlog::logger& log) {
+  std::unique_ptr<Agent> agent(
+      new Agent(loop, std::move(options), std::move(handlers), clock, log));
+  if (auto loaded = load_tls(agent->tls_, agent->options_); !loaded) return fail(loaded.error());
+  return agent;
+}
+
+void Agent::start() { connect(); }
+
+void Agent::stop() {
+  stopping_ = true;
+  retry_.cancel();
+  resolver_.cancel();
+  if (session_.phase() == mqtt::ClientSession::Phase::kIdle) {
+    close();
+  } else {
+    session_.disconnect(mqtt::ReasonCode::kSuccess, *this);
+    flush();
+  }
+}
+
+// --- The connection
+
+void Agent::connect() {
+  const std::uint64_t attempt = ++attempt_;
+  ended_ = false;
+  stream_ = std::make_shared<Stream>(loop_, tls_);
+  timer_.expires_after(options_.connect_timeout);
+  timer_.async_wait([this, attempt](const asio::error_code& error) {
+    if (!error && current(attempt)) attempt_failed("connect", "no answer in time");
+  });
+  resolver_.async_resolve(
+      server().host, std::to_string(server().port.value()),
+      [this, attempt](const asio::error_code& error, const auto& addresses) {
+        if (!current(attempt) || stopping_) return;
+        if (error) return attempt_failed("find the server", error.message());
+        connect_tcp(addresses);
+      });
+}
+
+void Agent::connect_tcp(const asio::ip::tcp::resolver::results_type& addresses) {
+  asio::async_connect(stream_->next_layer(), addresses,
+                      [this, attempt = attempt_, stream = stream_](const asio::error_code& error,
+                                                                   const auto& /*endpoint*/) {
+                        if (!current(attempt)) return;
+                        if (error) return attempt_failed("connect", error.message());
+                        handshake();
+                      });
+}
+
+void Agent::handshake() {
+  asio::error_code ignored;
+  stream_->next_layer().set_option(asio::ip::tcp::no_delay(true), ignored);
+  // What SSL_set_tlsext_host_name() is, without its old-style cast.
+  SSL_ctrl(stream_->native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+           const_cast<char*>(server().host.c_str()));
+  stream_->set_verify_callback(asio::ssl::host_name_verification(server().host));
+  stream_->async_handshake(
+      asio::ssl::stream_base::client,
+      [this, attempt = attempt_, stream = stream_](const asio::error_code& error) {
+        if (!current(attempt)) return;
+        if (error) return attempt_failed("make a TLS connection", error.message());
+        connected();
+      });
+}
+
+void Agent::connected() {
+  unparsed_.clear();
+  queued_.clear();
+  session_.start(clock_.now(), *this);
+  flush();
+  keep_time();
+  read();
+}
+
+void Agent::read() {
+  stream_->async_read_some(
+      asio::buffer(incoming_),
+      [this, attempt = attempt_, stream = stream_](const asio::error_code& error, std::size_t n) {
+        if (!current(attempt)) return;
+        if (error) {
+          session_.connection_lost(*this);
+          flush();
+          return;
+        }
+        unparsed_.append(incoming_.data(), n);
+        const std::size_t taken = session_.receive(unparsed_, clock_.now(), *this);
+        unparsed_.erase(0, taken);
+        flush();
+        keep_time();
+        if (current(attempt) && !ended_) read();
+      });
+}
+
+// Writes one batch at a time; what is queued meanwhile is the next batch.
+void Agent::flush() {
+  if (!writing_.empty() || stream_ == nullptr) return;
+  if (queued_.empty()) {
+    if (ended_) close();
+    return;
+  }
+  writing_.swap(queued_);
+  asio::async_write(*stream_, asio::buffer(writing_),
+                    [this, attempt = attempt_, stream = stream_](const asio::error_code& error,
+                                                                 std::size_t /*n*/) {
+                      if (!current(attempt)) return;
+                      writing_.clear();
+                      if (error) session_.connection_lost(*this);
+                      flush();
+                    });
+}
+
+void Agent::keep_time() {
+  const MonoTime deadline = session_.deadline();
+  if (ended_ || deadline == MonoTime::max()) return;
+  timer_.expires_at(deadline);
+  timer_.async_wait([this, attempt = attempt_](const asio::error_code& error) {
+    if (error || !current(attempt)) return;
+    session_.tick(clock_.now(), *this);
+    flush();
+    keep_time();
+  });
+}
+
+void Agent::attempt_failed(const std::string& what, const std::string& why) {
+  log_.warn("cannot {} ({}): {}", what, to_string(server()), why);
+  close();
+}
+
+// Ends the attempt; whatever of it is still under way finds that its number does not count.
+void Agent::close() {
+  ++attempt_;
+  timer_.cancel();
+  resolver_.cancel();
+  if (stream_ != nullptr) {
+    asio::error_code ignored;
+    stream_->next_layer().close(ignored);
+    stream_.reset();
+  }
+  queued_.clear();
+  writing_.clear();
+  if (!stopping_) schedule_next();
+}
+
+void Agent::schedule_next() {
+  server_ = (server_ + 1) % options_.servers.size();
+  const auto wait = backoff_.next();
+  log_.info("next attempt in {:.1f} s, {}", std::chrono::duration<double>(wait).count(),
+            to_string(server()));
+  retry_.expires_after(wait);
+  retry_.async_wait([this](const asio::error_code& error) {
+    if (!error) connect();
+  });
+}
+
+// --- The session
+
+void Agent::on_ready(bool session_present) {
+  backoff_.reset();
+  log_.info("connected to {} and subscribed{}", to_string(server()),
+            session_present ? ", session resumed" : "");
+}
+
+void Agent::on_push(const mqtt::IncomingPush& incoming) {
+  const auto push = decode_push(incoming.payload);
+  if (!push) {
+    log_.warn("a push that is none: {}", push.error().message);
+    return;
+  }
+  log_.info("push {} {}{}", push->kind, push->id.str(), incoming.dup ? " (sent again)" : "");
+  const PushAnswer answer = handlers_.handle(*push);
+  const auto published = session_.publish(mqtt::UpTopic::kResult, encode(answer), 1, 0,
+                                          clock_.now(), *this);
+  using Publishing = mqtt::ClientSession::Publishing;
+  if (published != Publishing::kSent && published != Publishing::kQueued) {
+    log_.error("the answer to push {} cannot be queued: too many wait already", push->id.str());
+  }
+}
+
+void Agent::on_published(std::uint64_t /*token*/, mqtt::ReasonCode code) {
+  if (mqtt::is_error(code)) log_.warn("an answer was refused: {}", mqtt::to_string(code));
+}
+
+void Agent::on_end(const mqtt::ClientEnded& ended) {
+  log_.warn("connection to {} ended: {}{}{}", to_string(server()), mqtt::to_string(ended.end),
+            ended.detail.empty() ? "" : ": ", ended.detail);
+  ended_ = true;
+}
+
+}  // namespace kscpush::agent

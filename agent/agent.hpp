@@ -1,0 +1,112 @@
+// The reference device: holds the connection to a push server, comes back when it is lost, answers
+// what it is asked.
+//
+//   connect  TCP, TLS with the device's certificate, CONNECT; each step within a deadline
+//   ready    subscribed; pushes are handled and answered under up/result
+//   lost     the next server of the list, after a wait with full jitter
+//
+// One thread: that of the io_context.
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/ssl.hpp>
+#include <asio/steady_timer.hpp>
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/backoff.hpp"
+#include "agent/handlers.hpp"
+#include "core/clock.hpp"
+#include "core/ids.hpp"
+#include "core/mqtt/client_session.hpp"
+#include "core/result.hpp"
+
+namespace kscpush::agent {
+
+struct Endpoint {
+  std::string host;
+  Port port;
+};
+// "HOST", "HOST:PORT", "[V6]:PORT"; without a port the push server's usual one, 13295.
+[[nodiscard]] Result<Endpoint> parse_endpoint(std::string_view text);
+[[nodiscard]] std::string to_string(const Endpoint& endpoint);
+
+struct AgentOptions {
+  DeviceId id;
+  std::vector<Endpoint> servers;  // tried in this order; at least one
+  std::filesystem::path certificate;
+  std::filesystem::path key;
+  std::filesystem::path authority;  // by which the server is known
+  BackoffLimits backoff{};
+  std::chrono::seconds connect_timeout{15};  // TCP and TLS
+  std::uint16_t keep_alive_s = 60;
+};
+
+class Agent final : private mqtt::ClientActions {
+ public:
+  // kInvalidConfig: certificate, key or authority cannot be used.
+  [[nodiscard]] static Result<std::unique_ptr<Agent>> create(asio::io_context& loop,
+                                                             AgentOptions options,
+                                                             PushHandlers handlers,
+                                                             const Clock& clock,
+                                                             spdlog::logger& log);
+  void start();
+  // Says goodbye if there is a connection; the io_context then runs out of work.
+  void stop();
+
+ private:
+  using Stream = asio::ssl::stream<asio::ip::tcp::socket>;
+
+  Agent(asio::io_context& loop, AgentOptions options, PushHandlers handlers, const Clock& clock,
+        spdlog::logger& log);
+
+  void connect();
+  void connect_tcp(const asio::ip::tcp::resolver::results_type& addresses);
+  void handshake();
+  void connected();
+  void read();
+  void flush();
+  void keep_time();
+  void attempt_failed(const std::string& what, const std::string& why);
+  void close();
+  void schedule_next();
+
+  std::string& output() override { return queued_; }
+  void on_ready(bool session_present) override;
+  void on_push(const mqtt::IncomingPush& push) override;
+  void on_published(std::uint64_t token, mqtt::ReasonCode code) override;
+  void on_end(const mqtt::ClientEnded& ended) override;
+
+  [[nodiscard]] const Endpoint& server() const { return options_.servers[server_]; }
+  // Callbacks of an attempt that is over must do nothing: each checks that its number still counts.
+  [[nodiscard]] bool current(std::uint64_t attempt) const { return attempt == attempt_; }
+
+  asio::io_context& loop_;
+  const AgentOptions options_;
+  const PushHandlers handlers_;
+  const Clock& clock_;
+  spdlog::logger& log_;
+  asio::ssl::context tls_;
+  asio::ip::tcp::resolver resolver_;
+  asio::steady_timer timer_;     // of the attempt: connect timeout, keep alive
+  asio::steady_timer retry_;     // until the next attempt
+  mqtt::ClientSession session_;
+  Backoff backoff_;
+  std::shared_ptr<Stream> stream_;  // shared with the operations under way on it
+  std::uint64_t attempt_ = 0;
+  std::size_t server_ = 0;
+  std::array<char, 16 * 1024> incoming_{};
+  std::string unparsed_;  // the start of a packet
+  std::string queued_;    // to be written next
+  std::string writing_;   // being written
+  bool stopping_ = false;
+  bool ended_ = false;  // close when all is written
+};
+
+}  // namespace kscpush::agent

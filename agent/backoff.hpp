@@ -1,0 +1,35 @@
+// How long to wait before the next attempt to connect: exponential, with full jitter, so that
+// devices that lost their server together do not come back together.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+
+namespace kscpush::agent {
+
+struct BackoffLimits {
+  std::chrono::milliseconds first{1'000};
+  std::chrono::milliseconds most{120'000};
+};
+
+class Backoff {
+ public:
+  Backoff(BackoffLimits limits, std::uint64_t seed) : limits_(limits), random_(seed) {}
+
+  // Uniform between 0 and first * 2^n, at most MOST, for the n-th failure in a row.
+  [[nodiscard]] std::chrono::milliseconds next() {
+    const auto ceiling = std::min(limits_.most, limits_.first * (std::int64_t{1} << failures_));
+    if (ceiling < limits_.most) ++failures_;
+    return std::chrono::milliseconds(
+        std::uniform_int_distribution<std::int64_t>(0, ceiling.count())(random_));
+  }
+  void reset() { failures_ = 0; }
+
+ private:
+  const BackoffLimits limits_;
+  unsigned failures_ = 0;
+  std::mt19937_64 random_;
+};
+
+}  // namespace kscpush::agent
