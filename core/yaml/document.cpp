@@ -19,12 +19,41 @@ namespace {
 
 using Anchors = std::unordered_map<std::string_view, std::vector<const Node*>>;
 
-// Reads from the string itself; std::istringstream would copy it.
-class ViewBuffer final : public std::streambuf {
+// Gives yaml-cpp the text in pieces, and no more when it gathers tokens without handing out an
+// event: it keeps a whole [...] or {...} in memory, with 200 bytes and more for each bracket, until
+// it knows that the thing is no key.
+class BoundedBuffer final : public std::streambuf {
  public:
-  explicit ViewBuffer(std::string& text) {
-    setg(text.data(), text.data(), text.data() + text.size());
+  BoundedBuffer(std::string& text, const TreeBuilder& builder)
+      : next_(text.data()), end_(text.data() + text.size()), builder_(builder) {}
+
+  [[nodiscard]] bool exceeded() const { return pending_ > kMaxPending; }
+
+ protected:
+  int_type underflow() override {
+    if (builder_.events() != events_) pending_ = 0;
+    events_ = builder_.events();
+    if (next_ == end_ || exceeded()) return traits_type::eof();
+    char* const from = next_;
+    next_ += std::min(kPiece, end_ - next_);
+    pending_ += std::count_if(from, next_, token_byte);
+    setg(from, from, next_);
+    return traits_type::to_int_type(*from);
   }
+
+ private:
+  // Any token of a flow collection has one of these at its begin or before it.
+  [[nodiscard]] static bool token_byte(char c) {
+    return std::string_view("[]{},:?&*!\"'").find(c) != std::string_view::npos;
+  }
+  static constexpr std::ptrdiff_t kPiece = 16 * 1024;
+  static constexpr std::ptrdiff_t kMaxPending = 2'000'000;
+
+  char* next_;
+  char* const end_;
+  const TreeBuilder& builder_;
+  std::size_t events_ = 0;
+  std::ptrdiff_t pending_ = 0;
 };
 
 void collect_anchors(const Node& node, Anchors& anchors) {
@@ -34,6 +63,36 @@ void collect_anchors(const Node& node, Anchors& anchors) {
     collect_anchors(entry.key, anchors);
     collect_anchors(entry.value, anchors);
   }
+}
+
+// Runs yaml-cpp over the text; its exceptions end here.
+Status read_events(std::string& text, const std::string& name, TreeBuilder& builder) {
+  BoundedBuffer buffer(text, builder);
+  Error failure;
+  try {
+    std::istream stream(&buffer);
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(builder)) {
+    }
+  } catch (const TreeError& error) {
+    failure = to_error(error.mark, error.what, error.hint, name);
+  } catch (const YAML::DeepRecursion& error) {
+    failure =
+        to_error({error.mark.line + 1, error.mark.column + 1},
+                 fmt::format("nested deeper than {} levels", error.depth()),
+                 "no setting is nested that deep; look for brackets that are not closed", name);
+  } catch (const YAML::Exception& error) {
+    failure = explain(error, builder.open_flow(), text, name);
+  } catch (const std::exception& error) {
+    failure = to_error({1, 1}, error.what(), "see that the file is YAML", name);
+  }
+  if (buffer.exceeded()) {
+    const Mark mark = builder.open_flow() != nullptr ? builder.open_flow()->mark : Mark{1, 1};
+    failure = to_error(mark, "too many values between brackets, or a bracket that is not closed",
+                       "write large lists and mappings in block style, one line for each", name);
+  }
+  if (failure.message.empty()) return {};
+  return fail(std::move(failure));
 }
 
 bool same_scalar(const Node& a, const Node& b) {
@@ -98,23 +157,8 @@ Result<Document> Document::parse(std::string text, std::string name) {
   content->text = std::move(text);
   content->name = std::move(name);
   TreeBuilder builder(content->text);
-  try {
-    ViewBuffer buffer(content->text);
-    std::istream stream(&buffer);
-    YAML::Parser parser(stream);
-    while (parser.HandleNextDocument(builder)) {
-    }
-  } catch (const TreeError& error) {
-    return fail(to_error(error.mark, error.what, error.hint, content->name));
-  } catch (const YAML::DeepRecursion& error) {
-    return fail(to_error({error.mark.line + 1, error.mark.column + 1},
-                         fmt::format("nested deeper than {} levels", error.depth()),
-                         "no setting is nested that deep; look for brackets that are not closed",
-                         content->name));
-  } catch (const YAML::Exception& error) {
-    return fail(explain(error, builder.open_flow(), content->text, content->name));
-  } catch (const std::exception& error) {
-    return fail(ErrorCode::kInvalidConfig, "{}:1:1: {}", content->name, error.what());
+  if (auto read = read_events(content->text, content->name, builder); !read) {
+    return fail(read.error());
   }
   content->root = builder.take_root();
   if (builder.anchored()) collect_anchors(content->root, content->anchors);

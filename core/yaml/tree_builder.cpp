@@ -91,6 +91,7 @@ void TreeBuilder::enter_entry(std::size_t begin) {
 }
 
 Node TreeBuilder::start(const YAML::Mark& mark, const std::string& tag) {
+  ++events_;
   enter(offset(mark));
   Node node;
   node.begin = offset(mark);
@@ -241,6 +242,7 @@ void TreeBuilder::attach(Node node) {
 }
 
 void TreeBuilder::close() {
+  ++events_;
   Frame frame = std::move(frames_.back());
   frames_.pop_back();
   if (frame.node.flow && !frame.compact) {

@@ -28,6 +28,8 @@ class TreeBuilder final : public YAML::EventHandler {
   // After the last event.
   [[nodiscard]] Node take_root() { return std::move(root_); }
   [[nodiscard]] bool anchored() const { return anchored_; }  // any node at all
+  // Grows with each node that is begun or ended.
+  [[nodiscard]] std::size_t events() const { return events_; }
   // After an error: the innermost [ or { that is not closed yet, or nullptr.
   [[nodiscard]] const Node* open_flow() const;
 
@@ -76,6 +78,7 @@ class TreeBuilder final : public YAML::EventHandler {
   std::vector<Frame> frames_;
   Node root_;
   bool started_ = false;
+  std::size_t events_ = 0;
   bool anchored_ = false;
   std::string pending_anchor_;
   std::vector<bool> open_anchors_;  // by yaml-cpp's number: the anchored node is not complete yet
