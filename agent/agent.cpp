@@ -2,6 +2,7 @@
 
 #include <asio/connect.hpp>
 #include <asio/write.hpp>
+#include <csignal>
 #include <random>
 
 #include "core/version.hpp"
@@ -20,6 +21,7 @@ mqtt::ClientOptions session_options(const AgentOptions& options) {
 }
 
 Status load_tls(asio::ssl::context& tls, const AgentOptions& options) {
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes its sockets without MSG_NOSIGNAL
   asio::error_code error;
   const auto failed = [&](std::string_view what, const std::filesystem::path& path) {
     return fail({ErrorCode::kInvalidConfig,

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <stdexcept>
 
 #include "core/file.hpp"
@@ -84,6 +85,8 @@ TicketKeys TicketKeys::generate() {
 
 Result<std::unique_ptr<TlsContext>> TlsContext::create(const TlsFiles& files,
                                                        const TicketKeys& ticket_keys) {
+  // OpenSSL writes its sockets without MSG_NOSIGNAL: a peer that is gone would end the process.
+  std::signal(SIGPIPE, SIG_IGN);
   auto result = std::make_unique<TlsContext>();
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
   if (context == nullptr) return fail(ErrorCode::kFailed, "TLS: {}", openssl_reason());

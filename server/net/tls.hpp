@@ -31,7 +31,7 @@ struct TicketKeys {
 class TlsContext {
  public:
   // kInvalidConfig: a file that cannot be read or parsed, a key that does not fit, an expired
-  // certificate; each with the path and what to do.
+  // certificate; each with the path and what to do. Makes the process ignore SIGPIPE.
   [[nodiscard]] static Result<std::unique_ptr<TlsContext>> create(const TlsFiles& files,
                                                                   const TicketKeys& ticket_keys);
   [[nodiscard]] SSL_CTX* get() const { return context_.get(); }
