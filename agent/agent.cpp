@@ -1,9 +1,10 @@
 #include "agent/agent.hpp"
 
-#include <asio/connect.hpp>
-#include <asio/write.hpp>
 #include <csignal>
 #include <random>
+
+#include <asio/connect.hpp>
+#include <asio/write.hpp>
 
 #include "core/version.hpp"
 
@@ -90,7 +91,9 @@ Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& loop, AgentOption
   return agent;
 }
 
-void Agent::start() { connect(); }
+void Agent::start() {
+  connect();
+}
 
 void Agent::stop() {
   stopping_ = true;
@@ -114,13 +117,12 @@ void Agent::connect() {
   timer_.async_wait([this, attempt](const asio::error_code& error) {
     if (!error && current(attempt)) attempt_failed("connect", "no answer in time");
   });
-  resolver_.async_resolve(
-      server().host, std::to_string(server().port.value()),
-      [this, attempt](const asio::error_code& error, const auto& addresses) {
-        if (!current(attempt) || stopping_) return;
-        if (error) return attempt_failed("find the server", error.message());
-        connect_tcp(addresses);
-      });
+  resolver_.async_resolve(server().host, std::to_string(server().port.value()),
+                          [this, attempt](const asio::error_code& error, const auto& addresses) {
+                            if (!current(attempt) || stopping_) return;
+                            if (error) return attempt_failed("find the server", error.message());
+                            connect_tcp(addresses);
+                          });
 }
 
 void Agent::connect_tcp(const asio::ip::tcp::resolver::results_type& addresses) {
@@ -254,8 +256,8 @@ void Agent::on_push(const mqtt::IncomingPush& incoming) {
   }
   log_.info("push {} {}{}", push->kind, push->id.str(), incoming.dup ? " (sent again)" : "");
   const PushAnswer answer = handlers_.handle(*push);
-  const auto published = session_.publish(mqtt::UpTopic::kResult, encode(answer), 1, 0,
-                                          clock_.now(), *this);
+  const auto published =
+      session_.publish(mqtt::UpTopic::kResult, encode(answer), 1, 0, clock_.now(), *this);
   using Publishing = mqtt::ClientSession::Publishing;
   if (published != Publishing::kSent && published != Publishing::kQueued) {
     log_.error("the answer to push {} cannot be queued: too many wait already", push->id.str());

@@ -8,17 +8,17 @@
 // One thread: that of the io_context.
 #pragma once
 
-#include <spdlog/logger.h>
-
-#include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
-#include <asio/ssl.hpp>
-#include <asio/steady_timer.hpp>
 #include <array>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/ssl.hpp>
+#include <asio/steady_timer.hpp>
+#include <spdlog/logger.h>
 
 #include "agent/backoff.hpp"
 #include "agent/handlers.hpp"
@@ -94,8 +94,8 @@ class Agent final : private mqtt::ClientActions {
   spdlog::logger& log_;
   asio::ssl::context tls_;
   asio::ip::tcp::resolver resolver_;
-  asio::steady_timer timer_;     // of the attempt: connect timeout, keep alive
-  asio::steady_timer retry_;     // until the next attempt
+  asio::steady_timer timer_;  // of the attempt: connect timeout, keep alive
+  asio::steady_timer retry_;  // until the next attempt
   mqtt::ClientSession session_;
   Backoff backoff_;
   std::shared_ptr<Stream> stream_;  // shared with the operations under way on it

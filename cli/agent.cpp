@@ -48,7 +48,8 @@ Status run_agent(const AgentCommand& command, Context& context) {
   const auto log = make_log(command.log_level);
   asio::io_context loop{1};
   asio::signal_set signals(loop, SIGTERM, SIGINT);
-  auto agent = agent::Agent::create(loop, std::move(*options), make_handlers(), context.clock, *log);
+  auto agent =
+      agent::Agent::create(loop, std::move(*options), make_handlers(), context.clock, *log);
   if (!agent) return fail(agent.error());
   signals.async_wait([&](const asio::error_code&, int) { (*agent)->stop(); });
   (*agent)->start();

@@ -1,8 +1,9 @@
 #include "cli/app.hpp"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <ostream>
+
+#include <CLI/CLI.hpp>
 
 #include "cli/commands.hpp"
 #include "core/diagnostic.hpp"
@@ -57,15 +58,16 @@ Error usage_error(const CLI::App& app, const CLI::ParseError& error) {
   std::string message = error.what();
   const std::vector<std::string> left = app.remaining(/*recurse=*/true);
   const bool command_missing = message == "A subcommand is required";
-  if (!left.empty() && (command_missing || dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)) {
+  if (!left.empty() &&
+      (command_missing || dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)) {
     const std::string word = left.front().substr(0, left.front().find('='));
-    const std::string_view kind = word.starts_with('-')  ? "unknown option"
-                                  : command_missing ? "unknown command"
-                                                    : "unexpected word";
+    const std::string_view kind = word.starts_with('-') ? "unknown option"
+                                  : command_missing     ? "unknown command"
+                                                        : "unexpected word";
     message = fmt::format("{} '{}'{}", kind, word, suggestion(word, known_words(at)));
   } else if (command_missing) {
-    message = fmt::format("'{}' needs a command: {}", full_name(at),
-                          fmt::join(command_names(at), ", "));
+    message =
+        fmt::format("'{}' needs a command: {}", full_name(at), fmt::join(command_names(at), ", "));
   }
   std::replace(message.begin(), message.end(), '\n', ' ');
   return Error{ErrorCode::kUsage, message, fmt::format("see: {} --help", full_name(at))};
@@ -92,7 +94,9 @@ void print_error(const Error& error, const Context& context) {
   }
 }
 
-void print_note(std::string_view text, const Context& context) { context.err << text << '\n'; }
+void print_note(std::string_view text, const Context& context) {
+  context.err << text << '\n';
+}
 
 std::unique_ptr<CLI::App> make_app(Context& context) {
   auto app = std::make_unique<CLI::App>(

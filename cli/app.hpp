@@ -1,10 +1,11 @@
 // The command line: argv in, exit code out. Errors become exit codes here and nowhere else.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <CLI/App.hpp>
 
 #include "cli/context.hpp"
 

@@ -1,8 +1,8 @@
 // kscpush init: a new site, ready to be edited and served.
-#include <unistd.h>
-
 #include <array>
 #include <ostream>
+
+#include <unistd.h>
 
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
@@ -38,8 +38,8 @@ struct NewFile {
 Result<std::vector<NewFile>> make_files(const InitOptions& options, const std::string& address,
                                         const Context& context) {
   const WallTime now = context.clock.wall();
-  auto authority = pki::create_authority("kscpush device CA of " + options.name, now,
-                                         kAuthorityValidity);
+  auto authority =
+      pki::create_authority("kscpush device CA of " + options.name, now, kAuthorityValidity);
   if (!authority) return fail(authority.error());
   std::vector<std::string> names{"localhost", "127.0.0.1"};
   if (address != "localhost" && address != "127.0.0.1") names.push_back(address);
@@ -60,8 +60,8 @@ Status check_arguments(const InitOptions& options, const std::string& address) {
   // Both end up in file names, certificates and YAML.
   if (!DeviceId::valid(options.name) || options.name.front() == '.' ||
       options.name.find(':') != std::string::npos) {
-    return fail({ErrorCode::kUsage, fmt::format("'{}' cannot name a distribution point",
-                                                options.name),
+    return fail({ErrorCode::kUsage,
+                 fmt::format("'{}' cannot name a distribution point", options.name),
                  "use letters, digits, '.', '_' and '-'"});
   }
   if (!DeviceId::valid(address)) {
@@ -93,7 +93,8 @@ Status run_init(const InitOptions& options, Context& context) {
       return written;
     }
   }
-  const std::string config = (std::filesystem::path(options.directory) / "kscpush.yaml").lexically_normal();
+  const std::string config =
+      (std::filesystem::path(options.directory) / "kscpush.yaml").lexically_normal();
   context.out << fmt::format(
       "A new site in {}: one group, the distribution point '{}' at {}, one policy.\n"
       "The push server is off and the policy option open. Next:\n"

@@ -1,8 +1,8 @@
-#include <unistd.h>
-
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+
+#include <unistd.h>
 
 #include "cli/app.hpp"
 

@@ -28,12 +28,10 @@ std::string milliseconds(const json& value) {
 
 void print_probe(int number, const json& report, std::ostream& out) {
   if (number == 1) {
-    out << fmt::format("{} at {}, connected since {} from {}, {}\n",
-                       report.at("device").get<std::string>(),
-                       report.at("server").get<std::string>(),
-                       report.at("connected_since").get<std::string>(),
-                       report.at("address").get<std::string>(),
-                       report.at("protocol").get<std::string>());
+    out << fmt::format(
+        "{} at {}, connected since {} from {}, {}\n", report.at("device").get<std::string>(),
+        report.at("server").get<std::string>(), report.at("connected_since").get<std::string>(),
+        report.at("address").get<std::string>(), report.at("protocol").get<std::string>());
   }
   out << fmt::format("seq {}: PUBACK {}", number, milliseconds(report.at("puback_ms")));
   if (report.at("agent").is_string()) {
@@ -69,8 +67,8 @@ Status run_ping(const PingOptions& options, Context& context) {
   const auto api = api_client(**dp, site::server_paths(**dp, file->folder()));
   if (!api) return fail(api.error());
 
-  const bool text = context.output_format() != Format::kJson &&
-                    context.output_format() != Format::kYaml;
+  const bool text =
+      context.output_format() != Format::kJson && context.output_format() != Format::kYaml;
   const auto timeout = std::chrono::milliseconds(static_cast<int>(options.timeout_s * 1000));
   json probes = json::array();
   std::optional<Error> failure;
@@ -81,8 +79,8 @@ Status run_ping(const PingOptions& options, Context& context) {
     auto report = api->post(fmt::format("/v1/devices/{}/ping", id->str()),
                             {{"timeout_ms", timeout.count()}}, timeout + std::chrono::seconds(5));
     if (!report) {
-      const bool may_pass = report.error().code == ErrorCode::kOffline ||
-                            report.error().code == ErrorCode::kNoAnswer;
+      const bool may_pass =
+          report.error().code == ErrorCode::kOffline || report.error().code == ErrorCode::kNoAnswer;
       if (options.count == 1 || !may_pass) return fail(report.error());
       if (text) context.out << fmt::format("seq {}: {}\n", number, report.error().message);
       failure = report.error();
@@ -108,8 +106,8 @@ Status run_ping(const PingOptions& options, Context& context) {
 
 void add_ping(CLI::App& parent, Context& context) {
   auto options = std::make_shared<PingOptions>();
-  CLI::App* command = parent.add_subcommand(
-      "ping", "Send a QoS 1 probe to a device and time its acknowledgement");
+  CLI::App* command =
+      parent.add_subcommand("ping", "Send a QoS 1 probe to a device and time its acknowledgement");
   command->add_option("device", options->device, "Device id")->type_name("DEVICE")->required();
   command->add_option("-c,--count", options->count, "How many probes (default: 1)")
       ->type_name("N")

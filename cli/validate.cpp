@@ -13,10 +13,9 @@ void add_validate(CLI::App& parent, Context& context) {
     context.action = [&context]() -> Status {
       const auto file = load_site(context);
       if (!file) return fail(file.error());
-      context.out << fmt::format(
-          "{}: valid ({} groups, {} distribution points, {} policies)\n", file->document.name(),
-          file->site.groups.size(), file->site.distribution_points.size(),
-          file->site.policies.size());
+      context.out << fmt::format("{}: valid ({} groups, {} distribution points, {} policies)\n",
+                                 file->document.name(), file->site.groups.size(),
+                                 file->site.distribution_points.size(), file->site.policies.size());
       return {};
     };
   });

@@ -1,10 +1,10 @@
 #include "core/diagnostic.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <numeric>
 #include <string_view>
+
+#include <fmt/format.h>
 
 namespace kscpush {
 namespace {
@@ -36,8 +36,8 @@ std::string to_string(const Origin& origin) {
 }
 
 bool has_errors(const Diagnostics& diagnostics) {
-  return std::ranges::any_of(
-      diagnostics, [](const Diagnostic& d) { return d.severity == Severity::kError; });
+  return std::ranges::any_of(diagnostics,
+                             [](const Diagnostic& d) { return d.severity == Severity::kError; });
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {

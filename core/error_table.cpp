@@ -2,7 +2,9 @@
 
 namespace kscpush {
 
-const ErrorRow& error_row(ErrorCode code) { return kErrorTable.at(static_cast<std::size_t>(code)); }
+const ErrorRow& error_row(ErrorCode code) {
+  return kErrorTable.at(static_cast<std::size_t>(code));
+}
 
 std::optional<ErrorCode> error_code_from_name(std::string_view name) {
   for (const ErrorRow& row : kErrorTable) {

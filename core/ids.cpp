@@ -1,11 +1,11 @@
 #include "core/ids.hpp"
 
-#include <openssl/rand.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <stdexcept>
+
+#include <openssl/rand.h>
 
 namespace kscpush {
 namespace {
@@ -65,10 +65,9 @@ Ulid Ulid::generate(WallTime now) {
 }
 
 Result<Ulid> Ulid::parse(std::string_view text) {
-  const bool fits =
-      text.size() == kLength && text[0] <= '7' && std::ranges::all_of(text, [](char c) {
-        return kCrockford.find(c) != std::string_view::npos;
-      });
+  const bool fits = text.size() == kLength && text[0] <= '7' &&
+                    std::ranges::all_of(
+                        text, [](char c) { return kCrockford.find(c) != std::string_view::npos; });
   if (fits) return Ulid(std::string(text));
   return fail({ErrorCode::kUsage, fmt::format("'{}' is not a push id", text.substr(0, 60)),
                "a push id is a ULID: 26 characters of digits and capital letters"});

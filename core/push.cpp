@@ -51,10 +51,14 @@ std::optional<PushState> push_state_from_name(std::string_view name) {
   return static_cast<PushState>(found - kStateNames.begin());
 }
 
-bool is_final(PushState state) { return state >= PushState::kCompleted; }
+bool is_final(PushState state) {
+  return state >= PushState::kCompleted;
+}
 
 // The ends have the highest numbers, so that forward is upward.
-bool may_follow(PushState from, PushState to) { return !is_final(from) && to > from; }
+bool may_follow(PushState from, PushState to) {
+  return !is_final(from) && to > from;
+}
 
 std::string encode(const PushMessage& message) {
   return nlohmann::json{{"v", 1},
@@ -72,11 +76,10 @@ Result<PushMessage> decode_push(std::string_view text) {
   auto id = id_of(*json);
   if (!id) return fail(id.error());
   if (number(*json, "v", 0) != 1) return fail(ErrorCode::kUsage, "'v' is not 1");
-  PushMessage message{*id, field(*json, "kind"),
-                      static_cast<int>(std::clamp<std::int64_t>(number(*json, "attempt", 1), 1,
-                                                                1'000'000)),
-                      std::chrono::seconds(number(*json, "ttl", 0)),
-                      nlohmann::json::object()};
+  PushMessage message{
+      *id, field(*json, "kind"),
+      static_cast<int>(std::clamp<std::int64_t>(number(*json, "attempt", 1), 1, 1'000'000)),
+      std::chrono::seconds(number(*json, "ttl", 0)), nlohmann::json::object()};
   if (message.kind.empty()) return fail(ErrorCode::kUsage, "'kind' is missing");
   if (const auto params = json->find("params"); params != json->end()) {
     if (!params->is_object()) return fail(ErrorCode::kUsage, "'params' is not an object");

@@ -5,16 +5,17 @@
 // where a library throws them and are turned into errors there.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <cstdint>
 #include <string>
-#include <tl/expected.hpp>
 #include <utility>
+
+#include <fmt/format.h>
+#include <tl/expected.hpp>
 
 namespace kscpush {
 
-// What kind of failure it is. core/error_table.hpp maps each to its name, exit code and HTTP status.
+// What kind of failure it is. core/error_table.hpp maps each to its name, exit code and HTTP
+// status.
 enum class ErrorCode : std::uint8_t {
   kFailed,         // the operation was tried and did not work
   kUsage,          // the request itself makes no sense: arguments, a malformed body

@@ -24,8 +24,8 @@ yaml::Path path_of(const site::Policy& policy, const SettingRow& row) {
 Result<std::string> set_setting(const yaml::Document& document, const site::Policy& policy,
                                 const SettingRow& row, const std::string& value, Lock lock) {
   const site::Setting* const present = policy.find(row.path);
-  const bool locked = lock == Lock::kLocked ||
-                      (lock == Lock::kKeep && present != nullptr && present->locked);
+  const bool locked =
+      lock == Lock::kLocked || (lock == Lock::kKeep && present != nullptr && present->locked);
   yaml::NewNode node;
   node.value = value;
   node.text = row.type == Type::kText;

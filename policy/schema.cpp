@@ -40,8 +40,7 @@ constexpr std::array kSettings{
             "settings",
             "Verbindungs-Gateway des Verteilungspunkts verwenden, falls verfügbar",
             "Agents behind a gateway reach the Administration Server through it."),
-    boolean("connectivity.network.use_udp_port", "", "true", "Use UDP port",
-            "UDP-Port verwenden",
+    boolean("connectivity.network.use_udp_port", "", "true", "Use UDP port", "UDP-Port verwenden",
             "Listens for packets that bring the next synchronization forward; fails behind NAT."),
     integer("connectivity.network.udp_port", 1, 65535, "15000", "UDP port number",
             "Nummer des UDP-Ports", "The port of those packets."),
@@ -74,7 +73,9 @@ constexpr std::array kSettings{
 
 }  // namespace
 
-std::span<const SettingRow> settings() { return kSettings; }
+std::span<const SettingRow> settings() {
+  return kSettings;
+}
 
 const SettingRow* find_setting(std::string_view name) {
   for (const SettingRow& row : kSettings) {
@@ -94,8 +95,14 @@ std::vector<std::string> setting_names() {
 
 Result<const SettingRow*> require_setting(std::string_view name) {
   if (const SettingRow* row = find_setting(name)) return row;
-  return fail({ErrorCode::kNotFound,
-               fmt::format("no setting '{}'{}", name, suggestion(name, setting_names())),
+  // Someone who leaves the sections out means the one setting that ends like that.
+  std::string meant = suggestion(name, setting_names());
+  for (const SettingRow& row : kSettings) {
+    const bool ends = row.path.size() > name.size() && row.path.ends_with(name) &&
+                      row.path[row.path.size() - name.size() - 1] == '.';
+    if (ends) meant = fmt::format("; did you mean '{}'?", row.path);
+  }
+  return fail({ErrorCode::kNotFound, fmt::format("no setting '{}'{}", name, meant),
                "'kscpush policy show --all-settings' lists the settings"});
 }
 

@@ -125,9 +125,9 @@ void Connection::peer_gone(IoResult::Kind kind) {
 }
 
 void Connection::on_connect(const mqtt::ConnectRequest& request) {
-  offer_ = std::make_unique<Offer>(Offer{std::string(request.client_id),
-                                         std::string(request.agent), link_->peer_address(),
-                                         request.version, request.clean_start, link_->secure()});
+  offer_ = std::make_unique<Offer>(Offer{std::string(request.client_id), std::string(request.agent),
+                                         link_->peer_address(), request.version,
+                                         request.clean_start, link_->secure()});
   stage_ = Stage::kDeciding;
   shard_->handshake_ended();
   if (!link_->secure()) return;

@@ -24,20 +24,20 @@ class Counter {
 inline constexpr std::size_t kEndReasons = 12;
 
 struct Counters {
-  Counter accepted;           // TCP connections
-  Counter accept_failures;    // EMFILE and the like
-  Counter handshaking;        // gauge: accepted, CONNECT not yet answered
-  Counter connected;          // gauge: devices with a live session
-  Counter tls_failures;       // ended before a CONNECT because TLS failed
-  Counter handshake_timeouts; // ended because TLS and CONNECT took too long
-  Counter refused;            // CONNECT answered with a refusal
-  Counter bytes_in;           // MQTT bytes, after TLS
+  Counter accepted;            // TCP connections
+  Counter accept_failures;     // EMFILE and the like
+  Counter handshaking;         // gauge: accepted, CONNECT not yet answered
+  Counter connected;           // gauge: devices with a live session
+  Counter tls_failures;        // ended before a CONNECT because TLS failed
+  Counter handshake_timeouts;  // ended because TLS and CONNECT took too long
+  Counter refused;             // CONNECT answered with a refusal
+  Counter bytes_in;            // MQTT bytes, after TLS
   Counter bytes_out;
   Counter pushes_sent;
   Counter pushes_acked;
-  Counter answers;            // results that devices published
-  Counter stray_messages;     // published messages that name no push of the device
-  Counter slow_readers;       // closed because they did not read
+  Counter answers;         // results that devices published
+  Counter stray_messages;  // published messages that name no push of the device
+  Counter slow_readers;    // closed because they did not read
   std::array<Counter, kEndReasons> ended;
 };
 

@@ -1,9 +1,9 @@
 #include "server/metrics.hpp"
 
+#include <functional>
+
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
-
-#include <functional>
 
 namespace kscpush::server {
 namespace {
@@ -23,8 +23,10 @@ struct Row {
 constexpr Row kRows[] = {
     {"kscpush_connections_accepted_total", "TCP connections accepted", MetricType::Counter,
      &Counters::accepted},
-    {"kscpush_accept_failures_total", "Connections that could not be accepted, as when out of "
-     "descriptors", MetricType::Counter, &Counters::accept_failures},
+    {"kscpush_accept_failures_total",
+     "Connections that could not be accepted, as when out of "
+     "descriptors",
+     MetricType::Counter, &Counters::accept_failures},
     {"kscpush_handshakes", "Connections whose TLS and CONNECT are under way", MetricType::Gauge,
      &Counters::handshaking},
     {"kscpush_devices_connected", "Devices with a live session", MetricType::Gauge,

@@ -25,7 +25,7 @@ struct ProbeReport {
   std::string protocol;
   // Nothing when the device subscribed with QoS 0, which has no PUBACK.
   std::optional<Duration> puback;
-  std::string agent;              // the agent's version; empty for other clients
+  std::string agent;               // the agent's version; empty for other clients
   std::optional<Duration> answer;  // until the agent's own answer
 };
 // Called once, on the shard's thread. kOffline, kNoAnswer, kOverloaded.

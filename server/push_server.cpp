@@ -1,14 +1,14 @@
 #include "server/push_server.hpp"
 
-#include <asio/executor_work_guard.hpp>
-#include <asio/post.hpp>
-#include <asio/steady_timer.hpp>
-
 #include <algorithm>
 #include <atomic>
 #include <future>
 #include <numeric>
 #include <thread>
+
+#include <asio/executor_work_guard.hpp>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
 
 #include "core/file.hpp"
 #include "core/pki.hpp"
@@ -56,12 +56,9 @@ class PushServer::Impl {
         clock_(clock),
         log_(log),
         store_(std::move(store)),
-        context_{config_.dp,
-                 mqtt_limits(config_.dp.push_server.limits),
-                 *store_,
-                 clock,
-                 log,
-                 ConnectionBudget(config_.dp.push_server.max_connections),
+        context_{config_.dp, mqtt_limits(config_.dp.push_server.limits),
+                 *store_,    clock,
+                 log,        ConnectionBudget(config_.dp.push_server.max_connections),
                  {}},
         started_(clock.wall()) {}
 
@@ -151,17 +148,17 @@ class PushServer::Impl {
   Status listen(Worker& worker, const std::string& host, Port port, bool secure) {
     Shard& shard = worker.shard;
     SSL_CTX* tls = secure ? worker.tls->get() : nullptr;
-    auto listener = Listener::open(
-        shard.loop(), host, port,
-        {[&shard] { return shard.may_accept(); },
-         [&shard, tls](Socket socket) {
-           shard.add(LinkPtr(tls == nullptr ? new TcpLink(std::move(socket))
-                                            : new TlsLink(std::move(socket), tls)));
-         },
-         [&shard, this](const std::string& reason) {
-           shard.counts().accept_failures.add();
-           log_.warn("a connection cannot be accepted: {}", reason);
-         }});
+    auto listener =
+        Listener::open(shard.loop(), host, port,
+                       {[&shard] { return shard.may_accept(); },
+                        [&shard, tls](Socket socket) {
+                          shard.add(LinkPtr(tls == nullptr ? new TcpLink(std::move(socket))
+                                                           : new TlsLink(std::move(socket), tls)));
+                        },
+                        [&shard, this](const std::string& reason) {
+                          shard.counts().accept_failures.add();
+                          log_.warn("a connection cannot be accepted: {}", reason);
+                        }});
     if (!listener) return fail(listener.error());
     worker.listeners.push_back(std::move(*listener));
     return {};
@@ -227,13 +224,27 @@ Result<std::unique_ptr<PushServer>> PushServer::start(ServerConfig config, const
   return std::unique_ptr<PushServer>(new PushServer(std::move(impl)));
 }
 
-void PushServer::stop() { impl_->stop(); }
-Store& PushServer::store() { return *impl_->store_; }
-const ServerConfig& PushServer::config() const { return impl_->config_; }
-const Clock& PushServer::clock() const { return impl_->clock_; }
-WallTime PushServer::started() const { return impl_->started_; }
-bool PushServer::ready() const { return impl_->ready_; }
-std::uint64_t PushServer::connected() const { return impl_->connected(); }
+void PushServer::stop() {
+  impl_->stop();
+}
+Store& PushServer::store() {
+  return *impl_->store_;
+}
+const ServerConfig& PushServer::config() const {
+  return impl_->config_;
+}
+const Clock& PushServer::clock() const {
+  return impl_->clock_;
+}
+WallTime PushServer::started() const {
+  return impl_->started_;
+}
+bool PushServer::ready() const {
+  return impl_->ready_;
+}
+std::uint64_t PushServer::connected() const {
+  return impl_->connected();
+}
 
 std::vector<const Counters*> PushServer::counters() const {
   std::vector<const Counters*> all;
@@ -270,9 +281,8 @@ void PushServer::ping(const DeviceId& id, Duration timeout, ProbeDone done) {
   }
   // The callback is kept here until the task runs: the task may be refused.
   auto shared = std::make_shared<ProbeDone>(std::move(done));
-  const bool posted = impl_->post(id, [this, id, timeout, shared] {
-    impl_->home(id).probe(id, timeout, std::move(*shared));
-  });
+  const bool posted = impl_->post(
+      id, [this, id, timeout, shared] { impl_->home(id).probe(id, timeout, std::move(*shared)); });
   if (!posted) (*shared)(fail(stopping()));
 }
 
@@ -280,7 +290,8 @@ void PushServer::push(const DeviceId& id, const PushRequest& request,
                       std::function<void(Result<PushRecord>)> done) {
   const PushKindRow* const row = find_push_kind(request.kind);
   if (row == nullptr) {
-    done(fail({ErrorCode::kUsage, fmt::format("unknown kind of push '{}'", request.kind.substr(0, 40)),
+    done(fail({ErrorCode::kUsage,
+               fmt::format("unknown kind of push '{}'", request.kind.substr(0, 40)),
                "known are: sync, ping"}));
     return;
   }
@@ -309,9 +320,8 @@ void PushServer::push(const DeviceId& id, const PushRequest& request,
   auto store_it = [this, record = std::move(record), done] {
     store().add_push(record, [this, done](Result<PushRecord> stored) {
       if (stored) {
-        impl_->post(stored->device, [this, push = *stored] {
-          impl_->home(push.device).offer_push(push);
-        });
+        impl_->post(stored->device,
+                    [this, push = *stored] { impl_->home(push.device).offer_push(push); });
       }
       done(std::move(stored));
     });
@@ -333,8 +343,7 @@ void PushServer::push(const DeviceId& id, const PushRequest& request,
 
 void PushServer::view(const DeviceId& id, std::function<void(std::optional<DeviceView>)> done) {
   auto shared = std::make_shared<std::function<void(std::optional<DeviceView>)>>(std::move(done));
-  const bool posted =
-      impl_->post(id, [this, id, shared] { (*shared)(impl_->home(id).view(id)); });
+  const bool posted = impl_->post(id, [this, id, shared] { (*shared)(impl_->home(id).view(id)); });
   if (!posted) (*shared)(std::nullopt);
 }
 

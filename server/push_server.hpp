@@ -6,13 +6,13 @@
 // Thread safe, except start and stop. Callbacks run on a thread of the server and must not block.
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <spdlog/logger.h>
 
 #include "core/clock.hpp"
 #include "core/site/model.hpp"

@@ -1,9 +1,9 @@
 #include "server/shard.hpp"
 
-#include <asio/post.hpp>
-
 #include <algorithm>
 #include <utility>
+
+#include <asio/post.hpp>
 
 namespace kscpush::server {
 namespace {
@@ -27,7 +27,9 @@ std::size_t home_shard(std::string_view device_id, std::size_t count) {
   return std::hash<std::string_view>{}(device_id) % count;
 }
 
-void Device::on_timer(MonoTime /*now*/) { shard.session_expired(*this); }
+void Device::on_timer(MonoTime /*now*/) {
+  shard.session_expired(*this);
+}
 
 Shard::Shard(std::size_t index, ShardContext& context)
     : context_(context), index_(index), wheel_(context.clock.now()), scratch_(kScratchBytes) {}
@@ -70,7 +72,9 @@ std::unique_ptr<Connection> Shard::unlink(Connection& connection) {
   return std::move(connections_.extract(&connection).mapped());
 }
 
-void Shard::destroy(Connection& connection) { unlink(connection).reset(); }
+void Shard::destroy(Connection& connection) {
+  unlink(connection).reset();
+}
 
 void Shard::queue_flush(Connection& connection) {
   if (to_flush_.empty()) {
@@ -120,9 +124,9 @@ void Shard::decide(Connection& connection, const Offer& offer) {
     const bool denied = registered.error().code == ErrorCode::kDenied;
     context_.log.warn("{}: {} refused: {}", offer.address, offer.device_id,
                       registered.error().message);
-    connection.refuse(denied ? mqtt::ReasonCode::kNotAuthorized
-                             : mqtt::ReasonCode::kServerUnavailable,
-                      registered.error().message, "");
+    connection.refuse(
+        denied ? mqtt::ReasonCode::kNotAuthorized : mqtt::ReasonCode::kServerUnavailable,
+        registered.error().message, "");
     return;
   }
   admit(connection, offer);
@@ -170,9 +174,9 @@ void Shard::admit(Connection& connection, const Offer& offer) {
   present = present && !offer.clean_start;
   if (!present) {
     device->last_seq = 0;
-    probes_.fail_all_of(device->id, Error{ErrorCode::kOffline,
-                                          "the device made a new connection before it answered",
-                                          "ask again"});
+    probes_.fail_all_of(device->id,
+                        Error{ErrorCode::kOffline,
+                              "the device made a new connection before it answered", "ask again"});
   }
   device->connection = &connection;
   device->connected_since = wall();
@@ -232,13 +236,15 @@ void Shard::offer_push(const PushRecord& push) {
   if (ready && push.seq > device->last_seq) send(*device, push);
 }
 
-void Shard::subscribed(Device& device) { pump(device); }
+void Shard::subscribed(Device& device) {
+  pump(device);
+}
 
 void Shard::pump(Device& device) {
   device.backlog = false;
   while (!device.backlog) {
-    const auto rows = context_.store.pending(*DeviceId::parse(device.id), wall(), device.last_seq,
-                                             kFetch);
+    const auto rows =
+        context_.store.pending(*DeviceId::parse(device.id), wall(), device.last_seq, kFetch);
     if (!rows) {
       context_.log.error("{}: its pending pushes cannot be read: {}", device.id,
                          rows.error().message);
@@ -267,8 +273,8 @@ bool Shard::send(Device& device, const PushRecord& push) {
   const auto ttl = std::chrono::ceil<std::chrono::seconds>(push.expires - wall());
   auto payload = std::make_shared<const std::string>(
       encode(PushMessage{push.id, push.kind, attempts, ttl, nlohmann::json::parse(push.params)}));
-  switch (device.connection->deliver({static_cast<std::uint64_t>(push.seq), std::move(payload),
-                                      push.expires, push.id.str()})) {
+  switch (device.connection->deliver(
+      {static_cast<std::uint64_t>(push.seq), std::move(payload), push.expires, push.id.str()})) {
     case Delivery::kSent:
       counters_.pushes_sent.add();
       return end(PushState::kSent, "");
@@ -345,15 +351,17 @@ void Shard::probe(const DeviceId& id, Duration timeout, ProbeDone done) {
   }
   Connection& connection = *device->connection;
   if (!connection.subscribed()) {
-    done(fail({ErrorCode::kOffline,
-               fmt::format("device '{}' is connected but has not subscribed to its pushes", id.str()),
-               fmt::format("its client must subscribe to ksc/v1/devices/{}/push", id.str())}));
+    done(fail(
+        {ErrorCode::kOffline,
+         fmt::format("device '{}' is connected but has not subscribed to its pushes", id.str()),
+         fmt::format("its client must subscribe to ksc/v1/devices/{}/push", id.str())}));
     return;
   }
   if (!connection.acknowledges() && device->agent.empty()) {
-    done(fail({ErrorCode::kNoAnswer,
-               fmt::format("device '{}' is connected, but at QoS 0 it acknowledges nothing", id.str()),
-               "its client must subscribe with QoS 1 to be pinged"}));
+    done(fail(
+        {ErrorCode::kNoAnswer,
+         fmt::format("device '{}' is connected, but at QoS 0 it acknowledges nothing", id.str()),
+         "its client must subscribe with QoS 1 to be pinged"}));
     return;
   }
   if (probes_.full()) {
@@ -362,24 +370,24 @@ void Shard::probe(const DeviceId& id, Duration timeout, ProbeDone done) {
   }
   const Ulid push_id = Ulid::generate(wall());
   const auto ttl = std::chrono::ceil<std::chrono::seconds>(timeout);
-  auto payload = std::make_shared<const std::string>(encode(PushMessage{
-      push_id, "ping", 1, ttl, nlohmann::json::object()}));
+  auto payload = std::make_shared<const std::string>(
+      encode(PushMessage{push_id, "ping", 1, ttl, nlohmann::json::object()}));
   const auto view = this->view(id);
-  ProbeReport report{view->connected_since, view->address, view->protocol, std::nullopt,
-                     view->agent,           std::nullopt};
-  Probe& probe =
-      probes_.add(std::make_unique<Probe>(probes_, push_id, id.str(), std::move(done),
-                                          std::move(report), connection.acknowledges()),
-                  now());
+  ProbeReport report{view->connected_since, view->address, view->protocol,
+                     std::nullopt,          view->agent,   std::nullopt};
+  Probe& probe = probes_.add(std::make_unique<Probe>(probes_, push_id, id.str(), std::move(done),
+                                                     std::move(report), connection.acknowledges()),
+                             now());
   const auto delivery = connection.deliver(
       {ProbeTable::token_of(push_id), std::move(payload), wall() + ttl, push_id.str()});
   if (delivery == mqtt::Session::Delivery::kSent) {
     wheel_.set(probe, now() + timeout);
   } else {
-    probes_.fail(probe, Error{ErrorCode::kOverloaded,
-                              fmt::format("device '{}' has not acknowledged what it was sent before",
-                                          id.str()),
-                              "its window is full: it is connected but does not read"});
+    probes_.fail(
+        probe,
+        Error{ErrorCode::kOverloaded,
+              fmt::format("device '{}' has not acknowledged what it was sent before", id.str()),
+              "its window is full: it is connected but does not read"});
   }
 }
 
@@ -415,6 +423,8 @@ std::size_t Shard::end_some(std::size_t count, mqtt::EndReason reason) {
   return active - chosen.size();
 }
 
-void Shard::advance_time() { wheel_.advance(now()); }
+void Shard::advance_time() {
+  wheel_.advance(now());
+}
 
 }  // namespace kscpush::server

@@ -12,14 +12,15 @@
 // Unless it says otherwise, everything here is for the shard's own thread.
 #pragma once
 
-#include <asio/io_context.hpp>
-#include <asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
 
 #include "server/connection.hpp"
 #include "server/counters.hpp"
@@ -42,9 +43,9 @@ struct Device final : Timer {
   std::unique_ptr<mqtt::SessionState> kept;  // while away
   MonoTime session_ends{};                   // while away
   WallTime connected_since{};
-  std::string agent;         // version of kscpush agent; empty for other clients
+  std::string agent;          // version of kscpush agent; empty for other clients
   std::int64_t last_seq = 0;  // the newest stored push given to this session
-  bool backlog = false;      // the store may hold more than the window let through
+  bool backlog = false;       // the store may hold more than the window let through
 };
 
 // A device as the admin API shows it.

@@ -1,11 +1,11 @@
 // What all shards of a server share: constant after start, or thread safe by itself.
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <atomic>
 #include <memory>
 #include <vector>
+
+#include <spdlog/logger.h>
 
 #include "core/clock.hpp"
 #include "core/mqtt/session.hpp"

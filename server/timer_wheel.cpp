@@ -22,7 +22,9 @@ TimerWheel::~TimerWheel() {
   }
 }
 
-std::int64_t TimerWheel::tick_of(MonoTime time) const { return (time - start_) / kTick; }
+std::int64_t TimerWheel::tick_of(MonoTime time) const {
+  return (time - start_) / kTick;
+}
 
 void TimerWheel::link(Timer& head, Timer& timer) {
   timer.previous_ = head.previous_;

@@ -9,8 +9,8 @@ namespace kscpush::cli {
 
 void add_completion(CLI::App& parent, Context& context) {
   auto shell = std::make_shared<std::string>();
-  CLI::App* command = parent.add_subcommand(
-      "completion", "Print a completion script for a shell, or the man page");
+  CLI::App* command =
+      parent.add_subcommand("completion", "Print a completion script for a shell, or the man page");
   command->add_option("shell", *shell, "bash, zsh, fish; or man for the man page")
       ->type_name("SHELL")
       ->required()

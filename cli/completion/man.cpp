@@ -19,7 +19,8 @@ std::string roff(std::string_view text) {
 }
 
 std::string option_entry(const OptionInfo& option) {
-  std::string heading = fmt::format("\\fB{}\\fR", roff(fmt::format("{}", fmt::join(option.names, ", "))));
+  std::string heading =
+      fmt::format("\\fB{}\\fR", roff(fmt::format("{}", fmt::join(option.names, ", "))));
   if (!option.value.empty()) heading += fmt::format(" \\fI{}\\fR", roff(option.value));
   std::string help = roff(option.help);
   if (!option.choices.empty() && option.choices.size() <= 6) {

@@ -1,7 +1,7 @@
 // Completion scripts for bash, zsh and fish, and the words they share.
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "cli/completion/tree.hpp"
 
@@ -20,8 +20,12 @@ std::vector<std::string> option_names(const CommandInfo& command) {
   return names;
 }
 
-bool takes_file(const OptionInfo& option) { return option.value == "FILE"; }
-bool takes_folder(const OptionInfo& option) { return option.value == "DIR"; }
+bool takes_file(const OptionInfo& option) {
+  return option.value == "FILE";
+}
+bool takes_folder(const OptionInfo& option) {
+  return option.value == "DIR";
+}
 
 // In single quotes of a shell.
 std::string quoted(std::string text) {
@@ -105,16 +109,15 @@ std::string zsh_completion(const std::vector<CommandInfo>& commands) {
       }
     }
     for (const OptionInfo& argument : command.arguments) {
-      specs += fmt::format(" \\\n        {}",
-                           quoted(fmt::format(":{}:({})", argument.value,
-                                              joined(argument.choices, " "))));
+      specs += fmt::format(" \\\n        {}", quoted(fmt::format(":{}:({})", argument.value,
+                                                                 joined(argument.choices, " "))));
     }
     if (!command.subcommands.empty()) {
       specs += fmt::format(" \\\n        {}",
                            quoted(fmt::format("1:command:({})", joined(command.subcommands, " "))));
     }
-    cases += fmt::format("    {})\n      _arguments -S{} ;;\n",
-                         quoted(joined(command.path, " ")), specs);
+    cases += fmt::format("    {})\n      _arguments -S{} ;;\n", quoted(joined(command.path, " ")),
+                         specs);
   }
   std::string paths;
   for (const CommandInfo& command : commands) {

@@ -1,9 +1,10 @@
 // The command tree as the generators of completions and of the man page see it.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <string>
 #include <vector>
+
+#include <CLI/App.hpp>
 
 namespace kscpush::cli {
 
@@ -17,9 +18,9 @@ struct OptionInfo {
 struct CommandInfo {
   std::vector<std::string> path;  // {"dp", "enable"}; empty for the program
   std::string help;
-  std::vector<OptionInfo> options;      // with those of the commands above it
+  std::vector<OptionInfo> options;  // with those of the commands above it
   std::vector<OptionInfo> own_options;
-  std::vector<OptionInfo> arguments;    // positional
+  std::vector<OptionInfo> arguments;  // positional
   std::vector<std::string> subcommands;
 };
 

@@ -2,8 +2,9 @@
 // state directory. The commands see no difference.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include <nlohmann/json.hpp>
 
 #include "cli/context.hpp"
 #include "cli/support/site_file.hpp"

@@ -39,8 +39,8 @@ Result<site::DistributionPointChange> parse_change(const DpSetOptions& options) 
     change.max_connections = number;
   }
   if (!options.address.empty()) change.address = options.address;
-  const bool nothing = !change.enabled && !change.port && !change.max_connections &&
-                       !change.address;
+  const bool nothing =
+      !change.enabled && !change.port && !change.max_connections && !change.address;
   if (nothing) {
     return fail({ErrorCode::kUsage, "nothing to set",
                  "give at least one of --port, --max-connections, --address"});
@@ -49,10 +49,10 @@ Result<site::DistributionPointChange> parse_change(const DpSetOptions& options) 
 }
 
 // What the distribution point will be, in a sentence.
-std::string summary(const site::DistributionPoint& dp, const site::DistributionPointChange& change) {
-  const bool enabled = change.enabled.value_or(dp.push_server.enabled);
-  if (!enabled) return fmt::format("push server of '{}' is off", dp.name);
-  return fmt::format("push server of '{}' is on, port {}, up to {} connections", dp.name,
+std::string summary(const site::DistributionPoint& dp,
+                    const site::DistributionPointChange& change) {
+  return fmt::format("push server of '{}' is {}, port {}, up to {} connections", dp.name,
+                     change.enabled.value_or(dp.push_server.enabled) ? "on" : "off",
                      change.port.value_or(dp.push_server.port).value(),
                      change.max_connections.value_or(dp.push_server.max_connections));
 }
@@ -114,11 +114,9 @@ void add_dp_disable(CLI::App& parent, Context& context) {
 
 void add_dp_set(CLI::App& parent, Context& context) {
   auto options = std::make_shared<DpSetOptions>();
-  CLI::App* command =
-      add_edit(parent, "set", "Change a distribution point", options, context);
+  CLI::App* command = add_edit(parent, "set", "Change a distribution point", options, context);
   add_numbers(*command, *options);
-  command->add_option("--address", options->address, "What devices connect to")
-      ->type_name("HOST");
+  command->add_option("--address", options->address, "What devices connect to")->type_name("HOST");
 }
 
 }  // namespace kscpush::cli

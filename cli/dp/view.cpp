@@ -62,9 +62,8 @@ std::string describe_policy_half(const SiteFile& file, const site::DistributionP
   };
   switch (half.half) {
     case Half::kInPlace:
-      return fmt::format(
-          "The other half is in place: policy '{}' locks force-via-dp on ({}).", half.policy->name,
-          setting());
+      return fmt::format("The other half is in place: policy '{}' locks force-via-dp on ({}).",
+                         half.policy->name, setting());
     case Half::kOff:
       return fmt::format(
           "The other half is missing: for group '{}' policy '{}' leaves force-via-dp off ({}).\n"

@@ -14,15 +14,10 @@ struct ShowOptions {
 };
 
 nlohmann::json to_json(const policy::SettingRow& row, const site::Setting* setting) {
-  nlohmann::json json{{"setting", row.path},
-                      {"short_name", row.short_name},
-                      {"value", nullptr},
-                      {"lock", nullptr},
-                      {"default", row.default_value},
-                      {"name", row.english},
-                      {"german", row.german},
-                      {"type", policy::describe_type(row)},
-                      {"where", nullptr}};
+  nlohmann::json json{
+      {"setting", row.path},  {"short_name", row.short_name},       {"value", nullptr},
+      {"lock", nullptr},      {"default", row.default_value},       {"name", row.english},
+      {"german", row.german}, {"type", policy::describe_type(row)}, {"where", nullptr}};
   if (setting != nullptr) {
     json["value"] = setting->value;
     json["lock"] = setting->locked ? "locked" : "open";

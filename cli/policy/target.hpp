@@ -1,8 +1,9 @@
 // Which policy a command is about: --policy, --group, or the only one.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <string>
+
+#include <CLI/App.hpp>
 
 namespace kscpush::cli {
 

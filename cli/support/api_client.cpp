@@ -1,8 +1,8 @@
 #include "cli/support/api_client.hpp"
 
-#include <curl/curl.h>
-
 #include <memory>
+
+#include <curl/curl.h>
 
 #include "core/file.hpp"
 #include "server/admin/json.hpp"
@@ -84,9 +84,10 @@ Result<json> ApiClient::request(const std::string& path, const std::string* body
   json parsed = json::parse(answer, nullptr, /*allow_exceptions=*/false);
   if (status < 400 && !parsed.is_discarded()) return parsed;
   if (parsed.is_object() && parsed.contains("code")) return fail(server::error_from_json(parsed));
-  return fail({ErrorCode::kUnreachable,
-               fmt::format("what answers at {} is not a kscpush admin API (HTTP {})", base_, status),
-               "another program may use the port: see push_server.admin.listen"});
+  return fail(
+      {ErrorCode::kUnreachable,
+       fmt::format("what answers at {} is not a kscpush admin API (HTTP {})", base_, status),
+       "another program may use the port: see push_server.admin.listen"});
 }
 
 Result<ApiClient> api_client(const site::DistributionPoint& dp, const site::ServerPaths& paths) {

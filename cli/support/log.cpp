@@ -1,8 +1,7 @@
 #include "cli/support/log.hpp"
 
-#include <spdlog/sinks/stdout_sinks.h>
-
 #include <CLI/CLI.hpp>
+#include <spdlog/sinks/stdout_sinks.h>
 
 namespace kscpush::cli {
 

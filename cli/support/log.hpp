@@ -1,11 +1,11 @@
 // The log of the commands that run on: lines on standard error.
 #pragma once
 
-#include <spdlog/logger.h>
-
-#include <CLI/App.hpp>
 #include <memory>
 #include <string>
+
+#include <CLI/App.hpp>
+#include <spdlog/logger.h>
 
 namespace kscpush::cli {
 

@@ -1,10 +1,10 @@
 #include "cli/support/output.hpp"
 
-#include <fmt/ostream.h>
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <ostream>
+
+#include <fmt/ostream.h>
+#include <yaml-cpp/yaml.h>
 
 namespace kscpush::cli {
 namespace {
@@ -23,7 +23,8 @@ std::string cell(const json* value) {
   if (value == nullptr || value->is_null()) return "-";
   if (value->is_boolean()) return value->get<bool>() ? "yes" : "no";
   std::string text = value->is_string() ? value->get<std::string>() : value->dump();
-  std::ranges::replace_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+  std::ranges::replace_if(
+      text, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
   return text.empty() ? "-" : text;
 }
 

@@ -1,9 +1,10 @@
 // How data is printed: one object model (JSON), five formats.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "cli/context.hpp"
 

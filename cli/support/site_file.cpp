@@ -83,8 +83,9 @@ Result<bool> save_site(const SiteFile& file, const std::string& edited, bool dry
   if (!checked) return fail(within("the edit would break the file", checked.error()));
   if (has_errors(checked->diagnostics)) {
     print_diagnostics(checked->diagnostics, context);
-    return fail({ErrorCode::kInvalidConfig, "the edited configuration would not hold; nothing was "
-                                            "written",
+    return fail({ErrorCode::kInvalidConfig,
+                 "the edited configuration would not hold; nothing was "
+                 "written",
                  ""});
   }
   if (dry_run) {
@@ -128,11 +129,10 @@ Result<const site::Policy*> choose_policy(const SiteFile& file, const std::strin
   if (found.size() == 1) return found.front();
   if (found.empty()) {
     const std::string wanted =
-        all.empty() ? "the configuration has no policy"
-        : group.empty()
-            ? fmt::format("no policy '{}'{}", name, suggestion(name, names))
-            : fmt::format("no policy{} in group '{}'",
-                          name.empty() ? "" : fmt::format(" '{}'", name), group);
+        all.empty()     ? "the configuration has no policy"
+        : group.empty() ? fmt::format("no policy '{}'{}", name, suggestion(name, names))
+                        : fmt::format("no policy{} in group '{}'",
+                                      name.empty() ? "" : fmt::format(" '{}'", name), group);
     return fail({ErrorCode::kNotFound, wanted, fmt::format("policies: {}", quoted_list(all))});
   }
   return fail({ErrorCode::kUsage, "which policy? There are several",

@@ -5,7 +5,8 @@
 namespace kscpush::cli {
 
 std::string site_template(std::string_view dp_name, std::string_view dp_address) {
-  return fmt::format(R"(# kscpush site configuration. Keep it in git; kscpush edits it in place and leaves comments alone.
+  return fmt::format(
+      R"(# kscpush site configuration. Keep it in git; kscpush edits it in place and leaves comments alone.
 # Check it with: kscpush validate
 version: 1
 
@@ -36,7 +37,7 @@ policies:
         network:
           use_distribution_point_to_force_connection: false   # kscpush policy set force-via-dp
 )",
-                     fmt::arg("name", dp_name), fmt::arg("address", dp_address));
+      fmt::arg("name", dp_name), fmt::arg("address", dp_address));
 }
 
 }  // namespace kscpush::cli

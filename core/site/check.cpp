@@ -1,10 +1,10 @@
 #include "core/site/check.hpp"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <map>
 #include <set>
+
+#include <fmt/format.h>
 
 namespace kscpush::site {
 namespace {
@@ -80,7 +80,9 @@ class Checker {
 
   void check_ports(const DistributionPoint& dp) {
     const PushServer& server = dp.push_server;
-    const Origin& origin = server.origin.line > 0 ? server.origin : dp.origin;
+    const Origin& origin = server.port_origin.line > 0 ? server.port_origin
+                           : server.origin.line > 0    ? server.origin
+                                                       : dp.origin;
     if (const auto* taken = reserved_port(server.port)) {
       error(origin,
             fmt::format("port {} of the push server on '{}' is the port of {}", taken->port,
@@ -151,6 +153,8 @@ const DistributionPointPort* reserved_port(Port port) {
   return nullptr;
 }
 
-void check(const Site& site, Diagnostics& diagnostics) { Checker(site, diagnostics).run(); }
+void check(const Site& site, Diagnostics& diagnostics) {
+  Checker(site, diagnostics).run();
+}
 
 }  // namespace kscpush::site

@@ -65,11 +65,13 @@ void read_push_server(Reader& reader, const Node& node, PushServer& server) {
   reader.mapping(
       node, "push_server",
       {{"enabled", [&](auto& v) { reader.read(v, "enabled", server.enabled); }},
-       {"port", [&](auto& v) { reader.read(v, "port", server.port); }},
-       {"max_connections",
+       {"port",
         [&](auto& v) {
-          reader.read(v, "max_connections", server.max_connections, 1, 10'000'000);
+          server.port_origin = reader.origin(v);
+          reader.read(v, "port", server.port);
         }},
+       {"max_connections",
+        [&](auto& v) { reader.read(v, "max_connections", server.max_connections, 1, 10'000'000); }},
        {"listen", [&](auto& v) { reader.read(v, "listen", server.listen); }},
        {"plain_listener",
         [&](auto& v) {
@@ -98,16 +100,16 @@ DistributionPoint read_distribution_point(Reader& reader, const Node& node, std:
   const auto group = [&](const Node& v, std::size_t) {
     read_group(reader, v, "scope.groups", dp.scope_groups);
   };
-  reader.mapping(
-      node, "a distribution point",
-      {{"name", [&](auto& v) { reader.read(v, "name", dp.name); }},
-       {"address", [&](auto& v) { reader.read(v, "address", dp.address); }},
-       {"scope",
-        [&](auto& v) {
-          reader.mapping(v, "scope",
+  reader.mapping(node, "a distribution point",
+                 {{"name", [&](auto& v) { reader.read(v, "name", dp.name); }},
+                  {"address", [&](auto& v) { reader.read(v, "address", dp.address); }},
+                  {"scope",
+                   [&](auto& v) {
+                     reader.mapping(
+                         v, "scope",
                          {{"groups", [&](auto& g) { reader.sequence(g, "groups", group); }}});
-        }},
-       {"push_server", [&](auto& v) { read_push_server(reader, v, dp.push_server); }}});
+                   }},
+                  {"push_server", [&](auto& v) { read_push_server(reader, v, dp.push_server); }}});
   return dp;
 }
 
@@ -132,15 +134,18 @@ void read_settings(Reader& reader, const Node& written, const std::string& prefi
                    std::vector<Setting>& settings, int depth = 0) {
   const Node& node = reader.resolve(written);
   if (node.kind == yaml::Kind::kMapping) {
-    if (depth == kDeepestSetting || settings.size() > kMostSettings) {
-      reader.error(written, "settings are nested too deeply, or there are too many of them");
+    if (depth == kDeepestSetting) {
+      reader.error(written, "settings are nested too deeply");
       return;
     }
     for (const yaml::Entry* const entry : reader.entries(node)) {
       read_settings(reader, entry->value,
                     prefix.empty() ? entry->key.value : prefix + "." + entry->key.value, settings,
                     depth + 1);
-      if (settings.size() > kMostSettings) return;
+      if (settings.size() > kMostSettings) break;
+    }
+    if (depth == 0 && settings.size() > kMostSettings) {
+      reader.error(written, fmt::format("more than {} settings in one policy", kMostSettings));
     }
     return;
   }
@@ -160,15 +165,14 @@ Policy read_policy(Reader& reader, const Node& node, std::size_t index) {
   Policy policy;
   policy.index = index;
   policy.origin = reader.origin(node);
-  reader.mapping(
-      node, "a policy",
-      {{"name", [&](auto& v) { reader.read(v, "name", policy.name); }},
-       {"group", [&](auto& v) { reader.read(v, "group", policy.group); }},
-       {"status", [&](auto& v) { policy.status = read_status(reader, v); }},
-       {"inherit", [&](auto& v) { reader.read(v, "inherit", policy.inherit); }},
-       {"force_inheritance",
-        [&](auto& v) { reader.read(v, "force_inheritance", policy.force_inheritance); }},
-       {"settings", [&](auto& v) { read_settings(reader, v, "", policy.settings); }}});
+  reader.mapping(node, "a policy",
+                 {{"name", [&](auto& v) { reader.read(v, "name", policy.name); }},
+                  {"group", [&](auto& v) { reader.read(v, "group", policy.group); }},
+                  {"status", [&](auto& v) { policy.status = read_status(reader, v); }},
+                  {"inherit", [&](auto& v) { reader.read(v, "inherit", policy.inherit); }},
+                  {"force_inheritance",
+                   [&](auto& v) { reader.read(v, "force_inheritance", policy.force_inheritance); }},
+                  {"settings", [&](auto& v) { read_settings(reader, v, "", policy.settings); }}});
   return policy;
 }
 

@@ -67,7 +67,8 @@ struct PushServer {
   Admin admin;
   std::string state_directory;  // empty: state/NAME
   ServerLimits limits;
-  Origin origin;
+  Origin origin;       // line 0: the file does not mention the push server
+  Origin port_origin;  // the same for its port
 };
 
 struct DistributionPoint {

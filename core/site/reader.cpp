@@ -2,7 +2,6 @@
 
 #include <charconv>
 
-
 namespace kscpush::site {
 namespace {
 
@@ -22,7 +21,9 @@ std::string_view describe(const yaml::Node& node) {
   return "";
 }
 
-std::string shown(const std::string& value) { return value.substr(0, 80); }
+std::string shown(const std::string& value) {
+  return value.substr(0, 80);
+}
 
 }  // namespace
 
@@ -40,7 +41,9 @@ std::vector<const yaml::Entry*> Reader::entries(const yaml::Node& mapping) const
   return document_.entries(resolve(mapping));
 }
 
-const yaml::Node& Reader::resolve(const yaml::Node& node) const { return document_.resolve(node); }
+const yaml::Node& Reader::resolve(const yaml::Node& node) const {
+  return document_.resolve(node);
+}
 
 void Reader::error(const Origin& origin, std::string message, std::string hint) {
   diagnostics_.push_back({Severity::kError, origin, std::move(message), std::move(hint)});

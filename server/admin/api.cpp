@@ -27,9 +27,8 @@ struct AdminApi::Call {
   }
   // For answers that come later, on another thread.
   [[nodiscard]] auto later() const {
-    return [respond = respond](int status, const json& body) {
-      respond(to_response(status, body));
-    };
+    return
+        [respond = respond](int status, const json& body) { respond(to_response(status, body)); };
   }
 };
 
@@ -140,15 +139,17 @@ void AdminApi::handle(const HttpRequest& request, const HttpRespond& respond) {
   }
   const Call call{request, respond, ""};
   if (known_path) {
-    call.answer(405, to_json(Error{ErrorCode::kUsage,
-                                   fmt::format("{} does not take {}", request.path, request.method),
-                                   ""}));
+    call.answer(
+        405, to_json(Error{ErrorCode::kUsage,
+                           fmt::format("{} does not take {}", request.path, request.method), ""}));
   } else {
     call.answer(Error{ErrorCode::kNotFound, fmt::format("no such path: {}", request.path), ""});
   }
 }
 
-void AdminApi::health(const Call& call) { call.respond(plain(200, "ok\n")); }
+void AdminApi::health(const Call& call) {
+  call.respond(plain(200, "ok\n"));
+}
 
 void AdminApi::readiness(const Call& call) {
   const bool ready = server_.ready();
@@ -174,8 +175,7 @@ void AdminApi::list_devices(const Call& call) {
   std::size_t limit = kDefaultPage;
   const std::string wanted = parameter(call.request.query, "limit");
   if (!wanted.empty()) {
-    const auto [end, code] =
-        std::from_chars(wanted.data(), wanted.data() + wanted.size(), limit);
+    const auto [end, code] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), limit);
     if (code != std::errc() || *end != '\0' || limit == 0 || limit > kLargestPage) {
       call.answer(Error{ErrorCode::kUsage,
                         fmt::format("limit must be a number from 1 to {}", kLargestPage), ""});
@@ -196,8 +196,8 @@ void AdminApi::list_devices(const Call& call) {
     for (std::size_t i = 0; i < devices.size(); ++i) {
       list.push_back(to_json(devices[i], views[i]));
     }
-    answer(200, {{"devices", std::move(list)},
-                 {"next", more ? json(devices.back().id.str()) : json()}});
+    answer(200,
+           {{"devices", std::move(list)}, {"next", more ? json(devices.back().id.str()) : json()}});
   });
 }
 
@@ -251,10 +251,10 @@ std::optional<DeviceRecord> require_device(PushServer& server, const AdminApi::C
 void AdminApi::show_device(const Call& call) {
   const auto device = require_device(server_, call);
   if (!device) return;
-  server_.view(device->id, [answer = call.later(),
-                            device = *device](const std::optional<DeviceView>& view) {
-    answer(200, to_json(device, view));
-  });
+  server_.view(device->id,
+               [answer = call.later(), device = *device](const std::optional<DeviceView>& view) {
+                 answer(200, to_json(device, view));
+               });
 }
 
 void AdminApi::certificate(const Call& call) {

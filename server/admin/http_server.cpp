@@ -13,19 +13,15 @@ struct Traits : restinio::default_traits_t {
 
 HttpRequest to_request(const restinio::request_handle_t& handle) {
   const auto& header = handle->header();
-  return HttpRequest{std::string(header.method().c_str()),
-                     std::string(header.path()),
+  return HttpRequest{std::string(header.method().c_str()), std::string(header.path()),
                      std::string(header.query()),
-                     header.get_field_or(restinio::http_field::authorization, ""),
-                     handle->body()};
+                     header.get_field_or(restinio::http_field::authorization, ""), handle->body()};
 }
 
 HttpRespond responder(restinio::request_handle_t handle) {
   return [handle = std::move(handle)](HttpResponse response) {
-    auto builder = handle->create_response(
-        restinio::http_status_line_t(restinio::http_status_code_t(
-                                         static_cast<std::uint16_t>(response.status)),
-                                     ""));
+    auto builder = handle->create_response(restinio::http_status_line_t(
+        restinio::http_status_code_t(static_cast<std::uint16_t>(response.status)), ""));
     builder.append_header(restinio::http_field::content_type, response.content_type)
         .append_header(restinio::http_field::cache_control, "no-store")
         .append_header_date_field()

@@ -40,8 +40,9 @@ struct HttpLimits {
 class HttpServer {
  public:
   // kConflict when the port is taken.
-  [[nodiscard]] static Result<std::unique_ptr<HttpServer>> start(
-      const site::ListenAddress& listen, HttpHandler handler, HttpLimits limits = {});
+  [[nodiscard]] static Result<std::unique_ptr<HttpServer>> start(const site::ListenAddress& listen,
+                                                                 HttpHandler handler,
+                                                                 HttpLimits limits = {});
   virtual ~HttpServer() = default;  // stops: open requests are dropped
 };
 

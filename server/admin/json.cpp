@@ -16,7 +16,9 @@ json ms_or_null(const std::optional<Duration>& duration) {
   return std::chrono::duration<double, std::milli>(*duration).count();
 }
 
-json text_or_null(const std::string& text) { return text.empty() ? json() : json(text); }
+json text_or_null(const std::string& text) {
+  return text.empty() ? json() : json(text);
+}
 
 json parsed_or_null(const std::string& text) {
   return text.empty() ? json() : json::parse(text, nullptr, /*allow_exceptions=*/false);

@@ -1,8 +1,9 @@
 // The shapes of the admin API's objects, also what the command line prints with -o json.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <optional>
+
+#include <nlohmann/json.hpp>
 
 #include "core/result.hpp"
 #include "server/probe.hpp"

@@ -20,7 +20,8 @@ Error listen_error(const std::string& host, Port port, const asio::error_code& e
   if (error == asio::error::access_denied) {
     return Error{ErrorCode::kDenied, message, "ports below 1024 need the right to use them"};
   }
-  return Error{ErrorCode::kFailed, message, "push_server.listen must be an address of this machine"};
+  return Error{ErrorCode::kFailed, message,
+               "push_server.listen must be an address of this machine"};
 }
 
 Result<asio::ip::tcp::endpoint> endpoint_of(const std::string& host, Port port) {

@@ -6,9 +6,10 @@
 // One thread: the shard's.
 #pragma once
 
-#include <asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
+
+#include <asio/steady_timer.hpp>
 
 #include "core/ids.hpp"
 #include "core/result.hpp"

@@ -1,11 +1,11 @@
 #include "server/net/tcp_link.hpp"
 
+#include <cerrno>
+#include <cstring>
+
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 namespace kscpush::server {
 namespace {
@@ -72,7 +72,9 @@ void TcpLink::waited(Socket::wait_type type, bool aborted) {
   }
 }
 
-void TcpLink::shutdown_write() { ::shutdown(descriptor(), SHUT_WR); }
+void TcpLink::shutdown_write() {
+  ::shutdown(descriptor(), SHUT_WR);
+}
 
 void TcpLink::detach() {
   asio::error_code error;

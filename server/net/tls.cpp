@@ -1,13 +1,13 @@
 #include "server/net/tls.hpp"
 
-#include <openssl/err.h>
-#include <openssl/rand.h>
-#include <openssl/x509v3.h>
-
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <stdexcept>
+
+#include <openssl/err.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
 
 #include "core/file.hpp"
 #include "core/pki.hpp"
@@ -93,7 +93,8 @@ Result<std::unique_ptr<TlsContext>> TlsContext::create(const TlsFiles& files,
   result->context_.reset(context);
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_cipher_list(context, kTls12Ciphers);
-  // X25519 first: a P-256 key share costs 3.3 KB more a connection as long as OpenSSL's object lives.
+  // X25519 first: a P-256 key share costs 3.3 KB more a connection as long as OpenSSL's object
+  // lives.
   SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384");
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                    SSL_OP_NO_COMPRESSION | SSL_OP_PRIORITIZE_CHACHA |

@@ -4,10 +4,10 @@
 // so OpenSSL reads and writes the descriptor itself.
 #pragma once
 
-#include <openssl/ssl.h>
-
 #include <memory>
 #include <string>
+
+#include <openssl/ssl.h>
 
 #include "core/result.hpp"
 #include "core/secret.hpp"

@@ -1,0 +1,153 @@
+#include <doctest/doctest.h>
+
+#include "core/site/load.hpp"
+#include "policy/check.hpp"
+#include "policy/edit.hpp"
+#include "policy/halves.hpp"
+
+namespace kscpush::policy {
+namespace {
+
+struct Loaded {
+  yaml::Document document;
+  site::Site site;
+  Diagnostics diagnostics;
+};
+
+Loaded load_text(const std::string& text) {
+  auto document = yaml::Document::parse(text, "site.yaml");
+  REQUIRE(document.has_value());
+  Loaded loaded{*document, {}, {}};
+  loaded.site = site::load(loaded.document, loaded.diagnostics);
+  check(loaded.site, loaded.diagnostics);
+  return loaded;
+}
+
+// A site with the option written as OPTION in the policy of the root.
+std::string site_with(const std::string& option) {
+  return R"(version: 1
+groups: [Managed devices/Berlin]
+distribution_points:
+  - name: dp-1
+    scope: {groups: [Managed devices]}
+policies:
+  - name: Network Agent
+    group: Managed devices
+    settings:
+      connectivity:
+        network:
+          use_distribution_point_to_force_connection: )" +
+         option + "   # why\n";
+}
+
+Half half_with(const std::string& option) {
+  const Loaded loaded = load_text(site_with(option));
+  REQUIRE(loaded.diagnostics.empty());
+  return policy_half(loaded.site, loaded.site.distribution_points[0]).half;
+}
+
+}  // namespace
+
+TEST_CASE("settings the schema does not know, and values of the wrong type, are errors") {
+  const Loaded loaded = load_text(R"(version: 1
+policies:
+  - name: A
+    group: Managed devices
+    settings:
+      connectivity:
+        network:
+          use_udp_prot: true
+          use_ssl: 1
+          udp_port: 70000
+        schedule: 15
+)");
+  REQUIRE(loaded.diagnostics.size() == 4);
+  CHECK(loaded.diagnostics[0].message ==
+        "unknown setting 'connectivity.network.use_udp_prot'; did you mean "
+        "'connectivity.network.use_udp_port'?");
+  CHECK(loaded.diagnostics[0].origin.line == 8);
+  CHECK(loaded.diagnostics[1].message ==
+        "connectivity.network.use_ssl must be true or false, not '1'");
+  CHECK(loaded.diagnostics[2].message ==
+        "connectivity.network.udp_port must be a number from 1 to 65535, not '70000'");
+  CHECK(loaded.diagnostics[3].message ==
+        "'connectivity.schedule' is a section of settings, not one");
+}
+
+TEST_CASE("the policy's half is in place only when the option is on and locked") {
+  CHECK(half_with("!locked true") == Half::kInPlace);
+  CHECK(half_with("true") == Half::kOpen);
+  CHECK(half_with("false") == Half::kOff);
+  CHECK(half_with("!locked false") == Half::kOff);
+}
+
+TEST_CASE("a group without an active policy of its own gets its parent's") {
+  const Loaded loaded = load_text(R"(version: 1
+groups: [Managed devices/A, Managed devices/A/B, Managed devices/C]
+policies:
+  - {name: root, group: Managed devices}
+  - {name: a, group: Managed devices/A}
+  - {name: b, group: Managed devices/A/B, status: inactive}
+)");
+  CHECK(active_policy(loaded.site, "Managed devices/A/B")->name == "a");
+  CHECK(active_policy(loaded.site, "Managed devices/C")->name == "root");
+  CHECK(active_policy(loaded.site, "Managed devices")->name == "root");
+}
+
+TEST_CASE("the worst group of a scope decides, and is named") {
+  const Loaded loaded = load_text(R"(version: 1
+groups: [Managed devices/A]
+distribution_points:
+  - {name: dp-1, scope: {groups: [Managed devices]}}
+policies:
+  - name: root
+    group: Managed devices
+    settings: {connectivity: {network: {use_distribution_point_to_force_connection: !locked true}}}
+  - {name: a, group: Managed devices/A}
+)");
+  const PolicyHalf half = policy_half(loaded.site, loaded.site.distribution_points[0]);
+  CHECK(half.half == Half::kOff);
+  CHECK(half.policy->name == "a");
+  CHECK(half.group == "Managed devices/A");
+}
+
+TEST_CASE("edits: set, lock, unlock, unset change the one line") {
+  const std::string before = site_with("false");
+  const Loaded loaded = load_text(before);
+  const site::Policy& policy = loaded.site.policies[0];
+  const SettingRow& row = *find_setting("force-via-dp");
+  CHECK(*set_setting(loaded.document, policy, row, "true", Lock::kLocked) ==
+        site_with("!locked true"));
+  CHECK(*set_setting(loaded.document, policy, row, "true", Lock::kKeep) == site_with("true"));
+  CHECK(*lock_setting(loaded.document, policy, row, true) == site_with("!locked false"));
+  CHECK(*lock_setting(loaded.document, policy, row, false) == before);
+
+  const Loaded locked = load_text(site_with("!locked true"));
+  CHECK(*set_setting(locked.document, locked.site.policies[0], row, "false", Lock::kKeep) ==
+        site_with("!locked false"));
+  CHECK(*lock_setting(locked.document, locked.site.policies[0], row, false) == site_with("true"));
+}
+
+TEST_CASE("unset takes the sections with it that become empty, but not settings itself") {
+  const Loaded loaded = load_text(site_with("false"));
+  const auto edited =
+      unset_setting(loaded.document, loaded.site.policies[0], *find_setting("force-via-dp"));
+  REQUIRE(edited.has_value());
+  const Loaded after = load_text(*edited);
+  CHECK(after.diagnostics.empty());
+  CHECK(after.site.policies[0].settings.empty());
+  CHECK(edited->find("connectivity") == std::string::npos);
+  CHECK(edited->find("settings:") != std::string::npos);
+}
+
+TEST_CASE("locking a setting that is not set says how to set it") {
+  const Loaded loaded = load_text(site_with("false"));
+  const auto edited = lock_setting(loaded.document, loaded.site.policies[0],
+                                   *find_setting("connectivity.network.use_ssl"), true);
+  REQUIRE_FALSE(edited.has_value());
+  CHECK(edited.error().code == ErrorCode::kNotFound);
+  CHECK(edited.error().hint ==
+        "set it with: kscpush policy set connectivity.network.use_ssl VALUE");
+}
+
+}  // namespace kscpush::policy
