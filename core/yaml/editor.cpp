@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/yaml/quoting.hpp"
+#include "core/yaml/reconcile.hpp"
 #include "core/yaml/style.hpp"
 #include "core/yaml/surgery.hpp"
 #include "core/yaml/trail.hpp"
@@ -127,6 +128,30 @@ Edited create(const Document& document, const Path& path, const Trail& trail,
   });
 }
 
+// Each parses the text; lists that differ in more places are written anew.
+constexpr int kMaxSmallEdits = 40;
+
+Edited set_counted(const Document& document, const Path& path, const NewNode& value, int& edits) {
+  const Node* const present = read(document, path);
+  if (present != nullptr && reads_as(document, *present, value)) return document.text();
+  const Trail trail = follow(document, path);
+  if (trail.depth() < path.size()) return create(document, path, trail, value);
+  if (auto status = check_not_shared(document, trail); !status) return fail(status.error());
+  const Change change{Change::Kind::kReplace, trail.indexes, &value, {}};
+  const bool collections = trail.last().kind == value.kind && child_count(trail.last()) > 0 &&
+                           !(value.items.empty() && value.entries.empty());
+  if (collections) {
+    const auto text = reconcile(document, path, value, set_counted, edits);
+    const auto after = text ? Document::parse(*text, document.name()) : fail(Error{});
+    if (after && is_changed_by(document, *after, change)) return *text;
+  }
+  if (auto status = check_not_needed(document, trail.last()); !status) {
+    return fail(status.error());
+  }
+  return perform(document, path, change,
+                 [&](const Surgery& surgery) { return surgery.replace(trail, value); });
+}
+
 }  // namespace
 
 std::string to_string(const Path& path) {
@@ -152,17 +177,8 @@ std::string to_string(const Path& path) {
 
 Edited set(const Document& document, const Path& path, const NewNode& value) {
   if (auto status = check_writable(wrap(path, 0, value)); !status) return fail(status.error());
-  const Node* const present = read(document, path);
-  if (present != nullptr && reads_as(document, *present, value)) return document.text();
-  const Trail trail = follow(document, path);
-  if (trail.depth() < path.size()) return create(document, path, trail, value);
-  if (auto status = check_not_shared(document, trail); !status) return fail(status.error());
-  if (auto status = check_not_needed(document, trail.last()); !status) {
-    return fail(status.error());
-  }
-  const Change change{Change::Kind::kReplace, trail.indexes, &value, {}};
-  return perform(document, path, change,
-                 [&](const Surgery& surgery) { return surgery.replace(trail, value); });
+  int edits = kMaxSmallEdits;
+  return set_counted(document, path, value, edits);
 }
 
 Edited remove(const Document& document, const Path& path, std::size_t keep) {

@@ -1,6 +1,7 @@
 #include "core/yaml/verify.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <unordered_map>
 
 #include "core/yaml/scalar.hpp"
@@ -70,7 +71,7 @@ class Comparison {
     switch (change_.kind) {
       case Change::Kind::kReplace:
         return b.anchor == (a.kind == Kind::kAlias ? std::string() : a.anchor) &&
-               reads_as(after_, b, *change_.value);
+               reads_as(after_, b, *change_.value) && pair_anchors(a, b);
       case Change::Kind::kRetag:
         return retagged(a, b);
       case Change::Kind::kAppend:
@@ -79,6 +80,45 @@ class Comparison {
         return erased(a, b);
     }
     return false;
+  }
+
+  // Where parts of the old value have been left in place, so have their anchors. Those of nodes
+  // that did change get no counterpart, so that an alias of them elsewhere is noticed.
+  bool pair_anchors(const Node& a, const Node& b) {
+    const auto old_nodes = anchored_below(a);
+    auto old_node = old_nodes.begin();
+    for (const Node* node : anchored_below(b)) {
+      old_node = std::find_if(old_node, old_nodes.end(),
+                              [&](const Node* old) { return old->anchor == node->anchor; });
+      if (old_node == old_nodes.end()) return false;
+      if (same(**old_node, *node)) {
+        counterpart_[*old_node] = node;
+      } else {
+        forget(**old_node);
+      }
+      ++old_node;
+    }
+    return true;
+  }
+
+  // What has been paired on the way before a difference was found.
+  void forget(const Node& node) {
+    counterpart_.erase(&node);
+    for (const Node* each : anchored_below(node)) counterpart_.erase(each);
+  }
+
+  static std::vector<const Node*> anchored_below(const Node& root) {
+    std::vector<const Node*> result;
+    const std::function<void(const Node&)> visit = [&](const Node& node) {
+      for (std::size_t i = 0; i < child_count(node); ++i) {
+        if (node.kind == Kind::kMapping) visit(node.entries[i].key);
+        const Node& each = child(node, i);
+        if (!each.anchor.empty() && each.kind != Kind::kAlias) result.push_back(&each);
+        visit(each);
+      }
+    };
+    visit(root);
+    return result;
   }
 
   bool retagged(const Node& a, const Node& b) {

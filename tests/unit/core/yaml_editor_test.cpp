@@ -134,6 +134,38 @@ TEST_CASE("yaml editor: values that hold others") {
   });
 }
 
+TEST_CASE("yaml editor: a collection over a collection changes what differs, and no more") {
+  check_set({
+      {"one of a list", "a: [x, y1,  z] # c\n", "a", "[x, w, z]", "a: [x, w,  z] # c\n"},
+      {"one more", "a:\n  - x # x\n  - z # z\nb: 1\n", "a", "[x, z, w]",
+       "a:\n  - x # x\n  - z # z\n  - w\nb: 1\n"},
+      {"one less", "a:\n  - x # x\n  - y1\n  - z # z\nb: 1\n", "a", "[x, z]",
+       "a:\n  - x # x\n  - z # z\nb: 1\n"},
+      {"all others", "a: [x, z]\n", "a", "[v, w, u]", "a: [v, w, u]\n"},
+      {"an entry deep inside", "a: # a\n  b: # b\n    c: 1 # c\n    d: 2 # d\n", "a",
+       "{b: {c: 1, d: 3, e: 4}}", "a: # a\n  b: # b\n    c: 1 # c\n    d: 3 # d\n    e: 4\n"},
+      {"keys that go", "a:\n  b: 1 # b\n  c: 2 # c\n", "a", "{c: 2}", "a:\n  c: 2 # c\n"},
+      {"keys in another order are written anew", "a:\n  b: 1 # b\n  c: 2 # c\nd: 1\n", "a",
+       "{c: 2, b: 1}", "a:\n  c: 2\n  b: 1\nd: 1\n"},
+      {"the tag alone", "a: !x # a\n  b: 1\n", "a", "!locked {b: 1}", "a: !locked # a\n  b: 1\n"},
+      {"anchors that are needed stay", "a:\n  b: &x 1\n  c: 2\nd: *x\n", "a", "{b: 1, c: 3}",
+       "a:\n  b: &x 1\n  c: 3\nd: *x\n"},
+  });
+}
+
+TEST_CASE("yaml editor: a long list with many differences is written anew, in one go") {
+  std::string before = "a:\n";
+  NewNode value;
+  value.kind = Kind::kSequence;
+  std::string after = "a:\n";
+  for (int i = 0; i < 2000; ++i) {
+    before += fmt::format("  - old-{}\n", i);
+    after += fmt::format("  - new-{}\n", i);
+    value.items.push_back(value_of(fmt::format("new-{}", i)));
+  }
+  CHECK(set(parsed(before), path_of("a"), value) == after);
+}
+
 TEST_CASE("yaml editor: new entries and items") {
   check_set({
       {"at the end of a mapping", "a: 1\n", "b", "2", "a: 1\nb: 2\n"},
