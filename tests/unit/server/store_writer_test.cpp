@@ -1,0 +1,228 @@
+#include <atomic>
+#include <future>
+#include <set>
+
+#include <doctest/doctest.h>
+
+#include "server/store/writer.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace kscpush::server {
+namespace {
+
+using test::TempDir;
+
+Database make_database(const TempDir& dir) {
+  auto database = Database::open(dir / "w.db", Database::Access::kReadWrite);
+  REQUIRE(database.has_value());
+  REQUIRE(database->script("PRAGMA journal_mode = WAL;CREATE TABLE IF NOT EXISTS t(x UNIQUE)")
+              .has_value());
+  return std::move(*database);
+}
+
+std::int64_t rows(const TempDir& dir) {
+  return Database::open(dir / "w.db", Database::Access::kReadOnly)
+      ->number("SELECT count(*) FROM t")
+      .value();
+}
+
+Writer::Change insert(int x) {
+  return [x](Database& database) { return database.run("INSERT INTO t VALUES(?1)", x); };
+}
+
+// Holds the writer thread inside a callback until released, so that what is posted meanwhile is
+// one group.
+class Gate {
+ public:
+  explicit Gate(Writer& writer) {
+    writer.post([](Database&) -> Status { return {}; },
+                [this](const Status&) {
+                  inside_.set_value();
+                  open_.get_future().get();
+                });
+    inside_.get_future().get();
+  }
+  void open() { open_.set_value(); }
+
+ private:
+  std::promise<void> inside_;
+  std::promise<void> open_;
+};
+
+}  // namespace
+
+TEST_CASE("writer: callbacks come in order, on its thread, when the change can be seen") {
+  const TempDir dir;
+  Writer writer(make_database(dir), {});
+  std::vector<int> order;
+  std::set<std::thread::id> threads;
+  for (int i = 0; i < 100; ++i) {
+    writer.post(insert(i), [&, i](const Status& status) {
+      CHECK(status.has_value());
+      CHECK(rows(dir) > i);
+      threads.insert(std::this_thread::get_id());
+      order.push_back(i);
+    });
+  }
+  writer.stop();
+  CHECK(order.size() == 100);
+  CHECK(std::is_sorted(order.begin(), order.end()));
+  CHECK(threads.size() == 1);
+  CHECK_FALSE(threads.contains(std::this_thread::get_id()));
+}
+
+TEST_CASE("writer: what is queued becomes one transaction") {
+  const TempDir dir;
+  Writer writer(make_database(dir), {});
+  Gate gate(writer);
+  std::atomic<int> first_callback_saw = 0;
+  for (int i = 0; i < 50; ++i) {
+    writer.post(insert(i), [&, i](const Status&) {
+      if (i == 0) first_callback_saw = static_cast<int>(rows(dir));
+    });
+  }
+  CHECK(writer.queued() == 50);
+  gate.open();
+  writer.stop();
+  CHECK(first_callback_saw == 50);
+}
+
+TEST_CASE("writer: no transaction is larger than a group") {
+  const TempDir dir;
+  Writer writer(make_database(dir), {.group = 10});
+  Gate gate(writer);
+  std::atomic<int> first_callback_saw = 0;
+  for (int i = 0; i < 50; ++i) {
+    writer.post(insert(i), [&, i](const Status&) {
+      if (i == 0) first_callback_saw = static_cast<int>(rows(dir));
+    });
+  }
+  gate.open();
+  writer.stop();
+  CHECK(first_callback_saw == 10);
+  CHECK(rows(dir) == 50);
+}
+
+TEST_CASE("writer: a change that fails takes nothing of the others, and nothing of itself stays") {
+  const TempDir dir;
+  Writer writer(make_database(dir), {});
+  Gate gate(writer);
+  std::vector<bool> done;
+  const auto note = [&](const Status& status) { done.push_back(status.has_value()); };
+  writer.post(insert(1), note);
+  writer.post(
+      [](Database& database) -> Status {
+        auto inserted = database.run("INSERT INTO t VALUES(2)");
+        REQUIRE(inserted.has_value());
+        return fail(ErrorCode::kUsage, "changed my mind");
+      },
+      note);
+  writer.post(insert(1), note);  // not unique
+  writer.post(insert(3), note);
+  gate.open();
+  writer.stop();
+  CHECK(done == std::vector<bool>{true, false, false, true});
+  CHECK(rows(dir) == 2);
+}
+
+TEST_CASE("writer: when the transaction fails, all of the group do") {
+  const TempDir dir;
+  Writer writer(make_database(dir), {});
+  Gate gate(writer);
+  std::vector<std::string> errors;
+  const auto note = [&](const Status& status) {
+    errors.push_back(status ? "" : status.error().message);
+  };
+  writer.post(insert(1), note);
+  writer.post([](Database&) -> Status { return fail(ErrorCode::kUsage, "its own"); }, note);
+  // As SQLite itself does when the disk is full.
+  writer.post(
+      [](Database& database) -> Status {
+        REQUIRE(database.run("ROLLBACK").has_value());
+        return fail(ErrorCode::kFailed, "the disk is full");
+      },
+      note);
+  writer.post(insert(2), note);
+  gate.open();
+  CHECK(writer.wait(insert(3)).has_value());
+  writer.stop();
+  CHECK(errors == std::vector<std::string>{"the disk is full", "its own", "the disk is full",
+                                           "the disk is full"});
+  CHECK(rows(dir) == 1);
+}
+
+TEST_CASE("writer: a change that hides the end of its transaction fails all the same") {
+  const TempDir dir;
+  Writer writer(make_database(dir), {});
+  const auto status = writer.wait([](Database& database) { return database.run("ROLLBACK"); });
+  REQUIRE_FALSE(status.has_value());
+  CHECK(status.error().message == "the database gave up the transaction");
+  CHECK(writer.wait(insert(1)).has_value());
+}
+
+TEST_CASE("writer: beyond its bound it refuses at once") {
+  const TempDir dir;
+  Writer writer(make_database(dir), {.queued = 3});
+  Gate gate(writer);
+  std::atomic<int> stored = 0;
+  for (int i = 0; i < 3; ++i) {
+    writer.post(insert(i), [&](const Status& status) { stored += status ? 1 : 0; });
+  }
+  std::optional<Status> refused;
+  writer.post(insert(4), [&](const Status& status) { refused = status; });
+  REQUIRE(refused.has_value());
+  REQUIRE_FALSE(refused->has_value());
+  CHECK(refused->error().code == ErrorCode::kOverloaded);
+  writer.post(insert(5), nullptr);
+  gate.open();
+  writer.stop();
+  CHECK(stored == 3);
+  CHECK(rows(dir) == 3);
+}
+
+TEST_CASE("writer: a callback that waits for the writer gets an error, not a deadlock") {
+  const TempDir dir;
+  Writer writer(make_database(dir), {});
+  std::promise<Status> answer;
+  writer.post(insert(1), [&](const Status&) { answer.set_value(writer.wait(insert(2))); });
+  const Status status = answer.get_future().get();
+  REQUIRE_FALSE(status.has_value());
+  CHECK(status.error().message == "a callback of the store waited for the store");
+}
+
+TEST_CASE("writer: stopping completes what is queued and what its callbacks post") {
+  const TempDir dir;
+  std::atomic<int> done = 0;
+  {
+    Writer writer(make_database(dir), {.group = 2});
+    Gate gate(writer);
+    for (int i = 0; i < 20; ++i) {
+      writer.post(insert(i), [&, i](const Status&) {
+        ++done;
+        writer.post(insert(100 + i), [&](const Status&) { ++done; });
+      });
+    }
+    gate.open();
+  }
+  CHECK(done == 40);
+  CHECK(rows(dir) == 40);
+}
+
+TEST_CASE(
+    "writer: another program that holds the database is waited for, then named as the cause") {
+  const TempDir dir;
+  Database database = make_database(dir);
+  auto other = Database::open(dir / "w.db", Database::Access::kReadWrite);
+  REQUIRE(other.has_value());
+  REQUIRE(database.script("PRAGMA busy_timeout = 1").has_value());
+  Writer writer(std::move(database), {});
+  REQUIRE(other->run("BEGIN IMMEDIATE").has_value());
+  const Status refused = writer.wait(insert(1));
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().code == ErrorCode::kOverloaded);
+  CHECK(refused.error().message.find("another program holds it locked") != std::string::npos);
+  REQUIRE(other->run("COMMIT").has_value());
+  CHECK(writer.wait(insert(1)).has_value());
+}
+
+}  // namespace kscpush::server
