@@ -154,7 +154,8 @@ bool has(const Calls& calls, const std::string& call) {
 }
 
 // Connected to a server that had no session, subscribed with packet identifier 1.
-Client ready_client(ClientOptions with = options(), std::string_view connack = kPlainConnack) {
+Client ready_client(const ClientOptions& with = options(),
+                    std::string_view connack = kPlainConnack) {
   Client client(with);
   client.start();
   client.get(connack);
@@ -231,8 +232,7 @@ TEST_CASE("[MQTT-3.2.2-4] client: Session Present after Clean Start is the serve
 }
 
 TEST_CASE("client: after a session without expiry the next begins with Clean Start") {
-  ClientOptions with = options();
-  Client client = ready_client(with, bytes("20 08 00 00 05 11 00 00 00 00"));
+  Client client = ready_client(options(), bytes("20 08 00 00 05 11 00 00 00 00"));
   client.lose_connection();
   client.start();
   CHECK(hex(client.output()) == hex(expected_connect(0x02)));
