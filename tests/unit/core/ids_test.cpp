@@ -1,18 +1,17 @@
 #include "core/ids.hpp"
 
-#include <doctest/doctest.h>
-
 #include <set>
+
+#include <doctest/doctest.h>
 
 namespace kscpush {
 
 TEST_CASE("device id: 1 to 128 of letters, digits and . _ : -") {
   CHECK(DeviceId::parse("pc-7.berlin_A:1").has_value());
   CHECK(DeviceId::parse(std::string(128, 'a')).has_value());
-  for (const std::string& text :
-       {std::string(), std::string(129, 'a'), std::string("a b"), std::string("a/b"),
-        std::string("+"), std::string("#"), std::string("*"), std::string("ä"),
-        std::string("a\0b", 3)}) {
+  for (const std::string& text : {std::string(), std::string(129, 'a'), std::string("a b"),
+                                  std::string("a/b"), std::string("+"), std::string("#"),
+                                  std::string("*"), std::string("ä"), std::string("a\0b", 3)}) {
     CAPTURE(text);
     CHECK_FALSE(DeviceId::parse(text).has_value());
   }
