@@ -156,7 +156,9 @@ class TextMaker {
   // Blank lines and comment lines.
   void filler(std::size_t indent) {
     if (kept_literal_) return;
-    while (random_.chance(style_.blank_lines)) text_ += random_.chance(80) ? "\n" : "  \n";
+    while (random_.chance(style_.blank_lines)) {
+      text_ += below_text_ || random_.chance(80) ? "\n" : "  \n";
+    }
     while (random_.chance(style_.comments)) {
       // Below a block scalar what is indented more would be its text.
       const std::size_t column =
@@ -253,7 +255,9 @@ class TextMaker {
         continue;
       }
       auto& [name, value] = model.entries[i];
-      const bool explicit_key = style_.odd && name != "<<" && random_.chance(3);
+      // (Behind ": &a " yaml-cpp wants more indentation than YAML does.)
+      const bool explicit_key =
+          style_.odd && name != "<<" && value.size() == 0 && !value.text && random_.chance(5);
       if (explicit_key) {
         text_ += "? " + key(name, false, false) + "\n" + margin;
       } else {
