@@ -153,11 +153,11 @@ void Session::send_puback(std::uint16_t packet_id, const DecodeError& result,
   Ack packet;
   packet.packet_id = packet_id;
   packet.code = result.code;
-  Ack explained = packet;
-  if (!result.text.empty()) explained.properties.set(Property::kReasonString, result.text);
-  // [MQTT-3.1.2-29] [MQTT-3.4.2-2]
-  if (problem_information_ && encode(explained, version_, actions.output(), max_packet_bytes_)) {
-    return;
+  // [MQTT-3.1.2-29] [MQTT-3.4.2-2]: the reason if it is wanted and there is room for it.
+  if (problem_information_ && !result.text.empty()) {
+    packet.properties.set(Property::kReasonString, result.text);
+    if (encode(packet, version_, actions.output(), max_packet_bytes_)) return;
+    packet.properties = {};
   }
   static_cast<void>(encode(packet, version_, actions.output(), max_packet_bytes_));
 }
@@ -181,9 +181,8 @@ void Session::handle_puback(const Frame& frame, MonoTime now, SessionActions& ac
   in_flight.erase(entry);
   if (in_flight.empty()) in_flight.shrink_to_fit();  // an idle device holds no memory for pushes
   actions.on_acked(token, packet->code);
-  resend(std::chrono::floor<std::chrono::milliseconds>(WallTime(
-             std::chrono::floor<std::chrono::milliseconds>(now.time_since_epoch()) + wall_offset_)),
-         actions);
+  const auto since = std::chrono::floor<std::chrono::milliseconds>(now.time_since_epoch());
+  resend(WallTime(since + wall_offset_), actions);
 }
 
 void Session::handle_subscribe(const Frame& frame, SessionActions& actions) {

@@ -47,8 +47,9 @@ bool fits_plain_start(std::string_view text, bool flow) {
   if (one_of(text[0], ",[]{}#&*!|>'\"%@`")) return false;
   if (text.starts_with("---") || text.starts_with("...")) return false;
   if (!one_of(text[0], "-?:")) return true;
-  // In flow yaml-cpp takes these for indicators more often than YAML does.
-  return !flow && text.size() > 1 && !lexer::blank_or_break(text[1]);
+  // Between brackets yaml-cpp takes '?' and ':' for indicators more often than YAML does.
+  const bool may = text[0] == '-' || !flow;
+  return may && text.size() > 1 && !lexer::blank_or_break(text[1]);
 }
 
 }  // namespace

@@ -74,10 +74,13 @@ Splices Surgery::append(const Trail& trail, std::string_view key, const NewNode&
 }
 
 // Behind the line of the last child with its comment, and behind comment lines right below that
-// are indented like the children: these belong to the collection, not to what follows it.
+// are indented like the children: these belong to the collection, unless the next content is as far
+// to the right, as a key below a list that is not indented; then they may be about that.
 std::size_t Surgery::append_point(std::size_t end, std::size_t indent) const {
   std::size_t at = line_end(text, end);
-  while (indent > 0) {
+  const std::size_t content = skip_space(text, end);
+  if (indent == 0 || (content < text.size() && column_of(text, content) >= indent)) return at;
+  while (true) {
     const std::size_t next = next_line(text, at);
     const std::size_t first = skip_blanks(text, next);
     if (next == text.size() || peek(text, first) != '#' || column_of(text, first) < indent) break;

@@ -245,9 +245,17 @@ Splices Surgery::replace_in_block(const Trail& trail, const NewNode& value) cons
 // The root, when it is or becomes a block mapping or list. Nothing may be written yet.
 Splices Surgery::replace_root(const NewNode& value) const {
   const Node& root = document.root();
-  const std::string tag = value.tag.empty() ? "" : write_tag(value.tag) + "\n";
-  std::string content =
-      tag + (writer.is_block(value) ? writer.lines(value, 0) : writer.flow(value));
+  NewNode untagged = value;
+  untagged.tag.clear();
+  std::string content = head(root, value);
+  if (!content.empty()) {
+    content.erase(0, 1);
+    content += writer.is_block(value) ? "\n" : " ";
+  }
+  const bool scalar = value.kind == Kind::kScalar || value.kind == Kind::kNull;
+  content += writer.is_block(value) ? writer.lines(untagged, 0)
+             : scalar               ? writer.scalar(untagged, Place::kBlock, 0)
+                                    : writer.flow(untagged);
   if (root.end > root.begin) {
     const bool whole_lines = is_block_collection(root);
     const std::size_t end = whole_lines ? line_end(text, root.end) : root.end;

@@ -187,10 +187,10 @@ void TreeBuilder::read_content(Node& node) {
   node.content = node.end = lexer::properties_end(text_, node.begin);
 }
 
-// After a tag an empty string in quotes may be this node's or, in the next line, the next key.
+// After a tag, quotes may be an empty string or, in the next line, the next key.
 bool TreeBuilder::quoted_is_next_key(std::size_t content) const {
   const std::size_t end = lexer::quoted_end(text_, content);
-  return end == content + 2 && !at_key() && peek(text_, lexer::skip_blanks(text_, end)) == ':';
+  return !at_key() && peek(text_, lexer::skip_blanks(text_, end)) == ':';
 }
 
 void TreeBuilder::OnSequenceStart(const YAML::Mark& mark, const std::string& tag,

@@ -142,8 +142,9 @@ std::string Writer::value(const NewNode& node, std::size_t indent) const {
 
 std::string Writer::item(const NewNode& node, std::size_t indent, std::size_t gap) const {
   if (is_empty_collection(node) || !is_block(node)) {
-    const std::string text = value(node, indent);
-    // value() begins with one blank.
+    // value() begins with one blank. Behind a tag yaml-cpp wants block scalars to be indented more
+    // than the tag.
+    const std::string text = value(node, node.tag.empty() ? indent : indent + 1 + gap);
     return spaces(gap) + text.substr(1);
   }
   const std::size_t column = indent + 1 + gap;

@@ -51,10 +51,10 @@ Status remove(Database& database, const DeviceId& id) {
   return change_one(database, id, "DELETE FROM devices WHERE id = ?1");
 }
 
-Status set_last_seen(Database& database, const DeviceId& id, WallTime seen) {
+Status set_last_seen(Database& database, std::string_view id, WallTime seen) {
   return database.run(
       "UPDATE devices SET last_seen = ?2 WHERE id = ?1 AND (last_seen IS NULL OR last_seen < ?2)",
-      id.str(), seen);
+      id, seen);
 }
 
 Result<std::optional<DeviceRecord>> find(Database& database, const DeviceId& id) {

@@ -17,7 +17,7 @@ namespace kscpush::server::devices {
 [[nodiscard]] Status set_revoked(Database& database, const DeviceId& id, bool revoked);
 [[nodiscard]] Status remove(Database& database, const DeviceId& id);  // and its pushes
 // No error for a device that is gone, no step back in time.
-[[nodiscard]] Status set_last_seen(Database& database, const DeviceId& id, WallTime seen);
+[[nodiscard]] Status set_last_seen(Database& database, std::string_view id, WallTime seen);
 
 [[nodiscard]] Result<std::optional<DeviceRecord>> find(Database& database, const DeviceId& id);
 // In order of id, those after AFTER.

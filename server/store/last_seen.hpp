@@ -1,9 +1,10 @@
 // When devices were seen last, ahead of the disk.
 #pragma once
 
-#include <map>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/clock.hpp"
@@ -14,7 +15,7 @@ namespace kscpush::server {
 // Thread safe. Bounded: of more devices than LIMIT between two writes the surplus is not noted.
 class LastSeen {
  public:
-  using Entry = std::pair<DeviceId, WallTime>;
+  using Entry = std::pair<std::string, WallTime>;  // by device id
   explicit LastSeen(std::size_t limit) : limit_(limit) {}
 
   void note(const DeviceId& id, WallTime seen);
@@ -29,7 +30,7 @@ class LastSeen {
  private:
   const std::size_t limit_;
   mutable std::mutex mutex_;
-  std::map<DeviceId, WallTime> entries_;  // guarded by mutex_
+  std::unordered_map<std::string, WallTime> entries_;  // guarded by mutex_
 };
 
 }  // namespace kscpush::server

@@ -64,9 +64,9 @@ struct PushStep {
 };
 
 struct StoreLimits {
-  std::size_t queued_changes = 100'000;  // more are answered kOverloaded at once
-  std::size_t pending_per_device = 50;   // more pushes are answered kOverloaded
-  std::size_t params_bytes = 64 * 1024;  // of one push; more is kTooLarge
+  std::size_t queued_changes = 100'000;               // more are answered kOverloaded at once
+  std::size_t pending_per_device = 50;                // more pushes are answered kOverloaded
+  std::size_t params_bytes = std::size_t{64} * 1024;  // of one push; more is kTooLarge
   // All of the database; beyond it new pushes are kOverloaded. From three quarters of it on
   // expire() drops history before its time.
   std::int64_t database_bytes = std::int64_t{4} << 30;

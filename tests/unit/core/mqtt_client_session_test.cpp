@@ -154,7 +154,8 @@ bool has(const Calls& calls, const std::string& call) {
 }
 
 // Connected to a server that had no session, subscribed with packet identifier 1.
-Client ready_client(ClientOptions with = options(), std::string_view connack = kPlainConnack) {
+Client ready_client(const ClientOptions& with = options(),
+                    std::string_view connack = kPlainConnack) {
   Client client(with);
   client.start();
   client.get(connack);
@@ -231,8 +232,7 @@ TEST_CASE("[MQTT-3.2.2-4] client: Session Present after Clean Start is the serve
 }
 
 TEST_CASE("client: after a session without expiry the next begins with Clean Start") {
-  ClientOptions with = options();
-  Client client = ready_client(with, bytes("20 08 00 00 05 11 00 00 00 00"));
+  Client client = ready_client(options(), bytes("20 08 00 00 05 11 00 00 00 00"));
   client.lose_connection();
   client.start();
   CHECK(hex(client.output()) == hex(expected_connect(0x02)));
@@ -476,6 +476,56 @@ TEST_CASE("client: what a server must not send ends the connection") {
   early.get(bytes("e0 00"));
   CHECK(early.calls() == Calls{"end protocol_error 0x82 'DISCONNECT: before CONNACK'"});
   CHECK(early.output().empty());
+}
+
+TEST_CASE("client: a server that cannot be used is left") {
+  struct Case {
+    std::string connack;
+    const char* told;
+  };
+  for (const Case& c :
+       {Case{packet(0x20, bytes("00 00") + properties(bytes("24 00"))),
+             "end protocol_error 0x83 'CONNACK: a push server has QoS 1'"},
+        Case{packet(0x20, bytes("00 00") + properties(bytes("15 00 01 'm'"))),
+             "end protocol_error 0x82 'CONNACK: Authentication Method that was not asked for'"},
+        Case{packet(0x20, bytes("00 00") + properties(bytes("27 00 00 00 10"))),
+             "end protocol_error 0x83 'CONNACK: Maximum Packet Size: no room for SUBSCRIBE'"}}) {
+    Client client(options());
+    client.start();
+    static_cast<void>(client.output());
+    client.get(c.connack);
+    CHECK(client.calls() == Calls{c.told});
+    CHECK(hex(client.output().substr(0, 1)) == "e0");
+  }
+}
+
+TEST_CASE("client: SUBACK must answer what was asked for") {
+  for (const std::string& answer :
+       {suback(1, 2), suback(7), packet(0x90, u16(1) + properties("") + bytes("01 01"))}) {
+    Client client(options());
+    client.start();
+    client.get(kPlainConnack);
+    static_cast<void>(client.output());
+    client.get(answer);
+    CHECK(client.calls().front().starts_with("end protocol_error 0x82 'SUBACK: "));
+  }
+}
+
+TEST_CASE("[MQTT-3.14.2-3] client: no reason string that the server has no room for") {
+  Client client = ready_client(options(), bytes("20 08 00 00 05 27 00 00 00 26"));
+  client.get(kPingreq);
+  CHECK(hex(client.output()) == "e0 01 82");
+}
+
+TEST_CASE("client: a password that MQTT cannot carry ends the connection before it begins") {
+  ClientOptions with = options();
+  with.username = "pc-1";
+  with.password = std::string(65536, 'x');
+  Client client(with);
+  client.start();
+  CHECK(client.output().empty());
+  CHECK(client.calls() ==
+        Calls{"end protocol_error 0x95 'user name or password above 65535 bytes'"});
 }
 
 // A client and a server session joined by two buffers, moved over in pieces of PIECE bytes.

@@ -116,8 +116,9 @@ TEST_CASE("[MQTT-3.1.4-1] CONNECT of 5 that does not conform") {
              {0x10, "00 04 'MQTT' 05 02 00 3c"},                              // no property length
              {0x10, "00 04 'MQTT' 05 02 00 3c 05 11 00 00 00"},               // cut short
              {0x10, "00 04 'MQTT' 05 02 00 3c 04 11 00 00 00 01 00 01 'p'"},  // length too small
-             {0x10, "00 04 'MQTT' 05 02 00 3c 80 00 00 01 'p'"},              // [MQTT-1.5.5-1]
-             {0x10, "00 04 'MQTT' 05 02 00 3c 02 7f 00 00 01 'p'"},           // unknown property
+             {0x10, "00 04 'MQTT' 05 02 00 3c ff ff ff ff 01 00 01 'p'"},
+             {0x10, "00 04 'MQTT' 05 02 00 3c 80 00 00 01 'p'"},     // [MQTT-1.5.5-1]
+             {0x10, "00 04 'MQTT' 05 02 00 3c 02 7f 00 00 01 'p'"},  // unknown property
              {0x10, "00 04 'MQTT' 05 02 00 3c 02 00 00 00 01 'p'"},
              {0x10, "00 04 'MQTT' 05 02 00 3c 03 23 00 01 00 01 'p'"},        // Topic Alias
              {0x10, "00 04 'MQTT' 05 02 00 3c 05 18 00 00 00 01 00 01 'p'"},  // Will Delay

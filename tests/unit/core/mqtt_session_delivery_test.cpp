@@ -402,7 +402,11 @@ TEST_CASE("the server's ends: MQTT 5 is told why, 3.1.1 just sees the end") {
         Case{EndReason::kOverloaded, "", disconnect_packet(ReasonCode::kServerBusy)},
         Case{EndReason::kOverloaded, "dp-2:13295", with_reference(ReasonCode::kUseAnotherServer)},
         Case{EndReason::kSlowReader, "", disconnect_packet(ReasonCode::kQuotaExceeded)},
-        Case{EndReason::kConnectionLost, "", ""}}) {
+        Case{EndReason::kProtocolError, "", disconnect_packet(ReasonCode::kProtocolError)},
+        Case{EndReason::kMalformedPacket, "", disconnect_packet(ReasonCode::kMalformedPacket)},
+        Case{EndReason::kPacketTooLarge, "", disconnect_packet(ReasonCode::kPacketTooLarge)},
+        Case{EndReason::kRefused, "", disconnect_packet(ReasonCode::kNotAuthorized)},
+        Case{EndReason::kDeviceDisconnected, "", ""}, Case{EndReason::kConnectionLost, "", ""}}) {
     CAPTURE(to_string(c.reason));
     const std::string told = "end " + std::string(to_string(c.reason));
     Device device = active_device(k5);
@@ -418,6 +422,12 @@ TEST_CASE("the server's ends: MQTT 5 is told why, 3.1.1 just sees the end") {
     CHECK(old.output().empty());
     CHECK(old.calls() == Calls{told});
   }
+}
+
+TEST_CASE("[MQTT-3.14.2-3] no server reference that the device has no room for") {
+  Device device = active_device(k5, 1, {.properties = bytes("27 00 00 00 28")});
+  device.disconnect(EndReason::kOverloaded, std::string(40, 'x'));
+  CHECK(hex(device.output()) == "e0 01 9c");
 }
 
 TEST_CASE("DISCONNECT of the device may change the session's expiry") {

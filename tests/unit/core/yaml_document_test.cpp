@@ -105,8 +105,9 @@ TEST_CASE("yaml document: where each style of value ends") {
 }
 
 TEST_CASE("yaml document: a value that is not written is not taken for the next key") {
-  for (const char* text : {"a:\nnull: x\n", "a:\n~: x\n", "a: !t\n\"\": x\n", "a: &n\nnull: x\n",
-                           "a:\nnull x: y\n", "a:\n&n b: y\n", "a:\n!t b: y\n"}) {
+  for (const char* text :
+       {"a:\nnull: x\n", "a:\n~: x\n", "a: !t\n\"\": x\n", "a: !t\n\"e\": x\n", "a: &n\nnull: x\n",
+        "a:\nnull x: y\n", "a:\n&n b: y\n", "a:\n!t b: y\n"}) {
     CAPTURE(text);
     const Document document = parsed(text);
     CHECK(document.root().entries.size() == 2);

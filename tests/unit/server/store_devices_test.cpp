@@ -9,6 +9,7 @@ namespace {
 
 std::vector<std::string> ids(const std::vector<DeviceRecord>& devices) {
   std::vector<std::string> result;
+  result.reserve(devices.size());
   for (const DeviceRecord& record : devices) result.push_back(record.id.str());
   return result;
 }

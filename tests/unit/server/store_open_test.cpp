@@ -170,6 +170,7 @@ TEST_CASE("reads do not wait for one another") {
   TestStore store;
   REQUIRE(store->add_device(device("pc-1"), "").has_value());
   std::vector<std::thread> threads;
+  threads.reserve(8);
   std::atomic<int> found = 0;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] {

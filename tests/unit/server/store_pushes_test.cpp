@@ -162,6 +162,7 @@ TEST_CASE("push: a database at its limit takes no more, drops old history and go
 TEST_CASE("push: pending are neither acknowledged nor final nor expired, oldest first") {
   PushStore store;
   std::vector<PushRecord> pushes;
+  pushes.reserve(12);
   for (int i = 0; i < 12; ++i) pushes.push_back(store.add_one());
   const auto brief = store.add_one("pc-1", seconds(1));
   const auto other = store.add_one("pc-2");

@@ -36,17 +36,20 @@ class Gate {
  public:
   explicit Gate(Writer& writer) {
     writer.post([](Database&) -> Status { return {}; },
-                [this](const Status&) {
-                  inside_.set_value();
-                  open_.get_future().get();
+                [state = state_](const Status&) {
+                  state->inside.set_value();
+                  state->open.get_future().get();
                 });
-    inside_.get_future().get();
+    state_->inside.get_future().get();
   }
-  void open() { open_.set_value(); }
+  void open() { state_->open.set_value(); }
 
  private:
-  std::promise<void> inside_;
-  std::promise<void> open_;
+  struct State {
+    std::promise<void> inside;
+    std::promise<void> open;
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 }  // namespace
@@ -130,8 +133,10 @@ TEST_CASE("writer: when the transaction fails, all of the group do") {
   Writer writer(make_database(dir), {});
   Gate gate(writer);
   std::vector<std::string> errors;
+  std::promise<void> last;
   const auto note = [&](const Status& status) {
     errors.push_back(status ? "" : status.error().message);
+    if (errors.size() == 4) last.set_value();
   };
   writer.post(insert(1), note);
   writer.post([](Database&) -> Status { return fail(ErrorCode::kUsage, "its own"); }, note);
@@ -144,6 +149,7 @@ TEST_CASE("writer: when the transaction fails, all of the group do") {
       note);
   writer.post(insert(2), note);
   gate.open();
+  last.get_future().get();
   CHECK(writer.wait(insert(3)).has_value());
   writer.stop();
   CHECK(errors == std::vector<std::string>{"the disk is full", "its own", "the disk is full",
