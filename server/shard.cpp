@@ -263,7 +263,8 @@ bool Shard::send(Device& device, const PushRecord& push) {
   const int attempts = push.attempts + 1;
   const auto end = [&](PushState state, std::string reason) {
     device.last_seq = push.seq;
-    context_.store.step({push.seq, state, wall(), attempts, std::move(reason), ""});
+    const int counted = state == PushState::kSent ? attempts : push.attempts;
+    context_.store.step({push.seq, state, wall(), counted, std::move(reason), ""});
     return true;
   };
   if (attempts > kMaxAttempts) {
