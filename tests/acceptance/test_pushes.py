@@ -139,6 +139,35 @@ class AwayAndBack(ServedTest):
             self.site.wait_for_push(push["id"], "acked")
 
 
+    def test_what_is_sent_five_times_without_an_acknowledgement_is_undeliverable(self):
+        credentials = self.site.add_device("pc-never")
+        push = self.site.push("pc-never")
+
+        def attempts():
+            return self.site.request("GET", f"/v1/pushes/{push['id']}")[1]["attempts"]
+        for attempt in range(1, 6):
+            with connect_device(self.site, "pc-never", credentials) as client:
+                self.assertEqual(client.expect(PUBLISH).json()["attempt"], attempt)
+                wait_until(lambda n=attempt: attempts() == n, f"attempt {attempt} to be stored")
+        with connect_device(self.site, "pc-never", credentials) as client:
+            client.round_trip()  # nothing came before the answer to it
+        ended = self.site.wait_for_push(push["id"], "undeliverable")
+        self.assertEqual(ended["attempts"], 5)
+        self.assertIn("5 times", ended["reason"])
+
+    def test_pushes_arrive_in_their_order_through_reconnects(self):
+        credentials = self.site.add_device("pc-order")
+        sent = [self.site.push("pc-order", kind="ping", ttl=60)["id"] for _ in range(40)]
+        got = []
+        while len(got) < len(sent):
+            with connect_device(self.site, "pc-order", credentials) as client:
+                fresh = [client.push().json()["id"] for _ in range(min(10, len(sent) - len(got)))]
+                for push_id in fresh:
+                    self.site.wait_for_push(push_id, "acked")
+                got += fresh
+        self.assertEqual(got, sent)
+
+
 class Crash(AcceptanceTest):
     def test_what_was_accepted_survives_sigkill(self):
         site = self.new_site()
