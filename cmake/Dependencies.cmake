@@ -32,6 +32,10 @@ add_library(kscpush_net INTERFACE)
 add_library(kscpush::net ALIAS kscpush_net)
 target_compile_definitions(kscpush_net INTERFACE ASIO_STANDALONE ASIO_HAS_STD_CHRONO
                                                  ASIO_DISABLE_STD_STRING_VIEW)
+# asio 1.22 looks at macros of the C and C++ libraries (aligned_alloc, timerfd) before it includes
+# any of their headers. A source that begins with asio would get another asio than the others, as
+# memory that one allocates with new and another frees with free.
+target_compile_options(kscpush_net INTERFACE "SHELL:-include cstddef")
 target_include_directories(kscpush_net SYSTEM INTERFACE ${ASIO_INCLUDE_DIR})
 target_link_libraries(kscpush_net INTERFACE Threads::Threads spdlog::spdlog)
 
