@@ -64,7 +64,10 @@ struct PushStep {
 };
 
 struct StoreLimits {
-  std::size_t queued_changes = 100'000;               // more are answered kOverloaded at once
+  // Waiting for the writer, in number and in bytes of parameters and results; more are answered
+  // kOverloaded at once.
+  std::size_t queued_changes = 100'000;
+  std::size_t queued_bytes = std::size_t{64} << 20U;
   std::size_t pending_per_device = 50;                // more pushes are answered kOverloaded
   std::size_t params_bytes = std::size_t{64} * 1024;  // of one push; more is kTooLarge
   // All of the database; beyond it new pushes are kOverloaded. From three quarters of it on
@@ -85,7 +88,8 @@ class Store {
   // Only kOverloaded, when the queue is full, comes at once, on the caller's thread.
   using Done = std::function<void(Status)>;
 
-  // Creates the directory (mode 0700) and the schema when there is none. Errors: held by another
+  // Creates the directory (mode 0700) and the schema when there is none; an existing directory
+  // keeps its mode, the database is always the owner's alone. Errors: held by another
   // process (kConflict, with its pid), a newer schema, not a database, no permission, disk full.
   // CLOCK outlives the store.
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(const std::filesystem::path& directory,
