@@ -269,8 +269,11 @@ void Agent::on_published(std::uint64_t /*token*/, mqtt::ReasonCode code) {
 }
 
 void Agent::on_end(const mqtt::ClientEnded& ended) {
+  // Without a Reason String the code is all there is to tell.
+  const bool coded = ended.detail.empty() && mqtt::is_error(ended.code);
+  const std::string_view why = coded ? mqtt::to_string(ended.code) : ended.detail;
   log_.warn("connection to {} ended: {}{}{}", to_string(server()), mqtt::to_string(ended.end),
-            ended.detail.empty() ? "" : ": ", ended.detail);
+            why.empty() ? "" : ": ", why);
   ended_ = true;
 }
 

@@ -93,15 +93,16 @@ Status run_init(const InitOptions& options, Context& context) {
       return written;
     }
   }
-  const std::string config =
-      (std::filesystem::path(options.directory) / "kscpush.yaml").lexically_normal();
+  const auto shown = std::filesystem::path(options.directory).lexically_normal();
+  const std::string enter = shown == "." ? "" : fmt::format("  cd {}\n", shown.string());
   context.out << fmt::format(
       "A new site in {}: one group, the distribution point '{}' at {}, one policy.\n"
       "The push server is off and the policy option open. Next:\n"
+      "{}"
       "  kscpush dp enable --port 13295\n"
       "  kscpush policy set force-via-dp\n"
       "  kscpush serve\n",
-      config, options.name, address);
+      (shown / "kscpush.yaml").lexically_normal().string(), options.name, address, enter);
   return {};
 }
 

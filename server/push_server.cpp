@@ -126,6 +126,7 @@ class PushServer::Impl {
   Status open_listeners() {
     const site::PushServer& server = config_.dp.push_server;
     if (auto free = check_port_free(server.listen, server.port); !free) return free;
+    if (auto free = check_plain_port_free(); !free) return free;
     const TicketKeys ticket_keys = TicketKeys::generate();
     for (auto& shard : context_.shards) {
       auto tls = TlsContext::create(
@@ -143,6 +144,16 @@ class PushServer::Impl {
       }
     }
     return {};
+  }
+
+  [[nodiscard]] Status check_plain_port_free() const {
+    const auto& plain = config_.dp.push_server.plain_listener;
+    if (!plain) return {};
+    const auto free = check_port_free(plain->host, plain->port);
+    if (free) return {};
+    Error error = free.error();
+    error.hint = "push_server.plain_listener must be a free port of a loopback address";
+    return fail(std::move(error));
   }
 
   Status listen(Worker& worker, const std::string& host, Port port, bool secure) {

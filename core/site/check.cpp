@@ -1,6 +1,8 @@
 #include "core/site/check.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <map>
 #include <set>
 
@@ -72,6 +74,12 @@ class Checker {
       error(dp.origin, fmt::format("'{}' cannot name a distribution point", dp.name),
             "its name is used for file names: no slash, no dot at the front");
     }
+    if (!host_like(dp.address)) {
+      error(dp.origin,
+            fmt::format("the address of '{}' is neither a host name nor an IP address: '{}'",
+                        dp.name, dp.address.substr(0, 80)),
+            "devices connect to it: write it like dp.example.com or 192.0.2.1");
+    }
     for (const Group& group : dp.scope_groups) {
       check_known_group(group.path, group.origin, fmt::format("the scope of '{}'", dp.name));
     }
@@ -109,6 +117,13 @@ class Checker {
             "the admin API speaks HTTP without TLS: use 127.0.0.1 or [::1], and a tunnel or a "
             "TLS-terminating proxy to reach it from elsewhere");
     }
+  }
+
+  // Only what can be neither is told apart here; absent is fine.
+  static bool host_like(std::string_view text) {
+    return std::ranges::all_of(text, [](unsigned char c) {
+      return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_' || c == ':';
+    });
   }
 
   static bool loopback(std::string_view host) {

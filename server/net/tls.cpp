@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <stdexcept>
+#include <system_error>
 
 #include <openssl/err.h>
 #include <openssl/rand.h>
@@ -23,9 +24,33 @@ constexpr const char* kTls12Ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
 std::string openssl_reason() {
   const unsigned long code = ERR_get_error();
-  const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
   ERR_clear_error();
+  // Of a file that is not there, for one; OpenSSL 3 has no words of its own for these.
+  if (ERR_SYSTEM_ERROR(code)) return std::generic_category().message(ERR_GET_REASON(code));
+  const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
   return reason == nullptr ? "unknown reason" : reason;
+}
+
+// In place of OpenSSL's own, which would ask on the terminal; notes that it was called.
+int no_password(char* /*buffer*/, int /*size*/, int /*writing*/, void* asked) {
+  *static_cast<bool*>(asked) = true;
+  return -1;
+}
+
+Error key_error(const TlsFiles& files, bool encrypted, const std::string& reason) {
+  if (reason.find("mismatch") != std::string::npos) {
+    return {ErrorCode::kInvalidConfig,
+            fmt::format("the key {} is not the key of the certificate {}", files.key,
+                        files.certificate),
+            "push_server.tls.certificate and push_server.tls.key must belong together"};
+  }
+  if (encrypted) {
+    return {ErrorCode::kInvalidConfig, fmt::format("the key {} is encrypted", files.key),
+            fmt::format("decrypt it: openssl pkey -in {} -out NEW-KEY", files.key)};
+  }
+  return {ErrorCode::kInvalidConfig,
+          fmt::format("the key {} cannot be used: {}", files.key, reason),
+          "put the certificate's key there, or set push_server.tls.key to its PEM file"};
 }
 
 Status load_files(SSL_CTX* context, const TlsFiles& files) {
@@ -34,22 +59,20 @@ Status load_files(SSL_CTX* context, const TlsFiles& files) {
     return fail({ErrorCode::kInvalidConfig,
                  fmt::format("the server certificate {} cannot be used: {}", files.certificate,
                              openssl_reason()),
-                 "set push_server.tls.certificate to a PEM file, or make one with: kscpush init"});
+                 "put it there, or set push_server.tls.certificate to its PEM file"});
   }
-  if (SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    const std::string reason = openssl_reason();
-    const bool mismatch = reason.find("mismatch") != std::string::npos;
-    return fail({ErrorCode::kInvalidConfig,
-                 mismatch ? fmt::format("the key {} is not the key of the certificate {}",
-                                        files.key, files.certificate)
-                          : fmt::format("the key {} cannot be used: {}", files.key, reason),
-                 "push_server.tls.certificate and push_server.tls.key must belong together"});
-  }
+  bool encrypted = false;
+  SSL_CTX_set_default_passwd_cb(context, no_password);
+  SSL_CTX_set_default_passwd_cb_userdata(context, &encrypted);
+  const int loaded = SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM);
+  SSL_CTX_set_default_passwd_cb(context, nullptr);
+  SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
+  if (loaded != 1) return fail(key_error(files, encrypted, openssl_reason()));
   if (SSL_CTX_load_verify_locations(context, files.client_ca.c_str(), nullptr) != 1) {
     return fail({ErrorCode::kInvalidConfig,
                  fmt::format("the certificate authority of the devices, {}, cannot be used: {}",
                              files.client_ca, openssl_reason()),
-                 "set push_server.tls.client_ca to a PEM file"});
+                 "put it there, or set push_server.tls.client_ca to its PEM file"});
   }
   SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(files.client_ca.c_str()));
   return {};
@@ -60,7 +83,8 @@ Status check_dates(SSL_CTX* context, const std::string& path) {
   if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
     return fail({ErrorCode::kInvalidConfig,
                  fmt::format("the server certificate {} has expired", path),
-                 "renew it: 'kscpush doctor' shows the dates of all certificates"});
+                 "put a renewed one there, or set push_server.tls.certificate to its PEM file; an "
+                 "authority that the devices trust must have signed it"});
   }
   if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0) {
     return fail({ErrorCode::kInvalidConfig,

@@ -32,7 +32,7 @@ Status add(Database& database, const DeviceId& id, const std::string& group, Wal
   if (!done) return done;
   if (database.changes() > 0) return {};
   return fail({ErrorCode::kConflict, fmt::format("device '{}' exists already", id.str()),
-               fmt::format("look at it: kscpush device show {}", id.str())});
+               "'kscpush device list' shows it"});
 }
 
 Status set_group(Database& database, const DeviceId& id, const std::string& group) {

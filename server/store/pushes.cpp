@@ -95,7 +95,8 @@ Status check_pending(Database& database, const PushRecord& push, const StoreLimi
   return fail(
       {ErrorCode::kOverloaded,
        fmt::format("{} pushes wait for device '{}' already", query->integer(0), push.device.str()),
-       fmt::format("look at them, or cancel some: kscpush push list {}", push.device.str())});
+       "they wait until the device connects or their time to live ends; 'kscpush device list' "
+       "shows when it was last seen"});
 }
 
 Result<std::int64_t> used_bytes(Database& database) {
@@ -201,14 +202,15 @@ Result<PushRecord> cancel(Database& database, const Ulid& id, std::string_view r
   if (!push) return fail(push.error());
   if (!*push) {
     return fail({ErrorCode::kNotFound, fmt::format("no push {}", id.str()),
-                 "list the pushes of a device: kscpush push list DEVICE"});
+                 "pushes are forgotten some time after their end"});
   }
   const PushState state = (*push)->state;
   if (state >= PushState::kSent) {
     return fail(
         {ErrorCode::kConflict,
          fmt::format("push {} is {} already and cannot be cancelled", id.str(), to_string(state)),
-         is_final(state) ? "" : "look at what becomes of it: kscpush push show " + id.str()});
+         is_final(state) ? ""
+                         : fmt::format("GET /v1/pushes/{} tells what becomes of it", id.str())});
   }
   const PushStep ended{(*push)->seq, PushState::kCancelled, now, 0, std::string(reason), {}};
   if (auto done = update(database, ended, limits); !done) return fail(done.error());

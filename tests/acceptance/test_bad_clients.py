@@ -1,0 +1,273 @@
+"""Whoever connects and does not behave: refused or closed with the protocol's own reason, counted,
+and the server goes on. After each of them a device that behaves is pinged."""
+
+import os
+import socket
+import ssl
+import struct
+import unittest
+
+from clients import MosquittoSub
+from harness import Credentials, ServedTest
+from mqtt import (DISCONNECT, PUBACK, V311, V5, RawClient, connect, connect_device, inbox, packet,
+                  publish, subscribe, tls_context, up, varint)
+from processes import DEADLINE, openssl, wait_until
+
+REFUSED = {V5: 0x87, V311: 5}  # not authorized, in CONNACK
+
+
+class BadClients(ServedTest):
+    @classmethod
+    def prepare(cls, site):
+        site.prepare_to_serve(f"plain_listener: 127.0.0.1:{site.plain_port}",
+                              "limits: {handshake_timeout_s: 1, message_bytes: 2048}")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.good = cls.site.add_device("pc-good")
+        cls.subscriber = MosquittoSub(cls.site, "pc-good", cls.good)
+        cls.addClassCleanup(cls.subscriber.close)
+
+    def tearDown(self):
+        """The server goes on."""
+        self.assertIsNone(self.server.process.poll(), self.server.log())
+        self.site.succeed("ping", "pc-good")
+        super().tearDown()
+
+    def tls_client(self, credentials, version=V5):
+        return RawClient(self.site.port, tls_context(self.good.authority, credentials), version)
+
+    def counts(self, metric):
+        """A check that METRIC grows by one from now on."""
+        before = self.site.metric(metric)
+        return lambda: wait_until(lambda: self.site.metric(metric) == before + 1,
+                                  f"{metric} to be {before + 1}")
+
+    def refused_in_the_handshake(self, client):
+        """In TLS 1.3 the client thinks it has finished when the server says no: the alert meets
+        what it sends or reads next."""
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            client.send(connect("pc-good"))
+            client.read_some()
+
+    # --- Who are you?
+
+    def test_no_certificate(self):
+        counted = self.counts("kscpush_tls_failures_total")
+        with self.tls_client(None) as client:
+            self.refused_in_the_handshake(client)
+        counted()
+
+    def test_the_certificate_of_a_foreign_authority(self):
+        foreign = self.foreign_credentials("pc-good")
+        counted = self.counts("kscpush_tls_failures_total")
+        with self.tls_client(foreign) as client:
+            self.refused_in_the_handshake(client)
+        counted()
+
+    def foreign_credentials(self, device):
+        """Of another authority with the same name."""
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                "-nodes", "-days", "2", "-subj", "/CN=kscpush device CA of dp-1",
+                "-keyout", "ca.key", "-out", "ca.crt", folder=self.folder)
+        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                "-nodes", "-subj", f"/CN={device}", "-keyout", "key", "-out", "csr",
+                folder=self.folder)
+        openssl("x509", "-req", "-in", "csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-days", "2",
+                "-CAcreateserial", "-out", "crt", folder=self.folder)
+        return Credentials(self.folder / "ca.crt", self.folder / "crt", self.folder / "key")
+
+    def test_the_certificate_of_the_server_is_none_of_a_device(self):
+        pki = self.site.folder / "pki"
+        own = Credentials(pki / "ca.crt", pki / "dp-1.crt", pki / "dp-1.key")
+        counted = self.counts("kscpush_tls_failures_total")
+        with self.tls_client(own) as client:
+            self.refused_in_the_handshake(client)
+        counted()
+
+    def test_the_id_of_another_device(self):
+        for version in V5, V311:
+            with self.subTest(version=version):
+                credentials = self.site.add_device(f"pc-liar-{version}")
+                counted = self.counts("kscpush_connects_refused_total")
+                with self.tls_client(credentials, version) as client:
+                    connack = client.connect("pc-good")
+                    self.assertEqual(connack.code, REFUSED[version])
+                    client.expect_closed()
+                counted()
+        self.assertIsNotNone(self.site.connected("pc-good"))
+
+    def test_the_reason_is_told_to_mqtt_5(self):
+        credentials = self.site.add_device("pc-told")
+        with self.tls_client(credentials) as client:
+            self.assertEqual(client.connect("pc-good").properties["reason"],
+                             "the client identifier must be the name in the certificate")
+
+    def test_a_device_that_is_not_registered(self):
+        # On the plain listener, where the client identifier is believed.
+        for version in V5, V311:
+            with self.subTest(version=version):
+                with RawClient(self.site.plain_port, version=version) as client:
+                    self.assertEqual(client.connect("pc-unknown").code, REFUSED[version])
+                    client.expect_closed()
+
+    def test_what_is_no_device_id(self):
+        for version, code in (V5, 0x85), (V311, 2):  # client identifier not valid
+            with self.subTest(version=version):
+                with RawClient(self.site.plain_port, version=version) as client:
+                    self.assertEqual(client.connect("a/b").code, code)
+                    client.expect_closed()
+
+    # --- What is this?
+
+    def test_a_connect_that_never_comes(self):
+        counted = self.counts("kscpush_handshake_timeouts_total")
+        with socket.create_connection(("127.0.0.1", self.site.port), DEADLINE) as silent:
+            self.assertEqual(silent.recv(1), b"")
+        counted()
+
+    def test_a_connect_that_never_comes_inside_tls(self):
+        credentials = self.site.add_device("pc-silent")
+        counted = self.counts("kscpush_handshake_timeouts_total")
+        with self.tls_client(credentials) as client:
+            client.expect_closed()
+        counted()
+
+    def test_a_connect_that_comes_byte_by_byte_and_does_not_end(self):
+        credentials = self.site.add_device("pc-slow")
+        with self.tls_client(credentials) as client:
+            for byte in connect("pc-slow")[:-1]:
+                client.send(bytes([byte]))
+            client.expect_closed()
+
+    def test_random_bytes_on_the_port(self):
+        counted = self.counts("kscpush_tls_failures_total")
+        with socket.create_connection(("127.0.0.1", self.site.port), DEADLINE) as client:
+            client.sendall(b"\x00\xff" * 500)
+            self.drain(client)
+        counted()
+
+    def test_http_on_the_port(self):
+        with socket.create_connection(("127.0.0.1", self.site.port), DEADLINE) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.drain(client)
+
+    def test_random_bytes_on_the_plain_listener(self):
+        with socket.create_connection(("127.0.0.1", self.site.plain_port), DEADLINE) as client:
+            client.sendall(b"\x00\xff" * 500)
+            self.drain(client)
+
+    @staticmethod
+    def drain(client):
+        """Until the server has closed the connection."""
+        try:
+            while client.recv(4096):
+                pass
+        except ConnectionError:
+            pass
+
+    def test_random_bytes_inside_tls(self):
+        credentials = self.site.add_device("pc-noise")
+        counted = self.counts('kscpush_connections_ended_total{reason="protocol_error"}')
+        with self.tls_client(credentials) as client:
+            client.send(b"\x00" + os.urandom(500))
+            client.expect_closed()
+        counted()
+
+    def test_random_bytes_after_connect(self):
+        credentials = self.site.add_device("pc-noise2")
+        with connect_device(self.site, "pc-noise2", credentials) as client:
+            client.send(b"\xf1\xff\xff\xff\xff\xff")
+            self.assertIn(client.expect(DISCONNECT).code, (0x81, 0x82))
+            client.expect_closed()
+
+    def test_another_version_of_mqtt(self):
+        with RawClient(self.site.plain_port, version=V311) as client:
+            client.send(packet(0x10, b"\x00\x04MQTT\x06\x02" + struct.pack(">H", 60)
+                               + b"\x00\x00\x07pc-good"))
+            self.assertEqual(client.receive().code, 0x84)  # unsupported protocol version
+
+    # --- Too much
+
+    def test_a_packet_beyond_the_size_limit(self):
+        credentials = self.site.add_device("pc-big")
+        counted = self.counts('kscpush_connections_ended_total{reason="packet_too_large"}')
+        with connect_device(self.site, "pc-big", credentials) as client:
+            client.publish(up("pc-big"), b"x" * 5000)
+            self.assertEqual(client.expect(DISCONNECT).code, 0x95)  # packet too large
+            client.expect_closed()
+        counted()
+
+    def test_a_packet_that_claims_to_be_huge(self):
+        credentials = self.site.add_device("pc-huge")
+        with connect_device(self.site, "pc-huge", credentials) as client:
+            client.send(b"\x32" + varint(268_435_455))
+            self.assertEqual(client.expect(DISCONNECT).code, 0x95)
+
+    def test_a_connect_beyond_the_size_limit(self):
+        with RawClient(self.site.plain_port) as client:
+            client.send(b"\x10" + varint(100_000))
+            client.expect_closed()
+
+    # --- Not yours
+
+    def test_subscribing_to_the_topic_of_another_device(self):
+        for version, code in (V5, 0x87), (V311, 0x80):
+            with self.subTest(version=version):
+                device = f"pc-sub-{version}"
+                credentials = self.site.add_device(device)
+                with connect_device(self.site, device, credentials, version) as client:
+                    self.assertEqual(client.subscribe(inbox("pc-good")).codes, (code,))
+                    self.site.push("pc-good")
+                    client.round_trip()  # nothing of it came here
+
+    def test_subscribing_to_a_wildcard(self):
+        credentials = self.site.add_device("pc-wild")
+        with connect_device(self.site, "pc-wild", credentials, V311, subscribed=False) as client:
+            self.assertEqual(client.subscribe("ksc/v1/devices/+/push").codes, (0x80,))
+            self.assertEqual(client.subscribe("#").codes, (0x80,))
+        with connect_device(self.site, "pc-wild", credentials, subscribed=False) as client:
+            client.send(subscribe("#"))
+            self.assertEqual(client.expect(DISCONNECT).code, 0xA2)  # wildcards not supported
+
+    def test_publishing_to_the_topic_of_another_device(self):
+        credentials = self.site.add_device("pc-pub")
+        with connect_device(self.site, "pc-pub", credentials) as client:
+            for topic in up("pc-good"), inbox("pc-good"), inbox("pc-pub"), "news":
+                client.publish(topic, b"{}")
+                self.assertEqual(client.expect(PUBACK).code, 0x87)
+        # Without an answer to say it with, the connection ends.
+        with connect_device(self.site, "pc-pub", credentials) as client:
+            client.publish(up("pc-good"), b"{}", qos=0)
+            self.assertEqual(client.expect(DISCONNECT).code, 0x87)
+        with connect_device(self.site, "pc-pub", credentials, V311) as client:
+            client.publish(up("pc-good"), b"{}")
+            client.expect_closed()
+
+    def test_publishing_at_qos_2_or_retained(self):
+        credentials = self.site.add_device("pc-qos")
+        for first_byte, code in (0x34, 0x9B), (0x31, 0x9A):  # QoS, retain not supported
+            with self.subTest(code=code):
+                with connect_device(self.site, "pc-qos", credentials) as client:
+                    raw = publish(up("pc-qos"), b"{}", qos=2 if first_byte == 0x34 else 0)
+                    client.send(bytes([first_byte]) + raw[1:])
+                    self.assertEqual(client.expect(DISCONNECT).code, code)
+
+    def test_a_result_that_is_no_json(self):
+        credentials = self.site.add_device("pc-text")
+        counted = self.counts("kscpush_stray_messages_total")
+        with connect_device(self.site, "pc-text", credentials) as client:
+            client.publish(up("pc-text"), b"hello {")
+            self.assertEqual(client.expect(PUBACK).code, 0)
+        counted()
+
+    def test_acknowledging_what_was_never_sent(self):
+        credentials = self.site.add_device("pc-ack")
+        with connect_device(self.site, "pc-ack", credentials) as client:
+            client.send(packet(0x40, b"\x00\x07"))
+            self.assertEqual(client.expect(DISCONNECT).code, 0x82)  # protocol error
+
+
+if __name__ == "__main__":
+    unittest.main()

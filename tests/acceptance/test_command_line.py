@@ -1,0 +1,103 @@
+"""The command line itself: help, unknown words, formats, and hints that can be followed."""
+
+import re
+import unittest
+from pathlib import Path
+
+from harness import AcceptanceTest
+from processes import kscpush
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SOURCES = ("core", "policy", "server", "agent", "cli")
+
+
+class CommandLine(AcceptanceTest):
+    def run_here(self, *arguments, **options):
+        return kscpush(*arguments, folder=self.folder, **options)
+
+    def usage_error(self, *arguments):
+        done = self.run_here(*arguments)
+        self.assert_error(done, 2)
+        return done
+
+    def test_help_and_version_go_to_stdout(self):
+        for arguments in ["--help"], ["dp", "--help"], ["dp", "enable", "--help"], ["--version"]:
+            done = self.run_here(*arguments)
+            self.assertEqual((done.code, done.err), (0, ""))
+            self.assertIn("kscpush", done.out)
+
+    def test_no_command(self):
+        done = self.usage_error()
+        for command in "init", "serve", "ping":
+            self.assertIn(command, done.err)
+        self.assert_hint(done, "kscpush --help")
+
+    def test_an_unknown_command(self):
+        self.assertIn("unknown command 'srve'; did you mean 'serve'?", self.usage_error("srve").err)
+        self.assertIn("did you mean 'enable'?", self.usage_error("dp", "enabel").err)
+        self.assert_hint(self.usage_error("dp", "enabel"), "kscpush dp --help")
+
+    def test_an_unknown_option(self):
+        done = self.usage_error("dp", "enable", "--prot", "13295")
+        self.assertIn("unknown option '--prot'; did you mean '--port'?", done.err)
+        self.assert_hint(done, "kscpush dp enable --help")
+        self.assertIn("unknown option '-z'", self.usage_error("ping", "pc-1", "-z").err)
+
+    def test_a_word_too_many(self):
+        self.assertIn("unexpected word 'pc-2'", self.usage_error("ping", "pc-1", "pc-2").err)
+
+    def test_a_word_too_few(self):
+        self.usage_error("ping")
+        self.usage_error("device", "add")
+        self.assertIn("--out", self.usage_error("device", "enroll", "pc-1").err)
+        self.usage_error("dp", "enable", "--port")
+
+    def test_values_that_an_option_does_not_take(self):
+        self.assertIn("json", self.usage_error("dp", "list", "-o", "xml").err)
+        self.assertIn("zsh", self.usage_error("completion", "tcsh").err)
+        for value in "0", "x", "-1":
+            self.assertIn(value, self.usage_error("ping", "pc-1", f"--count={value}").err)
+            self.assertIn(value, self.usage_error("ping", "pc-1", f"--timeout={value}").err)
+
+    def test_no_configuration(self):
+        done = self.run_here("dp", "list")
+        self.assert_error(done, 7, "no site configuration")
+        self.assert_hint(done, "kscpush init")
+
+    def test_no_color_where_there_is_no_terminal(self):
+        self.assertNotIn("\033", self.usage_error("srve").err)
+
+    def test_lists_are_printed_in_every_format(self):
+        site = self.new_site()
+        self.assertEqual(site.succeed("dp", "list", "-o", "name").out, "dp-1\n")
+        self.assertEqual(site.succeed("dp", "list", "-o", "json").json()[0]["name"], "dp-1")
+        self.assertIn('- address: "localhost"\n', site.succeed("dp", "list", "-o", "yaml").out)
+        table = site.succeed("dp", "list").out.splitlines()
+        wide = site.succeed("dp", "list", "-o", "wide").out.splitlines()
+        self.assertRegex(table[0], r"^NAME +PUSH SERVER +PORT")
+        self.assertRegex(table[1], r"^dp-1 +no +13295")
+        self.assertRegex(wide[0], r"ADMIN API$")
+
+class Texts(unittest.TestCase):
+    def test_commands_that_the_program_tells_to_run_exist(self):
+        script = kscpush("completion", "bash", folder=REPOSITORY).out
+        commands = set(re.findall(r'^ +"([a-z ]+)"\) path=', script, re.MULTILINE))
+        self.assertLessEqual({"serve", "dp enable", "device enroll"}, commands)
+        told = [(path, *found) for folder in SOURCES
+                for path in (REPOSITORY / folder).rglob("*.cpp")
+                for found in self.commands_in(path.read_text(encoding="utf-8"))]
+        self.assertGreater(len(told), 20)
+        for path, noun, verb in told:
+            group = any(command.startswith(noun + " ") for command in commands)
+            self.assertIn(f"{noun} {verb}" if group and verb else noun, commands, path)
+
+    @staticmethod
+    def commands_in(source):
+        """What stands behind a colon, a quote or an indentation in a string: 'kscpush NOUN VERB'."""
+        joined = re.sub(r'"\s*\n\s*"', "", source)
+        for literal in re.findall(r'"(?:[^"\\\n]|\\.)*"', joined):
+            yield from re.findall(r"(?:: |'|  )kscpush ([a-z]+)(?: ([a-z]+))?", literal)
+
+
+if __name__ == "__main__":
+    unittest.main()

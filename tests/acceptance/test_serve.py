@@ -1,0 +1,242 @@
+"""kscpush serve: refuses to start with the reason and what mends it; stops cleanly."""
+
+import signal
+import socket
+import time
+import unittest
+
+from clients import MosquittoSub
+from harness import AcceptanceTest
+from mqtt import DISCONNECT, V311, connect_device
+from processes import DEADLINE, free_port, openssl, wait_until
+
+
+class RefusesToStart(AcceptanceTest):
+    def setUp(self):
+        super().setUp()
+        self.site = self.new_site()
+
+    def refused(self, code, *fragments, hint=()):
+        # What it logged before it gave up may stand before the error.
+        done = self.site.kscpush("serve", "--log-level", "off")
+        self.assert_error(done, code, *fragments)
+        self.assert_hint(done, *hint)
+        return done
+
+    def listener(self, port):
+        """Another program on the port."""
+        taken = socket.socket()
+        self.addCleanup(taken.close)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+
+    def test_when_the_push_server_is_off(self):
+        self.refused(3, "push server of distribution point 'dp-1' is off",
+                     hint=["kscpush dp enable dp-1 --port 13295"])
+
+    def test_when_its_port_is_taken(self):
+        self.site.prepare_to_serve()
+        self.listener(self.site.port)
+        self.refused(1, f"cannot listen on 127.0.0.1:{self.site.port}", "in use",
+                     hint=[f"sport = :{self.site.port}", "--port"])
+
+    def test_when_the_admin_port_is_taken(self):
+        self.site.prepare_to_serve()
+        self.listener(self.site.admin_port)
+        self.refused(1, f"the admin API cannot listen on 127.0.0.1:{self.site.admin_port}",
+                     hint=["push_server.admin.listen"])
+
+    def test_when_the_plain_port_is_taken(self):
+        self.site.prepare_to_serve(f"plain_listener: 127.0.0.1:{self.site.plain_port}")
+        self.listener(self.site.plain_port)
+        self.refused(1, f"cannot listen on 127.0.0.1:{self.site.plain_port}")
+
+    def test_when_another_server_has_one_of_the_ports(self):
+        # SO_REUSEPORT, which the shards need, would let two servers share a port without a word.
+        self.site.prepare_to_serve(f"plain_listener: 127.0.0.1:{self.site.plain_port}")
+        self.serve(self.site)
+        self.site.replace(" enabled: true", " enabled: true\n      state_directory: state/second")
+        self.refused(1, f"cannot listen on 127.0.0.1:{self.site.port}")
+        self.site.replace(f"port: {self.site.port}\n", f"port: {free_port()}\n")
+        self.refused(1, f"cannot listen on 127.0.0.1:{self.site.plain_port}",
+                     hint=["push_server.plain_listener"])
+
+    def test_when_another_server_has_the_state_directory(self):
+        self.site.prepare_to_serve()
+        server = self.serve(self.site)
+        self.refused(1, "state/dp-1 is in use by process", str(server.process.pid))
+
+    def test_when_the_certificate_does_not_fit_its_key(self):
+        self.site.prepare_to_serve()
+        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "pki/dp-1.key",
+                folder=self.site.folder)
+        self.refused(3, "pki/dp-1.key is not the key of the certificate", "pki/dp-1.crt",
+                     hint=["push_server.tls.certificate and push_server.tls.key"])
+
+    def test_when_the_certificate_has_expired(self):
+        self.site.prepare_to_serve()
+        make_certificate(self.site, "20200101000000Z", "20210101000000Z")
+        self.refused(3, "pki/dp-1.crt has expired", hint=["push_server.tls.certificate"])
+
+    def test_when_the_certificate_is_not_valid_yet(self):
+        self.site.prepare_to_serve()
+        make_certificate(self.site, "20900101000000Z", "20910101000000Z")
+        self.refused(3, "pki/dp-1.crt is not valid yet", hint=["clock"])
+
+    def test_when_the_certificate_is_missing(self):
+        self.site.prepare_to_serve()
+        (self.site.folder / "pki" / "dp-1.crt").unlink()
+        self.refused(3, "pki/dp-1.crt", "No such file", hint=["push_server.tls.certificate"])
+
+    def test_when_the_key_is_missing(self):
+        self.site.prepare_to_serve()
+        (self.site.folder / "pki" / "dp-1.key").unlink()
+        self.refused(3, "pki/dp-1.key", "No such file", hint=["push_server.tls.key"])
+
+    def test_when_the_key_is_encrypted_and_asks_nobody_for_a_password(self):
+        self.site.prepare_to_serve()
+        openssl("ec", "-in", "pki/dp-1.key", "-aes128", "-passout", "pass:secret", "-out",
+                "pki/dp-1.key", folder=self.site.folder)
+        self.refused(3, "pki/dp-1.key is encrypted", hint=["openssl pkey"])
+
+    def test_when_the_certificate_is_no_certificate(self):
+        self.site.prepare_to_serve()
+        (self.site.folder / "pki" / "dp-1.crt").write_text("hello\n")
+        self.refused(3, "pki/dp-1.crt", hint=["push_server.tls.certificate"])
+
+    def test_when_the_authority_of_the_devices_is_missing(self):
+        self.site.prepare_to_serve()
+        (self.site.folder / "pki" / "ca.crt").unlink()
+        self.refused(3, "pki/ca.crt", hint=["push_server.tls.client_ca"])
+
+    def test_when_the_admin_token_is_missing(self):
+        self.site.prepare_to_serve()
+        (self.site.folder / "pki" / "admin.token").unlink()
+        self.refused(3, "pki/admin.token")
+
+    def test_when_the_admin_token_is_readable_by_others(self):
+        self.site.prepare_to_serve()
+        (self.site.folder / "pki" / "admin.token").chmod(0o644)
+        self.refused(3, "pki/admin.token", hint=["chmod 600"])
+
+    def test_when_the_configuration_is_invalid_and_every_error_has_its_place(self):
+        self.site.prepare_to_serve("max_conections: 7")
+        self.site.replace("status: active", "status: activ")
+        self.site.replace("version: 1", "version: 2")
+        done = self.refused(3)
+        lines = [line for line in done.err.splitlines() if line.startswith("error: ")]
+        self.assertEqual(len(lines), 3, done.err)
+        for line, (at, fragment) in zip(lines, [
+                ("version: 2", "version must be"), ("max_conections", "'max_connections'"),
+                ("activ ", "status must be active, inactive or out_of_office")]):
+            number, column = position(self.site.text, at)
+            if at.startswith("version"):
+                column += len("version: ")
+            self.assertIn(f"error: kscpush.yaml:{number}:{column}: ", line)
+            self.assertIn(fragment, line)
+
+    def test_when_there_is_no_such_distribution_point(self):
+        done = self.site.kscpush("serve", "--dp", "dp-2")
+        self.assert_error(done, 7, "no distribution point 'dp-2'; did you mean 'dp-1'?")
+
+    def test_when_there_is_no_configuration(self):
+        empty = self.folder / "empty"
+        empty.mkdir()
+        self.site.folder = empty
+        self.refused(7, "no site configuration", hint=["kscpush init"])
+
+
+class StopsCleanly(AcceptanceTest):
+    def stops(self, with_signal):
+        site = self.new_site()
+        site.prepare_to_serve()
+        devices = {name: site.add_device(name) for name in ("pc-5", "pc-311", "pc-sub")}
+        server = self.serve(site)
+        with connect_device(site, "pc-5", devices["pc-5"]) as v5, \
+                connect_device(site, "pc-311", devices["pc-311"], V311) as v311, \
+                MosquittoSub(site, "pc-sub", devices["pc-sub"]):
+            begin = time.monotonic()
+            self.assertEqual(server.stop(with_signal), 0, server.log())
+            self.assertLess(time.monotonic() - begin, 5)
+            self.assertEqual(v5.expect(DISCONNECT).code, 0x8B)  # server shutting down
+            v5.expect_closed()
+            v311.expect_closed()
+        self.assertIn("stopping: 3 devices connected", server.log())
+        self.assertTrue(server.log().rstrip().endswith("stopped"))
+
+    def test_on_sigterm_with_clients_connected(self):
+        self.stops(signal.SIGTERM)
+
+    def test_on_sigint_with_clients_connected(self):
+        self.stops(signal.SIGINT)
+
+    def test_with_a_client_that_does_not_read(self):
+        site = self.new_site()
+        site.prepare_to_serve()
+        credentials = site.add_device("pc-1")
+        server = self.serve(site)
+        with connect_device(site, "pc-1", credentials):
+            begin = time.monotonic()
+            self.assertEqual(server.stop(), 0)
+            self.assertLess(time.monotonic() - begin, 5)
+
+    def test_with_connections_that_never_said_a_word(self):
+        site = self.new_site()
+        site.prepare_to_serve()
+        server = self.serve(site)
+        sockets = [socket.create_connection(("127.0.0.1", site.port), DEADLINE) for _ in range(5)]
+        for silent in sockets:
+            self.addCleanup(silent.close)
+        wait_until(lambda: site.metric("kscpush_handshakes") == 5, "the connections")
+        begin = time.monotonic()
+        self.assertEqual(server.stop(), 0)
+        self.assertLess(time.monotonic() - begin, 5)
+
+    def test_and_starts_again_with_what_it_knew(self):
+        site = self.new_site()
+        site.prepare_to_serve()
+        credentials = site.add_device("pc-1")
+        server = self.serve(site)
+        with MosquittoSub(site, "pc-1", credentials):
+            site.succeed("ping", "pc-1")
+        self.assertEqual(server.stop(), 0)
+        self.serve(site)
+        with MosquittoSub(site, "pc-1", credentials):
+            site.succeed("ping", "pc-1")
+
+
+class Logs(AcceptanceTest):
+    def test_serve_says_where_it_listens_and_that_the_policy_half_is_missing(self):
+        site = self.new_site()
+        site.prepare_to_serve()
+        server = self.serve(site)
+        self.assertIn(f"push server of 'dp-1' on 127.0.0.1:{site.port}", server.log())
+        self.assertIn(f"admin API on 127.0.0.1:{site.admin_port}", server.log())
+        self.assertIn("The other half is missing", server.log())
+        self.assertIn("kscpush policy set force-via-dp", server.log())
+
+
+def position(text, fragment):
+    """(line, column) of its only place, both from 1."""
+    assert text.count(fragment) == 1, fragment
+    before = text[:text.index(fragment)]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def make_certificate(site, not_before, not_after):
+    """A server certificate of the site's authority with these dates, in place of its own."""
+    folder = site.folder / "pki"
+    (folder / "ca.conf").write_text(
+        "[ca]\ndefault_ca = site\n[site]\nnew_certs_dir = .\ndatabase = index\nrand_serial = yes\n"
+        "certificate = ca.crt\nprivate_key = ca.key\ndefault_md = sha256\npolicy = any\n"
+        "[any]\ncommonName = supplied\n")
+    (folder / "index").write_text("")
+    openssl("req", "-new", "-key", "dp-1.key", "-subj", "/CN=dp-1", "-out", "dp-1.csr",
+            folder=folder)
+    openssl("ca", "-batch", "-config", "ca.conf", "-startdate", not_before, "-enddate", not_after,
+            "-in", "dp-1.csr", "-out", "dp-1.crt", "-notext", folder=folder)
+
+
+if __name__ == "__main__":
+    unittest.main()
