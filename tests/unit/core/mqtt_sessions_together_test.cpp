@@ -44,18 +44,18 @@ struct Pair {
     for (int i = 0; i < 100'000; ++i) {
       to_server += std::exchange(client_log.output_, {});
       to_client += std::exchange(server_log->output_, {});
-      const bool moved = move(to_server, at_server) | move(to_client, at_client);
+      const std::size_t moved = move(to_server, at_server) + move(to_client, at_client);
       at_server.erase(0, server->receive(at_server, now, *server_log));
       at_client.erase(0, client.receive(at_client, now, client_log));
-      if (!moved && client_log.output_.empty() && server_log->output_.empty()) return;
+      if (moved == 0 && client_log.output_.empty() && server_log->output_.empty()) return;
     }
     FAIL("client and server never come to rest");
   }
-  bool move(std::string& from, std::string& to) const {
+  std::size_t move(std::string& from, std::string& to) const {
     const std::size_t count = std::min(piece, from.size());
     to.append(from, 0, count);
     from.erase(0, count);
-    return count > 0;
+    return count;
   }
 
   MonoTime now{1h};
