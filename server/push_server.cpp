@@ -2,13 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
-<<<<<<< HEAD
-#include <future>
-#include <numeric>
-=======
 #include <numeric>
 #include <shared_mutex>
->>>>>>> servertests
 #include <thread>
 
 #include <asio/executor_work_guard.hpp>
@@ -338,17 +333,10 @@ void PushServer::push(const DeviceId& id, const PushRequest& request,
   if (row->push_class == PushClass::kWake) record.collapse_key = request.kind;
   record.expires = now + (ttl.count() == 0 ? kAnswerDeadline : ttl);
   auto store_it = [this, record = std::move(record), done] {
-<<<<<<< HEAD
-    store().add_push(record, [this, done](Result<PushRecord> stored) {
-      if (stored) {
-        impl_->post(stored->device,
-                    [this, push = *stored] { impl_->home(push.device).offer_push(push); });
-=======
     auto stored = [this, done](Result<PushRecord> push) {
       if (push) {
         impl_->post(push->device,
                     [this, offered = *push] { impl_->home(offered.device).offer_push(offered); });
->>>>>>> servertests
       }
       done(std::move(push));
     };

@@ -317,15 +317,9 @@ bool Shard::send(Device& device, const PushRecord& push) {
   if (!params.is_object()) return step(PushState::kUndeliverable, "its parameters are damaged");
   const auto ttl = std::chrono::ceil<std::chrono::seconds>(push.expires - wall());
   auto payload = std::make_shared<const std::string>(
-<<<<<<< HEAD
-      encode(PushMessage{push.id, push.kind, attempts, ttl, nlohmann::json::parse(push.params)}));
-  switch (device.connection->deliver(
-      {static_cast<std::uint64_t>(push.seq), std::move(payload), push.expires, push.id.str()})) {
-=======
       encode(PushMessage{push.id, push.kind, attempts, ttl, std::move(params)}));
   switch (device.connection->deliver({static_cast<std::uint64_t>(push.seq), std::move(payload),
                                       push.expires, push.id.str(), attempts})) {
->>>>>>> servertests
     case Delivery::kSent:
       counters_.pushes_sent.add();
       return step(PushState::kSent, "");

@@ -45,11 +45,7 @@ struct Device final : Timer {
   WallTime connected_since{};
   std::string agent;          // version of kscpush agent; empty for other clients
   std::int64_t last_seq = 0;  // the newest stored push given to this session
-<<<<<<< HEAD
-  bool backlog = false;       // the store may hold more than the window let through
-=======
   bool backlog = false;       // the store may hold more than was let through
->>>>>>> servertests
 };
 
 // A device as the admin API shows it.

@@ -44,19 +44,12 @@ struct StoreLimits {
 // what was accepted before stays.
 class Store final : public ShardStore {
  public:
-<<<<<<< HEAD
-  // On the writer thread, after the change is on disk; must not block and must not call what waits.
-  // Only kOverloaded, when the queue is full, comes at once, on the caller's thread.
-  using Done = std::function<void(Status)>;
-
-  // Creates the directory (mode 0700) and the schema when there is none; an existing directory
-  // keeps its mode, the database is always the owner's alone. Errors: held by another
-=======
   // Callbacks run on the writer thread, after the change is on disk; they must not block and must
   // not call what waits. Only kOverloaded, when the queue is full, comes at once, on the caller's
   // thread.
-  // Creates the directory (mode 0700) and the schema when there is none. Errors: held by another
->>>>>>> servertests
+
+  // Creates the directory (mode 0700) and the schema when there is none; an existing directory
+  // keeps its mode, the database is always the owner's alone. Errors: held by another
   // process (kConflict, with its pid), a newer schema, not a database, no permission, disk full.
   // CLOCK outlives the store.
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(const std::filesystem::path& directory,
