@@ -51,6 +51,8 @@ std::string hint_of(const fs::path& path, int error_number) {
       return "remove it first, or choose another name";
     case EIO:
       return "the disk reports an error: dmesg | tail";
+    case EBUSY:
+      return "it is mounted as a single file; mount its folder instead";
     case EMFILE:
     case ENFILE:
       return "too many files are open: ulimit -n";

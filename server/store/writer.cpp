@@ -31,11 +31,12 @@ std::size_t Writer::queued() const {
   return queue_.size();
 }
 
-void Writer::post(Change change, Done done) {
+void Writer::post(Change change, Done done, std::size_t bytes) {
   {
     std::unique_lock lock(mutex_);
-    if (queue_.size() < options_.queued) {
-      queue_.push_back({std::move(change), std::move(done)});
+    if (queue_.size() < options_.queued && bytes <= options_.queued_bytes - queued_bytes_) {
+      queue_.push_back({std::move(change), std::move(done), bytes});
+      queued_bytes_ += bytes;
       const bool was_empty = queue_.size() == 1;
       lock.unlock();
       if (was_empty) wake_.notify_one();
@@ -43,8 +44,7 @@ void Writer::post(Change change, Done done) {
     }
   }
   if (done == nullptr) return;
-  done(fail({ErrorCode::kOverloaded,
-             fmt::format("{} changes wait to be stored already", options_.queued),
+  done(fail({ErrorCode::kOverloaded, "as many changes as are allowed wait to be stored already",
              "try again in a moment; if it stays so, the disk is too slow"}));
 }
 
@@ -64,6 +64,7 @@ void Writer::take_jobs(std::vector<Job>& group, bool& closing) {
   const auto count = static_cast<std::ptrdiff_t>(std::min(queue_.size(), options_.group));
   std::move(queue_.begin(), queue_.begin() + count, std::back_inserter(group));
   queue_.erase(queue_.begin(), queue_.begin() + count);
+  for (const Job& job : group) queued_bytes_ -= job.bytes;
   closing = stop_ && group.empty();
 }
 

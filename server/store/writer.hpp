@@ -26,12 +26,14 @@ class Writer {
   struct Job {
     Change change;  // null: none
     Done done;
+    std::size_t bytes = 0;  // of memory that it holds, roughly
     Status status = {};
   };
 
   struct Options {
-    std::size_t queued = 100'000;  // more are refused
-    std::size_t group = 5'000;     // changes in one transaction, so that none waits long
+    std::size_t queued = 100'000;                       // changes; more are refused
+    std::size_t queued_bytes = std::size_t{64} << 20U;  // of changes that say so; likewise
+    std::size_t group = 5'000;  // changes in one transaction, so that none waits long
     // Asked before every group, every IDLE when there is none, and at the end until it has none: a
     // change of the owner's to go with the group, or none. May be null.
     std::function<Job(bool closing)> extra = nullptr;
@@ -48,7 +50,7 @@ class Writer {
   void stop();
 
   // Thread safe. When the queue is full DONE gets kOverloaded at once, on the caller's thread.
-  void post(Change change, Done done);
+  void post(Change change, Done done, std::size_t bytes = 0);
   // Posts and waits. Never from a callback: that is an error, as it would wait for itself.
   [[nodiscard]] Status wait(Change change);
   [[nodiscard]] std::size_t queued() const;
@@ -74,6 +76,7 @@ class Writer {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> queue_;
+  std::size_t queued_bytes_ = 0;
   bool stop_ = false;
 
   std::thread thread_;

@@ -186,6 +186,25 @@ TEST_CASE("writer: beyond its bound it refuses at once") {
   CHECK(rows(dir) == 3);
 }
 
+TEST_CASE("writer: the bound on bytes counts what waits, not what is done") {
+  const TempDir dir;
+  Writer writer(make_database(dir), {.queued_bytes = 100});
+  for (int round = 0; round < 3; ++round) {
+    Gate gate(writer);
+    std::vector<bool> done;
+    std::promise<void> last;
+    const auto note = [&](const Status& status) { done.push_back(status.has_value()); };
+    writer.post(insert(10 * round), note, 60);
+    writer.post(insert(10 * round + 1), note, 41);  // refused, at once
+    writer.post(insert(10 * round + 2), note, 40);
+    writer.post(insert(10 * round + 3), note, 1'000);
+    writer.post(insert(10 * round + 4), [&](const Status&) { last.set_value(); });
+    gate.open();
+    last.get_future().get();
+    CHECK(done == std::vector<bool>{false, false, true, true});
+  }
+}
+
 TEST_CASE("writer: a callback that waits for the writer gets an error, not a deadlock") {
   const TempDir dir;
   Writer writer(make_database(dir), {});
