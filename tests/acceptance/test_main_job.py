@@ -72,6 +72,7 @@ class MainJob(AcceptanceTest):
 
     def test_enroll_writes_a_private_key_and_refuses_to_overwrite_it(self):
         site = self.new_site()
+        site.use_free_ports()  # no server of somebody else's answers
         credentials = site.add_device("pc-1")
         self.assertEqual(credentials.key.stat().st_mode & 0o777, 0o600)
         key = credentials.key.read_bytes()
@@ -81,6 +82,7 @@ class MainJob(AcceptanceTest):
 
     def test_enroll_of_a_device_that_was_not_added_says_how_to_add_it(self):
         site = self.new_site()
+        site.use_free_ports()  # no server of somebody else's answers
         done = site.kscpush("device", "enroll", "pc-1", "--out", "devices")
         self.assert_error(done, 7, "no device 'pc-1'")
         self.assert_hint(done, "kscpush device add pc-1")
