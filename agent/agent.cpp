@@ -112,7 +112,9 @@ void Agent::connect() {
   stream_ = std::make_shared<Stream>(loop_, tls_);
   timer_.expires_after(options_.connect_timeout);
   timer_.async_wait([this, attempt](const asio::error_code& error) {
-    if (!error && current(attempt)) attempt_failed("connect", "no answer in time");
+    // It may have run out in the moment in which the connection was made.
+    const bool connecting = session_.phase() == mqtt::ClientSession::Phase::kIdle;
+    if (!error && current(attempt) && connecting) attempt_failed("connect", "no answer in time");
   });
   resolver_.async_resolve(
       server().host, std::to_string(server().port.value()),
@@ -207,6 +209,15 @@ void Agent::keep_time() {
   });
 }
 
+// What is still to be written may be all that keeps the connection: a server that does not read
+// must not hold it forever.
+void Agent::end_within(std::chrono::milliseconds time) {
+  timer_.expires_after(time);
+  timer_.async_wait([this, attempt = attempt_](const asio::error_code& error) {
+    if (!error && current(attempt)) close();
+  });
+}
+
 void Agent::attempt_failed(const std::string& what, const std::string& why) {
   log_.warn("cannot {} ({}): {}", what, to_string(server()), why);
   close();
@@ -234,7 +245,7 @@ void Agent::schedule_next() {
             to_string(server()));
   retry_.expires_after(wait);
   retry_.async_wait([this](const asio::error_code& error) {
-    if (!error) connect();
+    if (!error && !stopping_) connect();
   });
 }
 
@@ -270,6 +281,7 @@ void Agent::on_end(const mqtt::ClientEnded& ended) {
   log_.warn("connection to {} ended: {}{}{}", to_string(server()), mqtt::to_string(ended.end),
             ended.detail.empty() ? "" : ": ", ended.detail);
   ended_ = true;
+  end_within(options_.goodbye_timeout);
 }
 
 }  // namespace kscpush::agent
