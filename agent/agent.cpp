@@ -1,9 +1,13 @@
 #include "agent/agent.hpp"
 
+#include <algorithm>
+#include <cctype>
+#include <csignal>
+#include <optional>
+#include <random>
+
 #include <asio/connect.hpp>
 #include <asio/write.hpp>
-#include <csignal>
-#include <random>
 
 #include "core/version.hpp"
 
@@ -18,6 +22,14 @@ mqtt::ClientOptions session_options(const AgentOptions& options) {
   result.agent = kVersion;
   result.keep_alive_s = options.keep_alive_s;
   return result;
+}
+
+bool in_host_name(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-' || c == '_';
+}
+
+bool in_v6_address(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == ':' || c == '.' || c == '%';
 }
 
 Status load_tls(asio::ssl::context& tls, const AgentOptions& options) {
@@ -42,29 +54,34 @@ Status load_tls(asio::ssl::context& tls, const AgentOptions& options) {
 }  // namespace
 
 Result<Endpoint> parse_endpoint(std::string_view text) {
+  // An IPv6 address has colons of its own: before a port it stands in brackets.
+  const bool bracketed = text.starts_with('[');
+  const bool v6 = bracketed || std::ranges::count(text, ':') > 1;
   std::string_view host = text;
-  std::string_view port;
-  const std::size_t colon = text.rfind(':');
-  const bool bare_v6 = text.find(':') != colon && !text.starts_with('[');
-  if (colon != std::string_view::npos && !bare_v6 && !text.ends_with(']')) {
+  std::optional<std::string_view> port;
+  if (bracketed) {
+    const std::size_t end = text.find(']');
+    const std::string_view after = text.substr(std::min(text.size(), end + 1));
+    const bool closed = end != std::string_view::npos && (after.empty() || after[0] == ':');
+    host = closed ? text.substr(1, end - 1) : std::string_view();
+    if (!after.empty()) port = after.substr(1);
+  } else if (const std::size_t colon = text.find(':'); !v6 && colon != std::string_view::npos) {
     host = text.substr(0, colon);
     port = text.substr(colon + 1);
   }
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  if (host.empty()) {
+  if (host.empty() || !std::ranges::all_of(host, v6 ? in_v6_address : in_host_name)) {
     return fail({ErrorCode::kUsage, fmt::format("'{}' is not a server", text),
                  "give HOST:PORT, for example dp-berlin-1.example.com:13295"});
   }
-  if (colon == std::string_view::npos || bare_v6 || text.ends_with(']')) {
-    return Endpoint{std::string(host), kUsualPort};
-  }
-  const auto parsed = Port::parse(port);
+  const auto parsed = port ? Port::parse(*port) : kUsualPort;
   if (!parsed) return fail(parsed.error());
   return Endpoint{std::string(host), *parsed};
 }
 
 std::string to_string(const Endpoint& endpoint) {
-  return fmt::format("{}:{}", endpoint.host, endpoint.port.value());
+  const bool v6 = endpoint.host.find(':') != std::string::npos;
+  return fmt::format("{}{}{}:{}", v6 ? "[" : "", endpoint.host, v6 ? "]" : "",
+                     endpoint.port.value());
 }
 
 Agent::Agent(asio::io_context& loop, AgentOptions options, PushHandlers handlers,

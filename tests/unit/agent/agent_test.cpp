@@ -4,6 +4,7 @@
 #include <functional>
 #include <mutex>
 
+#include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
 #include <asio/write.hpp>
 #include <doctest/doctest.h>
@@ -97,6 +98,7 @@ class RunningAgent {
   // Waits for a callback of another thread, in the agent's loop.
   template <class T>
   T wait_for(const std::function<void(std::function<void(T)>)>& begin) {
+    const auto work = asio::make_work_guard(loop);
     std::optional<T> result;
     begin([&](T value) {
       asio::post(loop,
@@ -243,7 +245,12 @@ TEST_CASE("agent: stop says goodbye") {
   agent.run_until_logged("and subscribed");
   agent.agent->stop();
   agent.run_out();
-  server->stop();
+  using View = std::optional<server::DeviceView>;
+  const auto view = [&](const std::function<void(View)>& done) {
+    server->view(DeviceId::parse("pc-1").value(), done);
+  };
+  while (agent.wait_for<View>(view)) {
+  }
   std::uint64_t said = 0;
   for (const auto* counters : server->counters()) {
     said += counters->ended[static_cast<std::size_t>(mqtt::EndReason::kDeviceDisconnected)].get();

@@ -14,7 +14,7 @@ constexpr BackoffLimits kLimits{milliseconds(1000), milliseconds(60'000)};
 
 // The ceiling of the n-th wait in a row, from 0.
 milliseconds ceiling(int n) {
-  return std::min(kLimits.most, kLimits.first * (1LL << std::min(n, 20)));
+  return std::min(kLimits.most, kLimits.first * (std::int64_t{1} << std::min(n, 20)));
 }
 
 }  // namespace
