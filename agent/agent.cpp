@@ -1,6 +1,9 @@
 #include "agent/agent.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <csignal>
+#include <optional>
 #include <random>
 
 #include <asio/connect.hpp>
@@ -19,6 +22,14 @@ mqtt::ClientOptions session_options(const AgentOptions& options) {
   result.agent = kVersion;
   result.keep_alive_s = options.keep_alive_s;
   return result;
+}
+
+bool in_host_name(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-' || c == '_';
+}
+
+bool in_v6_address(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == ':' || c == '.' || c == '%';
 }
 
 Status load_tls(asio::ssl::context& tls, const AgentOptions& options) {
@@ -43,29 +54,34 @@ Status load_tls(asio::ssl::context& tls, const AgentOptions& options) {
 }  // namespace
 
 Result<Endpoint> parse_endpoint(std::string_view text) {
+  // An IPv6 address has colons of its own: before a port it stands in brackets.
+  const bool bracketed = text.starts_with('[');
+  const bool v6 = bracketed || std::ranges::count(text, ':') > 1;
   std::string_view host = text;
-  std::string_view port;
-  const std::size_t colon = text.rfind(':');
-  const bool bare_v6 = text.find(':') != colon && !text.starts_with('[');
-  if (colon != std::string_view::npos && !bare_v6 && !text.ends_with(']')) {
+  std::optional<std::string_view> port;
+  if (bracketed) {
+    const std::size_t end = text.find(']');
+    const std::string_view after = text.substr(std::min(text.size(), end + 1));
+    const bool closed = end != std::string_view::npos && (after.empty() || after[0] == ':');
+    host = closed ? text.substr(1, end - 1) : std::string_view();
+    if (!after.empty()) port = after.substr(1);
+  } else if (const std::size_t colon = text.find(':'); !v6 && colon != std::string_view::npos) {
     host = text.substr(0, colon);
     port = text.substr(colon + 1);
   }
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  if (host.empty()) {
+  if (host.empty() || !std::ranges::all_of(host, v6 ? in_v6_address : in_host_name)) {
     return fail({ErrorCode::kUsage, fmt::format("'{}' is not a server", text),
                  "give HOST:PORT, for example dp-berlin-1.example.com:13295"});
   }
-  if (colon == std::string_view::npos || bare_v6 || text.ends_with(']')) {
-    return Endpoint{std::string(host), kUsualPort};
-  }
-  const auto parsed = Port::parse(port);
+  const auto parsed = port ? Port::parse(*port) : kUsualPort;
   if (!parsed) return fail(parsed.error());
   return Endpoint{std::string(host), *parsed};
 }
 
 std::string to_string(const Endpoint& endpoint) {
-  return fmt::format("{}:{}", endpoint.host, endpoint.port.value());
+  const bool v6 = endpoint.host.find(':') != std::string::npos;
+  return fmt::format("{}{}{}:{}", v6 ? "[" : "", endpoint.host, v6 ? "]" : "",
+                     endpoint.port.value());
 }
 
 Agent::Agent(asio::io_context& loop, AgentOptions options, PushHandlers handlers,
@@ -115,7 +131,9 @@ void Agent::connect() {
   stream_ = std::make_shared<Stream>(loop_, tls_);
   timer_.expires_after(options_.connect_timeout);
   timer_.async_wait([this, attempt](const asio::error_code& error) {
-    if (!error && current(attempt)) attempt_failed("connect", "no answer in time");
+    // It may have run out in the moment in which the connection was made.
+    const bool connecting = session_.phase() == mqtt::ClientSession::Phase::kIdle;
+    if (!error && current(attempt) && connecting) attempt_failed("connect", "no answer in time");
   });
   resolver_.async_resolve(server().host, std::to_string(server().port.value()),
                           [this, attempt](const asio::error_code& error, const auto& addresses) {
@@ -209,6 +227,15 @@ void Agent::keep_time() {
   });
 }
 
+// What is still to be written may be all that keeps the connection: a server that does not read
+// must not hold it forever.
+void Agent::end_within(std::chrono::milliseconds time) {
+  timer_.expires_after(time);
+  timer_.async_wait([this, attempt = attempt_](const asio::error_code& error) {
+    if (!error && current(attempt)) close();
+  });
+}
+
 void Agent::attempt_failed(const std::string& what, const std::string& why) {
   log_.warn("cannot {} ({}): {}", what, to_string(server()), why);
   close();
@@ -236,7 +263,7 @@ void Agent::schedule_next() {
             to_string(server()));
   retry_.expires_after(wait);
   retry_.async_wait([this](const asio::error_code& error) {
-    if (!error) connect();
+    if (!error && !stopping_) connect();
   });
 }
 
@@ -275,6 +302,7 @@ void Agent::on_end(const mqtt::ClientEnded& ended) {
   log_.warn("connection to {} ended: {}{}{}", to_string(server()), mqtt::to_string(ended.end),
             why.empty() ? "" : ": ", why);
   ended_ = true;
+  end_within(options_.goodbye_timeout);
 }
 
 }  // namespace kscpush::agent

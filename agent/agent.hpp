@@ -4,6 +4,7 @@
 //   connect  TCP, TLS with the device's certificate, CONNECT; each step within a deadline
 //   ready    subscribed; pushes are handled and answered under up/result
 //   lost     the next server of the list, after a wait with full jitter
+//   stop     DISCONNECT, for which there is a bounded time
 //
 // One thread: that of the io_context.
 #pragma once
@@ -44,7 +45,9 @@ struct AgentOptions {
   std::filesystem::path key;
   std::filesystem::path authority;  // by which the server is known
   BackoffLimits backoff{};
-  std::chrono::seconds connect_timeout{15};  // TCP and TLS
+  std::chrono::milliseconds connect_timeout = std::chrono::seconds(15);  // TCP and TLS
+  // For the last bytes of a connection, after which it is closed.
+  std::chrono::milliseconds goodbye_timeout = std::chrono::seconds(2);
   std::uint16_t keep_alive_s = 60;
 };
 
@@ -57,7 +60,8 @@ class Agent final : private mqtt::ClientActions {
                                                              const Clock& clock,
                                                              spdlog::logger& log);
   void start();
-  // Says goodbye if there is a connection; the io_context then runs out of work.
+  // Says goodbye if there is a connection; the io_context then runs out of work, within
+  // goodbye_timeout whatever the server does.
   void stop();
 
  private:
@@ -73,6 +77,7 @@ class Agent final : private mqtt::ClientActions {
   void read();
   void flush();
   void keep_time();
+  void end_within(std::chrono::milliseconds time);
   void attempt_failed(const std::string& what, const std::string& why);
   void close();
   void schedule_next();
@@ -94,7 +99,7 @@ class Agent final : private mqtt::ClientActions {
   spdlog::logger& log_;
   asio::ssl::context tls_;
   asio::ip::tcp::resolver resolver_;
-  asio::steady_timer timer_;  // of the attempt: connect timeout, keep alive
+  asio::steady_timer timer_;  // of the attempt: connect timeout, keep alive, goodbye
   asio::steady_timer retry_;  // until the next attempt
   mqtt::ClientSession session_;
   Backoff backoff_;

@@ -20,13 +20,16 @@ class Backoff {
   // Uniform between 0 and first * 2^n, at most MOST, for the n-th failure in a row.
   [[nodiscard]] std::chrono::milliseconds next() {
     const auto ceiling = std::min(limits_.most, limits_.first * (std::int64_t{1} << failures_));
-    if (ceiling < limits_.most) ++failures_;
+    if (ceiling < limits_.most && failures_ < kMostDoublings) ++failures_;
     return std::chrono::milliseconds(
         std::uniform_int_distribution<std::int64_t>(0, ceiling.count())(random_));
   }
   void reset() { failures_ = 0; }
 
  private:
+  // A first wait of 0 stays 0, however often it is doubled.
+  static constexpr unsigned kMostDoublings = 30;
+
   const BackoffLimits limits_;
   unsigned failures_ = 0;
   std::mt19937_64 random_;

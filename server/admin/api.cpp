@@ -1,5 +1,6 @@
 #include "server/admin/api.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "core/diagnostic.hpp"
@@ -277,16 +278,20 @@ void AdminApi::ping(const Call& call) {
   if (!body) return call.answer(body.error());
   const auto timeout = number_field(*body, "timeout_ms", 5000);
   if (!timeout) return call.answer(timeout.error());
-  server_.ping(device->id, std::chrono::milliseconds(*timeout),
-               [answer = call.later(), this](const Result<ProbeReport>& report) {
-                 if (!report) {
-                   answer(error_row(report.error().code).http_status, to_json(report.error()));
-                   return;
-                 }
-                 json result = to_json(*report);
-                 result["server"] = server_.config().dp.name;
-                 answer(200, result);
-               });
+  // What is beyond the longest is refused like just beyond it: the type of durations has no room
+  // for all numbers.
+  constexpr auto kLongest =
+      std::chrono::ceil<std::chrono::milliseconds>(PushServer::kLongestProbe).count();
+  const std::chrono::milliseconds wait(std::clamp<std::int64_t>(*timeout, 0, kLongest + 1));
+  server_.ping(device->id, wait, [answer = call.later(), this](const Result<ProbeReport>& report) {
+    if (!report) {
+      answer(error_row(report.error().code).http_status, to_json(report.error()));
+      return;
+    }
+    json result = to_json(*report);
+    result["server"] = server_.config().dp.name;
+    answer(200, result);
+  });
 }
 
 void AdminApi::push(const Call& call) {

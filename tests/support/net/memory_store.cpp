@@ -64,19 +64,23 @@ Result<PushRecord> MemoryStore::add_now(PushRecord push) {
   if (device == devices_.end()) return fail(ErrorCode::kNotFound, "no device");
   if (device->second.revoked) return fail(ErrorCode::kDenied, "revoked");
   const WallTime now = clock_.wall();
-  const auto older = waiting(push);
-  for (const std::int64_t seq : older) {
-    PushRecord& other = pushes_.at(seq);
-    if (push.collapse_key.empty() || other.collapse_key != push.collapse_key) continue;
-    if (other.state >= PushState::kSent) continue;
-    move_to(other, {seq, PushState::kSuperseded, now, 0, "replaced by " + push.id.str(), ""});
+  std::vector<std::int64_t> replaced;
+  std::size_t others = 0;
+  for (const std::int64_t seq : waiting(push)) {
+    const PushRecord& other = pushes_.at(seq);
+    if (!push.collapse_key.empty() && other.collapse_key == push.collapse_key &&
+        other.state < PushState::kSent) {
+      replaced.push_back(seq);
+    } else if (other.expires > now) {
+      ++others;
+    }
   }
-  const auto unexpired = std::ranges::count_if(
-      waiting(push), [&](std::int64_t seq) { return pushes_.at(seq).expires > now; });
-  if (static_cast<std::size_t>(unexpired) >= limits_.pending_per_device) {
-    return fail(ErrorCode::kOverloaded, "too many wait");
-  }
+  if (others >= limits_.pending_per_device) return fail(ErrorCode::kOverloaded, "too many wait");
   if (seq_of_.contains(push.id.str())) return fail(ErrorCode::kConflict, "exists");
+  for (const std::int64_t seq : replaced) {
+    move_to(pushes_.at(seq),
+            {seq, PushState::kSuperseded, now, 0, "replaced by " + push.id.str(), ""});
+  }
   const WallTime accepted = push.reached[index_of(PushState::kAccepted)].value_or(now);
   push.reached = {};
   push.reached[index_of(PushState::kAccepted)] = accepted;
