@@ -32,6 +32,8 @@ void add_policy_set(CLI::App& parent, Context& context);
 void add_policy_unset(CLI::App& parent, Context& context);
 void add_policy_lock(CLI::App& parent, Context& context);
 void add_policy_unlock(CLI::App& parent, Context& context);
+void add_policy_effective(CLI::App& parent, Context& context);
+void add_policy_explain(CLI::App& parent, Context& context);
 
 // Below device.
 void add_device_add(CLI::App& parent, Context& context);
