@@ -1,5 +1,8 @@
 #include "server/connection.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "server/shard.hpp"
 
 namespace kscpush::server {
@@ -59,17 +62,25 @@ void Connection::request_flush() {
   shard_->queue_flush(*this);
 }
 
+std::size_t Connection::unsent() const {
+  return buffers_ ? buffers_->out.size() : 0;
+}
+
 void Connection::on_readable() {
-  for (int i = 0; i < kReadsPerTurn; ++i) {
-    const Next next = read_once();
+  Next next = Next::kReadMore;
+  for (int i = 0; i < kReadsPerTurn && next == Next::kReadMore && !reading_paused_; ++i) {
+    next = read_once();
     if (next == Next::kGone) return;
-    if (next == Next::kWait) break;
   }
   if (write_needs_read_) request_flush();
-  if (stage_ == Stage::kDeciding) {
+  if (next == Next::kWaitWritable) {
+    // And for nothing else: a link that moves to another shard must not be waited for.
+    read_needs_write_ = true;
+    link_->wait_writable();
+  } else if (stage_ == Stage::kDeciding) {
     shard_->transfer(*this);
-  } else if (stage_ != Stage::kEnded) {  // an ended one waits again when it has been flushed
-    link_->wait_readable();
+  } else if (stage_ != Stage::kEnded && !reading_paused_) {
+    link_->wait_readable();  // the others wait again when they have been flushed
   }
 }
 
@@ -89,8 +100,7 @@ Connection::Next Connection::read_once() {
     case IoResult::Kind::kWantRead:
       return Next::kWait;
     case IoResult::Kind::kWantWrite:
-      link_->wait_writable();
-      return Next::kWait;
+      return Next::kWaitWritable;
     case IoResult::Kind::kEnd:
     case IoResult::Kind::kError:
       break;
@@ -109,6 +119,8 @@ void Connection::consume(std::string_view bytes) {
   }
   const std::size_t taken = session_.receive(bytes, now, *this);
   if (taken < bytes.size()) buffers().in.assign(bytes.substr(taken));
+  reading_paused_ =
+      stage_ == Stage::kActive && unsent() >= shard_->context().mqtt_limits.unsent_bytes;
   release_empty_buffers();
 }
 
@@ -151,9 +163,9 @@ void Connection::admit(Device& device, mqtt::SessionState state, bool session_pr
   shard_->counts().connected.add();
   session_.accept(std::move(state), session_present, shard_->wall(), *this);
   if (stage_ != Stage::kActive) return;
-  shard_->wheel().set(*this, session_.keep_alive_deadline());
+  shard_->wheel().set(*this, next_deadline());
   consume({});  // what came behind CONNECT in the same segment
-  if (stage_ == Stage::kActive) link_->wait_readable();
+  if (stage_ == Stage::kActive && !reading_paused_) link_->wait_readable();
 }
 
 void Connection::refuse(mqtt::ReasonCode code, std::string_view reason,
@@ -164,11 +176,11 @@ void Connection::refuse(mqtt::ReasonCode code, std::string_view reason,
 }
 
 mqtt::Session::Delivery Connection::deliver(mqtt::Outgoing push) {
-  using Delivery = mqtt::Session::Delivery;
-  const std::uint32_t most = shard_->context().dp.push_server.limits.unsent_bytes;
-  // A device that does not read gets nothing more until it does; its window is full either way.
-  if (buffers_ && buffers_->out.size() >= most) return Delivery::kWindowFull;
-  return session_.deliver(std::move(push), shard_->wall(), *this);
+  const bool room = unsent() == 0 ||
+                    unsent() + push.payload->size() <= shard_->context().mqtt_limits.unsent_bytes;
+  const auto delivery = session_.deliver(std::move(push), shard_->wall(), *this);
+  if (delivery == mqtt::Session::Delivery::kWindowFull && !room) pushes_wait_ = true;
+  return delivery;
 }
 
 void Connection::disconnect(mqtt::EndReason reason, std::string_view server_reference) {
@@ -188,6 +200,10 @@ void Connection::on_message(mqtt::UpTopic topic, std::string_view payload) {
 
 void Connection::on_acked(std::uint64_t token, mqtt::ReasonCode code) {
   if (device_ != nullptr) shard_->acked(*device_, token, code);
+}
+
+void Connection::on_resent(std::uint64_t token, int attempts) {
+  shard_->resent(token, attempts);
 }
 
 void Connection::on_dropped(std::uint64_t token, mqtt::DropReason reason) {
@@ -219,10 +235,11 @@ void Connection::flush() {
     if (wrote.kind == IoResult::Kind::kBytes) {
       shard_->counts().bytes_out.add(wrote.bytes);
       buffers_->out.erase(0, wrote.bytes);
+      buffers_->stalled = MonoTime::max();
       continue;
     }
     if (wrote.kind == IoResult::Kind::kWantWrite) {
-      link_->wait_writable();
+      blocked();
     } else if (wrote.kind == IoResult::Kind::kWantRead) {
       write_needs_read_ = true;
       link_->wait_readable();
@@ -233,6 +250,36 @@ void Connection::flush() {
   }
   release_empty_buffers();
   if (stage_ == Stage::kEnded) finish();
+  if (stage_ == Stage::kActive) flushed();
+}
+
+// Goes on with what waited for the peer to read.
+void Connection::flushed() {
+  session_.flushed(shard_->wall(), *this);
+  if (std::exchange(pushes_wait_, false) && device_ != nullptr) shard_->has_room(*device_);
+  if (!std::exchange(reading_paused_, false)) return;
+  shard_->wheel().set(*this, next_deadline());
+  consume({});
+  if (stage_ == Stage::kActive && !reading_paused_) link_->wait_readable();
+}
+
+void Connection::blocked() {
+  link_->wait_writable();
+  if (stage_ != Stage::kActive || buffers_->stalled != MonoTime::max()) return;
+  buffers_->stalled = shard_->now();
+  shard_->wheel().set(*this, next_deadline());
+}
+
+MonoTime Connection::slow_reader_deadline() const {
+  if (!buffers_ || buffers_->stalled == MonoTime::max()) return MonoTime::max();
+  return buffers_->stalled +
+         std::chrono::seconds(shard_->context().dp.push_server.limits.slow_reader_timeout_s);
+}
+
+// While nothing is read nothing can be said about the keep alive.
+MonoTime Connection::next_deadline() const {
+  const MonoTime slow = slow_reader_deadline();
+  return reading_paused_ ? slow : std::min(slow, session_.keep_alive_deadline());
 }
 
 // The last words are in the kernel's hands: say so, and wait for the peer's own end.
@@ -244,11 +291,8 @@ void Connection::finish() {
 }
 
 void Connection::on_writable() {
-  if (buffers_ && !buffers_->out.empty()) {
-    flush();
-  } else if (stage_ == Stage::kHandshake) {
-    on_readable();  // TLS wanted to write first
-  }
+  if (unsent() > 0) request_flush();
+  if (std::exchange(read_needs_write_, false)) on_readable();
 }
 
 void Connection::on_timer(MonoTime now) {
@@ -260,8 +304,12 @@ void Connection::on_timer(MonoTime now) {
       shard_->destroy(*this);
       return;
     case Stage::kActive:
-      session_.tick(now, *this);
-      if (stage_ == Stage::kActive) shard_->wheel().set(*this, session_.keep_alive_deadline());
+      if (now >= slow_reader_deadline()) {
+        session_.disconnect(mqtt::EndReason::kSlowReader, {}, *this);
+      } else if (!reading_paused_) {
+        session_.tick(now, *this);
+      }
+      if (stage_ == Stage::kActive) shard_->wheel().set(*this, next_deadline());
       return;
     case Stage::kDeciding:  // has no deadline: it is decided in the turn that it arrives in
     case Stage::kEnded:

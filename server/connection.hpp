@@ -11,6 +11,9 @@
 //
 // An idle connection holds no buffer: what arrives is read into the shard's scratch, and only the
 // start of a packet whose rest is missing, or output that the peer does not take, is kept.
+//
+// A peer that does not read is not read either once limits.unsent_bytes wait for it, so neither
+// buffer grows; when it takes nothing for limits.slow_reader_timeout_s its connection ends.
 #pragma once
 
 #include <memory>
@@ -74,28 +77,35 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
 
   // mqtt::SessionActions
   std::string& output() override;
+  [[nodiscard]] std::size_t unsent() const override;
   void on_connect(const mqtt::ConnectRequest& request) override;
   void on_subscribed() override;
   void on_unsubscribed() override;
   void on_message(mqtt::UpTopic topic, std::string_view payload) override;
   void on_acked(std::uint64_t token, mqtt::ReasonCode code) override;
+  void on_resent(std::uint64_t token, int attempts) override;
   void on_dropped(std::uint64_t token, mqtt::DropReason reason) override;
   void on_end(mqtt::EndReason reason, std::string_view detail) override;
 
  private:
   struct Buffers {
-    std::string in;   // the start of a packet, at most the largest packet
-    std::string out;  // not yet taken by the peer, at most limits.unsent_bytes
+    std::string in;   // the start of a packet, or what is not taken while the peer does not read
+    std::string out;  // not yet taken by the peer
+    MonoTime stalled = MonoTime::max();  // since when the peer takes nothing of it
   };
   enum class Stage : std::uint8_t { kHandshake, kDeciding, kActive, kEnded, kLingering };
 
   Buffers& buffers();
   void release_empty_buffers();
   // What a read leaves to do.
-  enum class Next : std::uint8_t { kReadMore, kWait, kGone };
+  enum class Next : std::uint8_t { kReadMore, kWait, kWaitWritable, kGone };
   Next read_once();
   void consume(std::string_view bytes);
   void request_flush();
+  void flushed();
+  void blocked();
+  [[nodiscard]] MonoTime slow_reader_deadline() const;
+  [[nodiscard]] MonoTime next_deadline() const;
   void peer_gone(IoResult::Kind kind);
   void finish();
 
@@ -108,6 +118,9 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   Stage stage_ = Stage::kHandshake;
   bool flush_queued_ = false;
   bool write_needs_read_ = false;  // TLS cannot write before it has read
+  bool read_needs_write_ = false;  // nor read before it has written
+  bool reading_paused_ = false;    // until what is unsent has been taken
+  bool pushes_wait_ = false;       // for the same
 };
 
 }  // namespace kscpush::server

@@ -37,7 +37,6 @@ struct Counters {
   Counter pushes_acked;
   Counter answers;         // results that devices published
   Counter stray_messages;  // published messages that name no push of the device
-  Counter slow_readers;    // closed because they did not read
   std::array<Counter, kEndReasons> ended;
 };
 

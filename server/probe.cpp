@@ -67,4 +67,8 @@ void ProbeTable::fail_all_of(std::string_view device, const Error& error) {
   for (const Probe* probe : of_device) fail(*probe, error);
 }
 
+void ProbeTable::fail_all(const Error& error) {
+  while (!probes_.empty()) fail(*probes_.begin()->second, error);
+}
+
 }  // namespace kscpush::server

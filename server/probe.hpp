@@ -72,6 +72,7 @@ class ProbeTable {
   bool answered(const Ulid& id, std::string_view device, MonoTime now);
   void fail(const Probe& probe, Error error);
   void fail_all_of(std::string_view device, const Error& error);
+  void fail_all(const Error& error);
 
  private:
   void finish_if_complete(std::uint64_t token);

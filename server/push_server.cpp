@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <future>
 #include <numeric>
+#include <shared_mutex>
 #include <thread>
 
 #include <asio/executor_work_guard.hpp>
@@ -23,17 +23,6 @@ constexpr std::size_t kEndPerTurn = 500;
 constexpr std::chrono::milliseconds kStopTick{10};
 constexpr std::chrono::seconds kStopWithin{3};
 constexpr std::chrono::minutes kExpireEvery{1};
-
-// Room of an MQTT packet around the largest payload: topic and properties.
-constexpr std::uint32_t kPacketOverhead = 1024;
-
-mqtt::Limits mqtt_limits(const site::ServerLimits& limits) {
-  mqtt::Limits result;
-  result.packet_bytes = limits.message_bytes + kPacketOverhead;
-  result.keep_alive_max_s = static_cast<std::uint16_t>(limits.keep_alive_max_s);
-  result.session_expiry_max_s = limits.session_expiry_max_s;
-  return result;
-}
 
 // A shard with what only its thread touches.
 struct Worker {
@@ -80,7 +69,10 @@ class PushServer::Impl {
   }
 
   void stop() {
-    if (!ready_.exchange(false)) return;
+    {
+      const std::unique_lock lock(gate_);
+      if (!ready_.exchange(false)) return;
+    }
     log_.info("stopping: {} devices connected", connected());
     for (auto& worker : workers_) {
       asio::post(worker->shard.loop(), [this, w = worker.get()] {
@@ -89,8 +81,11 @@ class PushServer::Impl {
       });
     }
     for (auto& worker : workers_) worker->thread.join();
+    // What the loops and the writer still hold is answered now; the listeners' last handlers run
+    // in it too, so they go afterwards. The shards stay: their counters may still be asked for.
+    for (auto& shard : context_.shards) shard->close();
+    store_->drain();
     workers_.clear();
-    context_.shards.clear();
     log_.info("stopped");
   }
 
@@ -105,12 +100,20 @@ class PushServer::Impl {
                            });
   }
 
+  // Calls TASK, which hands work to the loops or the store, unless the server is stopping: what is
+  // handed over before stop() began will be answered.
+  template <class Task>
+  bool unless_stopping(Task&& task) {
+    const std::shared_lock lock(gate_);
+    if (!ready_) return false;
+    std::forward<Task>(task)();
+    return true;
+  }
+
   // Runs on the home shard, as long as there is one to run it.
   template <class Task>
   bool post(const DeviceId& id, Task task) {
-    if (!ready_) return false;
-    asio::post(home(id).loop(), std::move(task));
-    return true;
+    return unless_stopping([&] { asio::post(home(id).loop(), std::move(task)); });
   }
 
   ServerConfig config_;
@@ -119,7 +122,8 @@ class PushServer::Impl {
   std::unique_ptr<Store> store_;
   ShardContext context_;
   const WallTime started_;
-  std::atomic<bool> ready_{false};
+  std::shared_mutex gate_;          // stop() takes it alone
+  std::atomic<bool> ready_{false};  // changed under gate_
   std::vector<std::unique_ptr<Worker>> workers_;
 
  private:
@@ -329,13 +333,15 @@ void PushServer::push(const DeviceId& id, const PushRequest& request,
   if (row->push_class == PushClass::kWake) record.collapse_key = request.kind;
   record.expires = now + (ttl.count() == 0 ? kAnswerDeadline : ttl);
   auto store_it = [this, record = std::move(record), done] {
-    store().add_push(record, [this, done](Result<PushRecord> stored) {
-      if (stored) {
-        impl_->post(stored->device,
-                    [this, push = *stored] { impl_->home(push.device).offer_push(push); });
+    auto stored = [this, done](Result<PushRecord> push) {
+      if (push) {
+        impl_->post(push->device,
+                    [this, offered = *push] { impl_->home(offered.device).offer_push(offered); });
       }
-      done(std::move(stored));
-    });
+      done(std::move(push));
+    };
+    const bool begun = impl_->unless_stopping([&] { store().add_push(record, std::move(stored)); });
+    if (!begun) done(fail(stopping()));
   };
   if (ttl.count() > 0) {
     store_it();
@@ -371,22 +377,21 @@ void PushServer::views(std::vector<DeviceId> ids,
   gather->ids = std::move(ids);
   gather->done = std::move(done);
   const std::size_t count = impl_->context_.shards.size();
-  if (!ready() || count == 0) {
-    gather->done(std::move(gather->found));
-    return;
-  }
   // Each shard fills the places of its own devices; the last one to finish tells.
   gather->shards_left = count;
-  for (std::size_t s = 0; s < count; ++s) {
-    Shard& shard = *impl_->context_.shards[s];
-    asio::post(shard.loop(), [gather, s, count, &shard] {
-      for (std::size_t i = 0; i < gather->ids.size(); ++i) {
-        const DeviceId& id = gather->ids[i];
-        if (home_shard(id.str(), count) == s) gather->found[i] = shard.view(id);
-      }
-      if (gather->shards_left.fetch_sub(1) == 1) gather->done(std::move(gather->found));
-    });
-  }
+  const bool posted = impl_->unless_stopping([&] {
+    for (std::size_t s = 0; s < count; ++s) {
+      Shard& shard = *impl_->context_.shards[s];
+      asio::post(shard.loop(), [gather, s, count, &shard] {
+        for (std::size_t i = 0; i < gather->ids.size(); ++i) {
+          const DeviceId& id = gather->ids[i];
+          if (home_shard(id.str(), count) == s) gather->found[i] = shard.view(id);
+        }
+        if (gather->shards_left.fetch_sub(1) == 1) gather->done(std::move(gather->found));
+      });
+    }
+  });
+  if (!posted) gather->done(std::move(gather->found));
 }
 
 }  // namespace kscpush::server

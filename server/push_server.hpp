@@ -1,7 +1,7 @@
 // The push server of one distribution point: shards, listeners, store, and what can be asked of it.
 //
 //   start()   checks everything that can be wrong before anything listens
-//   stop()    tells the devices, waits until they are told, closes the store
+//   stop()    tells the devices, waits until they are told and the store has written everything
 //
 // Thread safe, except start and stop. Callbacks run on a thread of the server and must not block.
 #pragma once
@@ -44,6 +44,7 @@ class PushServer {
                                                                  const Clock& clock,
                                                                  spdlog::logger& log);
   ~PushServer();
+  // Afterwards every callback has been called, and requests are answered kUnreachable.
   void stop();
 
   // kNotFound, kOffline, kNoAnswer, kOverloaded.

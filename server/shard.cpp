@@ -14,7 +14,15 @@ constexpr std::size_t kFetch = 16;  // rows of one look into the store: a window
 
 Error offline_error(std::string_view id) {
   return Error{ErrorCode::kOffline, fmt::format("device '{}' is not connected", id),
-               fmt::format("'kscpush device list' shows when it was last seen")};
+               "'kscpush device list' shows when it was last seen"};
+}
+
+bool is_stored(std::uint64_t token) {
+  return (token & ProbeTable::kTokenBit) == 0;
+}
+
+std::string unacknowledged(int attempts) {
+  return fmt::format("sent {} times without an acknowledgement", attempts);
 }
 
 std::string describe(mqtt::Version version) {
@@ -35,11 +43,20 @@ Shard::Shard(std::size_t index, ShardContext& context)
     : context_(context), index_(index), wheel_(context.clock.now()), scratch_(kScratchBytes) {}
 
 Shard::~Shard() {
+  close();
+}
+
+void Shard::close() {
+  closed_ = true;
+  resume_accept_ = nullptr;
   to_flush_.clear();
   connections_.clear();
-  // asio still holds the waits of the closed sockets; each owns its link until it has returned.
+  devices_.clear();
+  // What is posted finds no device and is answered so. asio still holds the waits of the closed
+  // sockets; each owns its link until it has returned.
   loop_.restart();
   loop_.poll();
+  probes_.fail_all(Error{ErrorCode::kUnreachable, "the push server is stopping", ""});
 }
 
 // --- Connections
@@ -106,6 +123,7 @@ void Shard::transfer(Connection& connection) {
 }
 
 void Shard::adopt(std::unique_ptr<Connection> connection, Offer offer) {
+  if (closed_) return;
   Connection& adopted = *connection;
   link_in(std::move(connection));
   adopted.enter(*this);
@@ -172,7 +190,9 @@ void Shard::admit(Connection& connection, const Offer& offer) {
     device->clear();
   }
   present = present && !offer.clean_start;
-  if (!present) {
+  if (present) {
+    give_up(state);
+  } else {
     device->last_seq = 0;
     probes_.fail_all_of(device->id,
                         Error{ErrorCode::kOffline,
@@ -187,6 +207,19 @@ void Shard::admit(Connection& connection, const Offer& offer) {
                     present ? ", session resumed" : "");
   context_.store.touch_device(*DeviceId::parse(device->id), wall());
   connection.admit(*device, std::move(state), present);
+}
+
+// What was sent as often as it may and never acknowledged is not sent again: it may be what ends
+// the connections.
+void Shard::give_up(mqtt::SessionState& state) {
+  std::erase_if(state.in_flight, [this](const mqtt::SessionState::InFlight& entry) {
+    if (entry.push.attempts < kMaxAttempts) return false;
+    if (is_stored(entry.push.token)) {
+      context_.store.step({static_cast<std::int64_t>(entry.push.token), PushState::kUndeliverable,
+                           wall(), 0, unacknowledged(entry.push.attempts), ""});
+    }
+    return true;
+  });
 }
 
 void Shard::ended(Device& device, mqtt::EndReason reason) {
@@ -231,13 +264,22 @@ Device* Shard::find(std::string_view id) const {
 
 void Shard::offer_push(const PushRecord& push) {
   Device* const device = find(push.device.str());
-  const bool ready = device != nullptr && device->connection != nullptr &&
-                     device->connection->subscribed() && !device->backlog;
-  if (ready && push.seq > device->last_seq) send(*device, push);
+  const bool ready =
+      device != nullptr && device->connection != nullptr && device->connection->subscribed();
+  if (!ready || push.seq <= device->last_seq) return;
+  if (!device->backlog) {
+    send(*device, push);
+  } else if (device->connection->in_flight() == 0) {
+    pump(*device);  // no acknowledgement will come to do it
+  }
 }
 
 void Shard::subscribed(Device& device) {
   pump(device);
+}
+
+void Shard::has_room(Device& device) {
+  if (device.backlog) pump(device);
 }
 
 void Shard::pump(Device& device) {
@@ -248,6 +290,7 @@ void Shard::pump(Device& device) {
     if (!rows) {
       context_.log.error("{}: its pending pushes cannot be read: {}", device.id,
                          rows.error().message);
+      device.backlog = true;
       return;
     }
     for (const PushRecord& push : *rows) {
@@ -261,27 +304,29 @@ void Shard::pump(Device& device) {
 bool Shard::send(Device& device, const PushRecord& push) {
   using Delivery = mqtt::Session::Delivery;
   const int attempts = push.attempts + 1;
-  const auto end = [&](PushState state, std::string reason) {
+  const auto step = [&](PushState state, std::string reason) {
     device.last_seq = push.seq;
-    context_.store.step({push.seq, state, wall(), attempts, std::move(reason), ""});
+    context_.store.step(
+        {push.seq, state, wall(), state == PushState::kSent ? attempts : 0, std::move(reason), ""});
     return true;
   };
   if (attempts > kMaxAttempts) {
-    return end(PushState::kUndeliverable,
-               fmt::format("sent {} times without an acknowledgement", push.attempts));
+    return step(PushState::kUndeliverable, unacknowledged(push.attempts));
   }
+  auto params = nlohmann::json::parse(push.params, nullptr, /*allow_exceptions=*/false);
+  if (!params.is_object()) return step(PushState::kUndeliverable, "its parameters are damaged");
   const auto ttl = std::chrono::ceil<std::chrono::seconds>(push.expires - wall());
   auto payload = std::make_shared<const std::string>(
-      encode(PushMessage{push.id, push.kind, attempts, ttl, nlohmann::json::parse(push.params)}));
-  switch (device.connection->deliver(
-      {static_cast<std::uint64_t>(push.seq), std::move(payload), push.expires, push.id.str()})) {
+      encode(PushMessage{push.id, push.kind, attempts, ttl, std::move(params)}));
+  switch (device.connection->deliver({static_cast<std::uint64_t>(push.seq), std::move(payload),
+                                      push.expires, push.id.str(), attempts})) {
     case Delivery::kSent:
       counters_.pushes_sent.add();
-      return end(PushState::kSent, "");
+      return step(PushState::kSent, "");
     case Delivery::kTooLarge:
-      return end(PushState::kUndeliverable, "larger than the device's maximum packet size");
+      return step(PushState::kUndeliverable, "larger than the device's maximum packet size");
     case Delivery::kExpired:
-      return end(PushState::kExpired, "");
+      return step(PushState::kExpired, "");
     case Delivery::kNotSubscribed:
     case Delivery::kWindowFull:
       device.backlog = true;
@@ -291,7 +336,7 @@ bool Shard::send(Device& device, const PushRecord& push) {
 }
 
 void Shard::acked(Device& device, std::uint64_t token, mqtt::ReasonCode code) {
-  if ((token & ProbeTable::kTokenBit) != 0) {
+  if (!is_stored(token)) {
     probes_.acked(token, now());
   } else {
     counters_.pushes_acked.add();
@@ -306,8 +351,15 @@ void Shard::acked(Device& device, std::uint64_t token, mqtt::ReasonCode code) {
   if (device.backlog) pump(device);
 }
 
+void Shard::resent(std::uint64_t token, int attempts) {
+  if (!is_stored(token)) return;
+  counters_.pushes_sent.add();
+  context_.store.step(
+      {static_cast<std::int64_t>(token), PushState::kSent, wall(), attempts, "", ""});
+}
+
 void Shard::dropped(Device& device, std::uint64_t token, mqtt::DropReason reason) {
-  if ((token & ProbeTable::kTokenBit) != 0) return;  // its own deadline ends the probe
+  if (!is_stored(token)) return;  // its own deadline ends the probe
   const auto seq = static_cast<std::int64_t>(token);
   const bool expired = reason == mqtt::DropReason::kExpired;
   context_.store.step({seq, expired ? PushState::kExpired : PushState::kUndeliverable, wall(), 0,

@@ -27,7 +27,7 @@
 #include "server/net/tcp_link.hpp"
 #include "server/probe.hpp"
 #include "server/shard_context.hpp"
-#include "server/store/store.hpp"
+#include "server/store/shard_store.hpp"
 #include "server/timer_wheel.hpp"
 
 namespace kscpush::server {
@@ -45,7 +45,7 @@ struct Device final : Timer {
   WallTime connected_since{};
   std::string agent;          // version of kscpush agent; empty for other clients
   std::int64_t last_seq = 0;  // the newest stored push given to this session
-  bool backlog = false;       // the store may hold more than the window let through
+  bool backlog = false;       // the store may hold more than was let through
 };
 
 // A device as the admin API shows it.
@@ -85,6 +85,9 @@ class Shard {
   // No connection is left that has last words to be flushed.
   [[nodiscard]] bool all_told() const { return to_flush_.empty(); }
   void advance_time();
+  // Drops all connections and sessions without a word and answers what is left in the loop, whose
+  // run() has returned for good: the last thing before the shards are destroyed.
+  void close();
 
   // For Connection and Device.
   [[nodiscard]] const ShardContext& context() const { return context_; }
@@ -98,7 +101,9 @@ class Shard {
   void handshake_ended();
   void transfer(Connection& connection);
   void subscribed(Device& device);
+  void has_room(Device& device);  // output has been flushed that pushes waited behind
   void acked(Device& device, std::uint64_t token, mqtt::ReasonCode code);
+  void resent(std::uint64_t token, int attempts);
   void dropped(Device& device, std::uint64_t token, mqtt::DropReason reason);
   void message(Device& device, mqtt::UpTopic topic, std::string_view payload);
   void ended(Device& device, mqtt::EndReason reason);
@@ -108,7 +113,8 @@ class Shard {
   void adopt(std::unique_ptr<Connection> connection, Offer offer);
   void decide(Connection& connection, const Offer& offer);
   void admit(Connection& connection, const Offer& offer);
-  [[nodiscard]] Result<void> check_registered(const DeviceId& id) const;
+  [[nodiscard]] Status check_registered(const DeviceId& id) const;
+  void give_up(mqtt::SessionState& state);
   void pump(Device& device);
   bool send(Device& device, const PushRecord& push);
   void answer(Device& device, const PushAnswer& answer);
@@ -129,6 +135,7 @@ class Shard {
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> to_flush_;
   std::function<void()> resume_accept_;
+  bool closed_ = false;
 };
 
 // Which shard of COUNT is the home of the device.

@@ -10,7 +10,7 @@
 #include "core/clock.hpp"
 #include "core/mqtt/session.hpp"
 #include "core/site/model.hpp"
-#include "server/store/store.hpp"
+#include "server/store/shard_store.hpp"
 
 namespace kscpush::server {
 
@@ -33,10 +33,12 @@ class ConnectionBudget {
   std::atomic<std::uint32_t> used_{0};
 };
 
+[[nodiscard]] mqtt::Limits mqtt_limits(const site::ServerLimits& limits);
+
 struct ShardContext {
   const site::DistributionPoint& dp;
   const mqtt::Limits mqtt_limits;
-  Store& store;
+  ShardStore& store;
   const Clock& clock;
   spdlog::logger& log;
   ConnectionBudget budget;

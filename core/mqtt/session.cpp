@@ -149,6 +149,7 @@ void Session::send_disconnect(ReasonCode code, std::string_view reason,
 Session::Delivery Session::deliver(Outgoing push, WallTime now, SessionActions& actions) {
   if (phase_ != Phase::kActive || !state_.subscribed) return Delivery::kNotSubscribed;
   if (has_expired(push, now)) return Delivery::kExpired;  // [MQTT-3.3.2-5]
+  if (!has_room(push, actions)) return Delivery::kWindowFull;
   if (state_.qos == 0) {
     return send_push(push, 0, false, now, actions) ? Delivery::kSent : Delivery::kTooLarge;
   }
@@ -160,6 +161,17 @@ Session::Delivery Session::deliver(Outgoing push, WallTime now, SessionActions& 
   state_.in_flight.push_back({packet_id, std::move(push)});
   ++sent_;
   return Delivery::kSent;
+}
+
+void Session::flushed(WallTime now, SessionActions& actions) {
+  resend(now, actions);
+}
+
+// A push larger than the bound goes out alone.
+bool Session::has_room(const Outgoing& push, const SessionActions& actions) const {
+  const std::size_t unsent = actions.unsent();
+  const std::size_t size = push.payload == nullptr ? 0 : push.payload->size();
+  return unsent == 0 || unsent + size <= limits_->unsent_bytes;
 }
 
 std::uint16_t Session::unused_packet_id() const {
@@ -193,17 +205,20 @@ bool Session::send_push(const Outgoing& push, std::uint16_t packet_id, bool dup,
   return encode(packet, version_, actions.output(), max_packet_bytes_);
 }
 
-// [MQTT-4.4.0-1] Sends what is in flight but was not sent on this connection, as the window allows.
+// [MQTT-4.4.0-1] Sends what is in flight but was not sent on this connection, as the window and the
+// room in the output allow.
 // A callback may deliver() or end the session, so nothing is remembered across one.
 void Session::resend(WallTime now, SessionActions& actions) {
   while (phase_ == Phase::kActive && sent_ < window_ && sent_ < state_.in_flight.size()) {
-    const SessionState::InFlight& entry = state_.in_flight[sent_];
+    SessionState::InFlight& entry = state_.in_flight[sent_];
     const bool expired = has_expired(entry.push, now);
+    if (!expired && !has_room(entry.push, actions)) return;
+    const std::uint64_t token = entry.push.token;
     if (!expired && send_push(entry.push, entry.packet_id, true, now, actions)) {
       ++sent_;
+      actions.on_resent(token, ++entry.push.attempts);
       continue;
     }
-    const std::uint64_t token = entry.push.token;
     state_.in_flight.erase(state_.in_flight.begin() + sent_);
     actions.on_dropped(token, expired ? DropReason::kExpired : DropReason::kTooLarge);
   }

@@ -41,6 +41,9 @@
 // Callbacks may call the session again (accept() in on_connect(), deliver() in on_subscribed() and
 // on_acked(), disconnect() anywhere) but must not destroy it.
 //
+// A device that does not read: while Limits::unsent_bytes of output wait for it, the session takes
+// no packets, so that their answers cannot pile up, and sends no pushes; flushed() goes on.
+//
 // Not thread safe: one thread, that of the owner's shard. Everything it holds is bounded by Limits.
 #pragma once
 
@@ -76,6 +79,8 @@ struct Limits {
   // MQTT 5: a longer Session Expiry Interval is cut to this. MQTT 3.1.1 with Clean Session 0 gets
   // it.
   std::uint32_t session_expiry_max_s = 48 * 3600;
+  // Of output that the peer has not taken. One packet may be beyond it.
+  std::uint32_t unsent_bytes = 64 * 1024;
 };
 
 // A push on its way to one device. The payload is shared by all devices that get the same bytes.
@@ -84,6 +89,7 @@ struct Outgoing {
   std::shared_ptr<const std::string> payload;
   WallTime expires{};       // MQTT 5: Message Expiry Interval counts down to it; zero for never
   std::string correlation;  // MQTT 5: Correlation Data, the push id; empty for none
+  int attempts = 1;         // how often it was sent, this time included; on_resent() counts on
 };
 
 // What the device wants published in its name when its connection ends without DISCONNECT 0x00.
@@ -148,12 +154,16 @@ class SessionActions {
  public:
   virtual ~SessionActions() = default;
   virtual std::string& output() = 0;
+  // How much of the output the peer has not taken yet.
+  [[nodiscard]] virtual std::size_t unsent() const { return 0; }
   // Decide with accept() or refuse(), during the call or later.
   virtual void on_connect(const ConnectRequest& request) = 0;
   virtual void on_subscribed() = 0;  // from now on deliver() can send
   virtual void on_unsubscribed() = 0;
   virtual void on_message(UpTopic topic, std::string_view payload) = 0;
   virtual void on_acked(std::uint64_t token, ReasonCode code) = 0;
+  // A push that was in flight when the session was resumed went out again, with DUP.
+  virtual void on_resent(std::uint64_t /*token*/, int /*attempts*/) {}
   // A push that was in flight when the session was resumed is given up; no PUBACK will come.
   virtual void on_dropped(std::uint64_t token, DropReason reason) = 0;
   // Last call. Close once the output is flushed. DETAIL is for the log: what was wrong, where.
@@ -169,8 +179,8 @@ class Session {
 
   // Takes whole packets off the front of BYTES and returns how many bytes it took; the rest is the
   // start of a packet, to be given again with what follows it. Stops after CONNECT until decided:
-  // when accept() comes after the call, call again with what was left. A closed session takes (and
-  // ignores) everything.
+  // when accept() comes after the call, call again with what was left. The same after flushed(), if
+  // it stopped because too much output waits. A closed session takes (and ignores) everything.
   std::size_t receive(std::string_view bytes, MonoTime now, SessionActions& actions);
 
   // Accept: STATE of the device's former session, or a fresh one. MQTT 5 devices are told what
@@ -185,11 +195,14 @@ class Session {
   void refuse(ReasonCode code, std::string_view reason, std::string_view server_reference,
               SessionActions& actions);
 
-  // Sends the push if the device is subscribed and the window and its maximum packet size allow.
+  // Sends the push if the device is subscribed and the window, the output that waits already, and
+  // its maximum packet size allow. kWindowFull: not now; after a PUBACK, or flushed().
   // With QoS 0 granted kSent is all that will ever be known of it. kTooLarge: it never will fit
   // this connection. kExpired: its time has passed. kNotSubscribed also while not active.
   enum class Delivery : std::uint8_t { kSent, kNotSubscribed, kWindowFull, kTooLarge, kExpired };
   Delivery deliver(Outgoing push, WallTime now, SessionActions& actions);
+  // The peer has taken the output: sends again what still waits for that since accept().
+  void flushed(WallTime now, SessionActions& actions);
 
   // MQTT 5: DISCONNECT with the reason first; 0x9C "use another server" with kServerShutdown and
   // kOverloaded when there is a SERVER_REFERENCE. Before accept() it just ends: refuse() says why.
@@ -233,6 +246,7 @@ class Session {
                                WallTime now, SessionActions& actions) const;
   void resend(WallTime now, SessionActions& actions);
 
+  [[nodiscard]] bool has_room(const Outgoing& push, const SessionActions& actions) const;
   [[nodiscard]] std::uint16_t keep_alive_s() const;
   [[nodiscard]] std::uint16_t unused_packet_id() const;
   // Of a will whose session's connection ends: 0 when it is due at once.

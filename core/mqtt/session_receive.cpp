@@ -49,6 +49,7 @@ ReasonCode refused_filter_code(std::string_view filter, Version version) {
 std::size_t Session::receive(std::string_view bytes, MonoTime now, SessionActions& actions) {
   std::size_t taken = 0;
   while (phase_ == Phase::kAwaitConnect || phase_ == Phase::kActive) {
+    if (actions.unsent() >= limits_->unsent_bytes) return taken;
     const std::string_view rest = bytes.substr(taken);
     const bool connecting = phase_ == Phase::kAwaitConnect;
     // [MQTT-3.1.0-1] Whoever speaks something else gets no answer.

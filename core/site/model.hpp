@@ -53,7 +53,8 @@ struct ServerLimits {
   std::uint32_t session_expiry_max_s = 48 * 3600;
   std::uint32_t pending_per_device = 50;
   std::uint32_t message_bytes = 64 * 1024;
-  std::uint32_t unsent_bytes = 64 * 1024;  // per connection, before a slow reader is closed
+  std::uint32_t unsent_bytes = 64 * 1024;    // per connection; then it gets nothing more
+  std::uint32_t slow_reader_timeout_s = 30;  // unsent bytes, and none taken for so long: closed
   std::uint32_t shards = 0;                // 0: one per core
 };
 

@@ -62,6 +62,19 @@ const std::string& update_of(PushState state) {
   return kUpdates.at(static_cast<std::size_t>(state));
 }
 
+// ?1 seq, ?2 time: for a step that comes after a later one.
+const std::string& late_time_of(PushState state) {
+  static const std::array<std::string, kPushStates> kUpdates = [] {
+    std::array<std::string, kPushStates> updates;
+    for (std::size_t i = 0; i < kPushStates; ++i) {
+      updates[i] = fmt::format("UPDATE pushes SET {0}_at = ?2 WHERE seq = ?1 AND {0}_at IS NULL",
+                               to_string(PushState(i)));
+    }
+    return updates;
+  }();
+  return kUpdates.at(static_cast<std::size_t>(state));
+}
+
 Status update(Database& database, const PushStep& step, const StoreLimits& limits) {
   std::chrono::milliseconds wait{0};
   if (step.state >= PushState::kAcked) wait = limits.answer_wait;
@@ -191,6 +204,8 @@ Status step(Database& database, const PushStep& step, const StoreLimits& limits)
   }
   if (!from) return fail(ErrorCode::kNotFound, "no push with number {} any more", step.seq);
   if (may_follow(*from, step.state)) return update(database, step, limits);
+  if (is_final(step.state)) return {};
+  if (auto noted = database.run(late_time_of(step.state), step.seq, step.at); !noted) return noted;
   if (step.state != PushState::kSent || is_final(*from)) return {};
   return database.run("UPDATE pushes SET attempts = max(attempts, ?2) WHERE seq = ?1", step.seq,
                       step.attempts);

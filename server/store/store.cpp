@@ -275,6 +275,10 @@ void Store::expire(WallTime now, Done done) {
   impl_->expire(now, std::move(done));
 }
 
+void Store::drain() {
+  static_cast<void>(impl_->writer.wait([](Database&) -> Status { return {}; }));
+}
+
 std::size_t Store::queued_changes() const {
   return impl_->writer.queued();
 }

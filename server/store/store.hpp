@@ -7,7 +7,6 @@
 // The directory is locked while it is open: one process at a time.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -20,48 +19,9 @@
 #include "core/ids.hpp"
 #include "core/push.hpp"
 #include "core/result.hpp"
+#include "server/store/shard_store.hpp"
 
 namespace kscpush::server {
-
-struct DeviceRecord {
-  DeviceId id;
-  std::string group;
-  // SHA-256 of the certificate enrolled last; empty until then. Others of the same CA and name are
-  // accepted as long as the device is not revoked.
-  std::string fingerprint;
-  bool revoked = false;
-  WallTime added{};
-  std::optional<WallTime> last_seen;
-};
-
-struct PushRecord {
-  std::int64_t seq = 0;  // row number, ascending in order of acceptance; the Session's token
-  Ulid id;
-  DeviceId device;
-  std::string kind;
-  std::string params;  // JSON
-  // Of two pushes to a device with the same key the newer replaces the older, if that was not sent
-  // yet. Empty: replaces nothing.
-  std::string collapse_key{};
-  PushState state = PushState::kStored;
-  int attempts = 0;
-  std::string reason{};  // of an end that is not completed
-  std::string result{};  // JSON, the device's answer
-  WallTime expires{};
-  // When each state was reached; nothing for those that were not.
-  std::array<std::optional<WallTime>, kPushStates> reached{};
-};
-
-// A step in the life of a push. Steps that may not follow (may_follow()) are ignored: an answer can
-// overtake the PUBACK. kSent again, with more attempts, counts the attempts.
-struct PushStep {
-  std::int64_t seq = 0;
-  PushState state = PushState::kSent;
-  WallTime at{};
-  int attempts = 0;      // with kSent: how often it has been sent by now
-  std::string reason{};  // with the ends
-  std::string result{};  // with kCompleted, kFailed
-};
 
 struct StoreLimits {
   // Waiting for the writer, in number and in bytes of parameters and results; more are answered
@@ -82,11 +42,11 @@ struct StoreLimits {
 // Thread safe. What changes something either waits for the disk and returns, or takes a callback
 // and returns at once. Errors of the disk, common to all: kFailed or kDenied, saying what to do;
 // what was accepted before stays.
-class Store {
+class Store final : public ShardStore {
  public:
-  // On the writer thread, after the change is on disk; must not block and must not call what waits.
-  // Only kOverloaded, when the queue is full, comes at once, on the caller's thread.
-  using Done = std::function<void(Status)>;
+  // Callbacks run on the writer thread, after the change is on disk; they must not block and must
+  // not call what waits. Only kOverloaded, when the queue is full, comes at once, on the caller's
+  // thread.
 
   // Creates the directory (mode 0700) and the schema when there is none; an existing directory
   // keeps its mode, the database is always the owner's alone. Errors: held by another
@@ -95,7 +55,7 @@ class Store {
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(const std::filesystem::path& directory,
                                                            const Clock& clock,
                                                            StoreLimits limits = {});
-  ~Store();  // completes what is queued
+  ~Store() override;  // completes what is queued
 
   // Registry. kConflict: exists already. kNotFound: does not exist.
   [[nodiscard]] Status add_device(const DeviceId& id, const std::string& group);
@@ -105,31 +65,27 @@ class Store {
   [[nodiscard]] Status set_fingerprint(const DeviceId& id, const std::string& fingerprint);
   [[nodiscard]] Status set_revoked(const DeviceId& id, bool revoked);
   [[nodiscard]] Status remove_device(const DeviceId& id);  // and its pushes
-  // Below 10 microseconds: for every connect.
-  [[nodiscard]] Result<std::optional<DeviceRecord>> find_device(const DeviceId& id) const;
+  [[nodiscard]] Result<std::optional<DeviceRecord>> find_device(const DeviceId& id) const override;
   // In order of id.
   [[nodiscard]] Result<std::vector<DeviceRecord>> list_devices() const;
   // A page: the first LIMIT after the id AFTER; "" for the first page.
   [[nodiscard]] Result<std::vector<DeviceRecord>> list_devices(std::string_view after,
                                                                std::size_t limit) const;
   [[nodiscard]] Result<std::size_t> count_devices() const;
-  // Seen by reads at once, written every few seconds and on close; lost with the process.
-  void touch_device(const DeviceId& id, WallTime seen);
+  void touch_device(const DeviceId& id, WallTime seen) override;
 
   // Pushes. The callback gets kNotFound (no such device), kDenied (revoked), kOverloaded, kTooLarge
   // or kConflict (the id exists) instead of a stored push. seq, state and attempts are the store's
   // to set; reached[kAccepted] is kept if it is set. An older push with the same collapse key that
   // was not sent yet ends as superseded in the same transaction.
   void add_push(PushRecord push, std::function<void(Result<PushRecord>)> done);
-  // kNotFound: no such push any more. Ignored steps are no error.
-  void step(PushStep step, Done done = nullptr);
+  void step(PushStep step, Done done = nullptr) override;
   // Before it is sent; after that kConflict, saying how far it is. The cancelled push.
   [[nodiscard]] Result<PushRecord> cancel(const Ulid& id, const std::string& reason);
-  [[nodiscard]] Result<std::optional<PushRecord>> find_push(const Ulid& id) const;
-  // Neither final nor acknowledged, not expired at NOW, oldest first, with seq above AFTER.
+  [[nodiscard]] Result<std::optional<PushRecord>> find_push(const Ulid& id) const override;
   [[nodiscard]] Result<std::vector<PushRecord>> pending(const DeviceId& device, WallTime now,
                                                         std::int64_t after,
-                                                        std::size_t limit) const;
+                                                        std::size_t limit) const override;
   // All of a device, newest first, with seq below BEFORE; 0 for the newest.
   [[nodiscard]] Result<std::vector<PushRecord>> list_pushes(const DeviceId& device,
                                                             std::int64_t before,
@@ -137,6 +93,8 @@ class Store {
   // Ends as expired what is past its time to live, and drops history past its time.
   void expire(WallTime now, Done done = nullptr);
 
+  // Returns when all that was queued before is done, callbacks included.
+  void drain();
   [[nodiscard]] std::size_t queued_changes() const;  // waiting for the writer
 
  private:

@@ -164,7 +164,7 @@ class AcceptanceTest(unittest.TestCase):
         return running
 
     def assert_error(self, done, code, *fragments):
-        """The command failed with CODE, said so on stderr only, and FRAGMENTS are in what it said."""
+        """The command failed with CODE and printed on stderr only, the FRAGMENTS among it."""
         self.assertEqual(done.code, code, done)
         self.assertEqual(done.out, "", done)
         self.assertTrue(done.err.startswith("error: "), done.err)

@@ -1,8 +1,8 @@
 """The program as a user runs it: to its end, in the background, as a server, as an agent.
 
 It is the one that the environment variable KSCPUSH names. Nothing here waits for a fixed time:
-wait_until() waits for an event and gives up at a deadline that only a failure reaches. Every process
-is ended by its id by the object that started it.
+wait_until() waits for an event and gives up at a deadline that only a failure reaches. The object
+that starts a process ends it, by its id.
 """
 
 import json

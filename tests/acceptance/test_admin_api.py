@@ -35,7 +35,8 @@ class AdminApi(ServedTest):
                     self.assertIn("Authorization: Bearer", error["hint"])
 
     def test_an_unknown_path_is_404(self):
-        self.assertIn("/v1/nothing", self.refused(404, "not_found", "GET", "/v1/nothing")["message"])
+        error = self.refused(404, "not_found", "GET", "/v1/nothing")
+        self.assertIn("/v1/nothing", error["message"])
 
     def test_a_wrong_method_is_405(self):
         self.refused(405, "usage", "PUT", "/v1/devices")

@@ -93,7 +93,7 @@ class Texts(unittest.TestCase):
 
     @staticmethod
     def commands_in(source):
-        """What stands behind a colon, a quote or an indentation in a string: 'kscpush NOUN VERB'."""
+        """'kscpush NOUN VERB' behind a colon, a quote or an indentation in a string."""
         joined = re.sub(r'"\s*\n\s*"', "", source)
         for literal in re.findall(r'"(?:[^"\\\n]|\\.)*"', joined):
             yield from re.findall(r"(?:: |'|  )kscpush ([a-z]+)(?: ([a-z]+))?", literal)

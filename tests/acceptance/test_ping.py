@@ -74,7 +74,8 @@ class PingOutcomes(ServedTest):
     def test_of_several_pings_some_failed_is_exit_4(self):
         credentials = self.site.add_device("pc-some")
         with connect_device(self.site, "pc-some", credentials) as client:
-            ping = self.start(self.site, "ping", "pc-some", "-c", "2", "-i", "0", "--timeout", "0.5")
+            ping = self.start(self.site, "ping", "pc-some", "-c", "2", "-i", "0",
+                              "--timeout", "0.5")
             client.push()
             client.expect(PUBLISH)  # and is not acknowledged
             done = ping.outcome()

@@ -219,6 +219,36 @@ TEST_CASE("replace_file: a read-only file is refused, for root too") {
   CHECK(get(dir / "f") == "old");
 }
 
+TEST_CASE("replace_file: without permission there is a clear error and no trace") {
+  const TempDir dir;
+  fs::create_directory(dir / "open");
+  put(dir / "open" / "f", "old");
+  fs::create_directory(dir / "closed");
+  put(dir / "closed" / "f", "old");
+  fs::permissions(dir.path(), fs::perms::all);
+  const uid_t me = ::geteuid();
+  const uid_t user = me == 0 ? 65534 : me;  // root may do anything
+  for (const auto& path : {dir / "open", dir / "closed", dir / "closed" / "f"}) {
+    if (me == 0) REQUIRE(::chown(path.c_str(), user, static_cast<gid_t>(-1)) == 0);
+  }
+  fs::permissions(dir / "closed", fs::perms::owner_read | fs::perms::owner_exec);
+  if (me == 0) REQUIRE(::seteuid(user) == 0);
+  const auto no_folder = replace_file(dir / "closed" / "f", "new", "old");
+  const auto no_file = me == 0 ? replace_file(dir / "open" / "f", "new", "old") : no_folder;
+  if (me == 0) REQUIRE(::seteuid(me) == 0);
+  fs::permissions(dir / "closed", fs::perms::owner_all);
+  for (const auto& refused : {no_folder, no_file}) {
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().code == ErrorCode::kDenied);
+    CHECK(refused.error().message.find("Permission denied") != std::string::npos);
+    CHECK(refused.error().hint.starts_with("look at the permissions: ls -ld "));
+  }
+  for (const char* folder : {"open", "closed"}) {
+    CHECK(get(dir / folder / "f") == "old");
+    CHECK(names_in(dir / folder) == std::set<std::string>{"f"});
+  }
+}
+
 TEST_CASE("replace_file: edits files only") {
   const TempDir dir;
   CHECK(replace_file(dir.path(), "new", "old").error().code == ErrorCode::kUsage);

@@ -15,32 +15,6 @@ using Publishing = ClientSession::Publishing;
 
 namespace {
 
-class ClientRecorder final : public ClientActions {
- public:
-  std::string& output() override { return output_; }
-  void on_ready(bool present) override { calls_.push_back(present ? "ready resumed" : "ready"); }
-  void on_push(const IncomingPush& push) override {
-    calls_.push_back(fmt::format("push {}{}{}", push.payload, push.correlation.empty() ? "" : " ",
-                                 push.correlation));
-    if (push.dup) calls_.back() += " dup";
-    output_at_push_ = output_;
-  }
-  void on_published(std::uint64_t token, ReasonCode code) override {
-    calls_.push_back(fmt::format("published {} {}", token, to_string(code)));
-  }
-  void on_end(const ClientEnded& ended) override {
-    std::string line =
-        fmt::format("end {} {:#04x}", to_string(ended.end), static_cast<unsigned>(ended.code));
-    if (!ended.detail.empty()) line += fmt::format(" '{}'", ended.detail);
-    if (!ended.server_reference.empty()) line += fmt::format(" -> {}", ended.server_reference);
-    calls_.push_back(line);
-  }
-
-  std::string output_;
-  std::string output_at_push_;
-  Calls calls_;
-};
-
 // A client whose peer is the test. Like the other tests', its bytes go to two sessions, to one of
 // them byte by byte.
 class Client {
@@ -116,15 +90,6 @@ class Client {
   std::array<Side, 2> sides_;
 };
 
-ClientOptions options() {
-  ClientOptions out;
-  out.device = "pc-1";
-  out.agent = "0.1.0";
-  out.keep_alive_s = 100;
-  out.answer_timeout = 10s;
-  return out;
-}
-
 const std::string kPlainConnack = bytes("20 03 00 00 00");
 const std::string kResumedConnack = bytes("20 03 01 00 00");
 
@@ -149,12 +114,8 @@ std::string message(std::uint8_t flags, std::uint16_t id, std::string_view paylo
                  bytes("01 01 03 00 10 'application/json'"));
 }
 
-bool has(const Calls& calls, const std::string& call) {
-  return std::ranges::find(calls, call) != calls.end();
-}
-
 // Connected to a server that had no session, subscribed with packet identifier 1.
-Client ready_client(const ClientOptions& with = options(),
+Client ready_client(const ClientOptions& with = client_options(),
                     std::string_view connack = kPlainConnack) {
   Client client(with);
   client.start();
@@ -169,7 +130,7 @@ Client ready_client(const ClientOptions& with = options(),
 }  // namespace
 
 TEST_CASE("client: CONNECT, SUBSCRIBE to the inbox, ready") {
-  Client client(options());
+  Client client(client_options());
   CHECK(client.session().phase() == Phase::kIdle);
   client.start();
   CHECK(hex(client.output()) == hex(expected_connect(0x00)));
@@ -182,7 +143,7 @@ TEST_CASE("client: CONNECT, SUBSCRIBE to the inbox, ready") {
 }
 
 TEST_CASE("client: Clean Start, user name and password when asked for") {
-  ClientOptions with = options();
+  ClientOptions with = client_options();
   with.clean_start = true;
   with.agent.clear();
   with.username = "pc-1";
@@ -208,7 +169,7 @@ TEST_CASE("client: a session that the server still has needs no second SUBSCRIBE
 }
 
 TEST_CASE("client: SUBSCRIBE again when it was never acknowledged") {
-  Client client(options());
+  Client client(client_options());
   client.start();
   client.get(kPlainConnack);
   client.lose_connection();
@@ -220,7 +181,7 @@ TEST_CASE("client: SUBSCRIBE again when it was never acknowledged") {
 }
 
 TEST_CASE("[MQTT-3.2.2-4] client: Session Present after Clean Start is the server's error") {
-  ClientOptions with = options();
+  ClientOptions with = client_options();
   with.clean_start = true;
   Client client(with);
   client.start();
@@ -232,14 +193,14 @@ TEST_CASE("[MQTT-3.2.2-4] client: Session Present after Clean Start is the serve
 }
 
 TEST_CASE("client: after a session without expiry the next begins with Clean Start") {
-  Client client = ready_client(options(), bytes("20 08 00 00 05 11 00 00 00 00"));
+  Client client = ready_client(client_options(), bytes("20 08 00 00 05 11 00 00 00 00"));
   client.lose_connection();
   client.start();
   CHECK(hex(client.output()) == hex(expected_connect(0x02)));
 }
 
 TEST_CASE("client: refused, with reason and server reference") {
-  Client client(options());
+  Client client(client_options());
   client.start();
   static_cast<void>(client.output());
   client.get(
@@ -252,7 +213,7 @@ TEST_CASE("client: refused, with reason and server reference") {
 }
 
 TEST_CASE("client: a refused subscription ends the connection") {
-  Client client(options());
+  Client client(client_options());
   client.start();
   client.get(kPlainConnack);
   static_cast<void>(client.output());
@@ -274,7 +235,7 @@ TEST_CASE("client: a push is handed over, then acknowledged") {
 }
 
 TEST_CASE("client: pushes of a resumed session may come before it is ready") {
-  Client client(options());
+  Client client(client_options());
   client.start();
   client.get(kResumedConnack + publish(0x0A, kInbox, 7, "{}") + suback(1));
   CHECK(client.calls() == Calls{"push {} dup", "ready resumed"});
@@ -292,7 +253,7 @@ TEST_CASE("client: messages at QoS 1 are kept until acknowledged") {
 }
 
 TEST_CASE("client: messages at QoS 0 are sent or not") {
-  Client client(options());
+  Client client(client_options());
   CHECK(client.publish(1, "{}", 0) == Publishing::kOffline);
   Client ready = ready_client();
   CHECK(ready.publish(1, "{}", 0) == Publishing::kSent);
@@ -301,7 +262,7 @@ TEST_CASE("client: messages at QoS 0 are sent or not") {
 }
 
 TEST_CASE("[MQTT-3.3.4-7] client: no more unacknowledged than the server's Receive Maximum") {
-  Client client = ready_client(options(), bytes("20 06 00 00 03 21 00 02"));
+  Client client = ready_client(client_options(), bytes("20 06 00 00 03 21 00 02"));
   CHECK(client.publish(1) == Publishing::kSent);
   CHECK(client.publish(2) == Publishing::kSent);
   CHECK(client.publish(3) == Publishing::kQueued);
@@ -312,7 +273,7 @@ TEST_CASE("[MQTT-3.3.4-7] client: no more unacknowledged than the server's Recei
 }
 
 TEST_CASE("client: the queue is bounded in messages and in bytes") {
-  ClientOptions with = options();
+  ClientOptions with = client_options();
   with.queue_messages = 3;
   with.queue_bytes = 10;
   Client client(with);
@@ -329,7 +290,7 @@ TEST_CASE("client: the queue is bounded in messages and in bytes") {
 }
 
 TEST_CASE("[MQTT-4.4.0-1] client: unacknowledged messages go again with DUP, the rest follows") {
-  ClientOptions with = options();
+  ClientOptions with = client_options();
   with.window = 2;
   Client client = ready_client(with);
   for (std::uint64_t token = 1; token <= 3; ++token) client.publish(token, std::to_string(token));
@@ -357,7 +318,7 @@ TEST_CASE("[MQTT-3.2.2-5] client: without a session present they are new message
 }
 
 TEST_CASE("client: a message above the server's Maximum Packet Size is given up") {
-  Client client = ready_client(options(), bytes("20 08 00 00 05 27 00 00 00 c8"));
+  Client client = ready_client(client_options(), bytes("20 08 00 00 05 27 00 00 00 c8"));
   CHECK(client.publish(1, std::string(200, 'x')) == Publishing::kTooLarge);
   CHECK(client.publish(1, std::string(200, 'x'), 0) == Publishing::kTooLarge);
   client.lose_connection();
@@ -387,9 +348,9 @@ TEST_CASE("[MQTT-3.1.2-20] client: pings before the keep alive is over") {
 }
 
 TEST_CASE("[MQTT-3.1.2-21] client: the server's keep alive rules") {
-  Client client = ready_client(options(), bytes("20 06 00 00 03 13 00 0a"));
+  Client client = ready_client(client_options(), bytes("20 06 00 00 03 13 00 0a"));
   CHECK(client.session().deadline() == client.now() + 9s);
-  Client never = ready_client(options(), bytes("20 06 00 00 03 13 00 00"));
+  Client never = ready_client(client_options(), bytes("20 06 00 00 03 13 00 00"));
   CHECK(never.session().deadline() == MonoTime::max());
 }
 
@@ -409,7 +370,7 @@ TEST_CASE("client: sending alone does not keep a dead server alive") {
 }
 
 TEST_CASE("client: no CONNACK, no SUBACK in time") {
-  Client client(options());
+  Client client(client_options());
   client.start();
   client.pass(9999ms);
   client.tick();
@@ -470,7 +431,7 @@ TEST_CASE("client: what a server must not send ends the connection") {
     CHECK(client.calls() == Calls{c.told});
     CHECK(hex(client.output().substr(0, 1)) == "e0");
   }
-  Client early(options());
+  Client early(client_options());
   early.start();
   static_cast<void>(early.output());
   early.get(bytes("e0 00"));
@@ -490,7 +451,7 @@ TEST_CASE("client: a server that cannot be used is left") {
              "end protocol_error 0x82 'CONNACK: Authentication Method that was not asked for'"},
         Case{packet(0x20, bytes("00 00") + properties(bytes("27 00 00 00 10"))),
              "end protocol_error 0x83 'CONNACK: Maximum Packet Size: no room for SUBSCRIBE'"}}) {
-    Client client(options());
+    Client client(client_options());
     client.start();
     static_cast<void>(client.output());
     client.get(c.connack);
@@ -502,7 +463,7 @@ TEST_CASE("client: a server that cannot be used is left") {
 TEST_CASE("client: SUBACK must answer what was asked for") {
   for (const std::string& answer :
        {suback(1, 2), suback(7), packet(0x90, u16(1) + properties("") + bytes("01 01"))}) {
-    Client client(options());
+    Client client(client_options());
     client.start();
     client.get(kPlainConnack);
     static_cast<void>(client.output());
@@ -512,13 +473,13 @@ TEST_CASE("client: SUBACK must answer what was asked for") {
 }
 
 TEST_CASE("[MQTT-3.14.2-3] client: no reason string that the server has no room for") {
-  Client client = ready_client(options(), bytes("20 08 00 00 05 27 00 00 00 26"));
+  Client client = ready_client(client_options(), bytes("20 08 00 00 05 27 00 00 00 26"));
   client.get(kPingreq);
   CHECK(hex(client.output()) == "e0 01 82");
 }
 
 TEST_CASE("client: a password that MQTT cannot carry ends the connection before it begins") {
-  ClientOptions with = options();
+  ClientOptions with = client_options();
   with.username = "pc-1";
   with.password = std::string(65536, 'x');
   Client client(with);
@@ -526,128 +487,6 @@ TEST_CASE("client: a password that MQTT cannot carry ends the connection before 
   CHECK(client.output().empty());
   CHECK(client.calls() ==
         Calls{"end protocol_error 0x95 'user name or password above 65535 bytes'"});
-}
-
-// A client and a server session joined by two buffers, moved over in pieces of PIECE bytes.
-namespace {
-
-struct Pair {
-  explicit Pair(std::size_t piece_bytes) : client(options()), piece(piece_bytes) {}
-
-  void connect() {
-    server = std::make_unique<Session>(limits, now);
-    server_log = std::make_unique<Recorder>();
-    client.start(now, client_log);
-    run();
-    server->accept(std::move(kept), has_kept, wall, *server_log);
-    run();
-  }
-  void cut() {
-    client.connection_lost(client_log);
-    server->connection_lost(*server_log);
-    kept = server->take_state();
-    has_kept = true;
-    to_server.clear();
-    to_client.clear();
-    client_log.output_.clear();
-  }
-  void run() {
-    for (int i = 0; i < 100'000; ++i) {
-      to_server += std::exchange(client_log.output_, {});
-      to_client += std::exchange(server_log->output_, {});
-      const bool moved = move(to_server, at_server) | move(to_client, at_client);
-      at_server.erase(0, server->receive(at_server, now, *server_log));
-      at_client.erase(0, client.receive(at_client, now, client_log));
-      if (!moved && client_log.output_.empty() && server_log->output_.empty()) return;
-    }
-    FAIL("client and server never come to rest");
-  }
-  bool move(std::string& from, std::string& to) const {
-    const std::size_t count = std::min(piece, from.size());
-    to.append(from, 0, count);
-    from.erase(0, count);
-    return count > 0;
-  }
-
-  MonoTime now{1h};
-  WallTime wall{std::chrono::milliseconds(1'700'000'000'000)};
-  Limits limits;
-  ClientSession client;
-  ClientRecorder client_log;
-  std::unique_ptr<Session> server;
-  std::unique_ptr<Recorder> server_log;
-  SessionState kept;
-  bool has_kept = false;
-  std::size_t piece;
-  std::string to_server, at_server, to_client, at_client;
-};
-
-}  // namespace
-
-TEST_CASE("client and server sessions understand each other, in pieces of any size") {
-  for (const std::size_t piece :
-       {std::size_t{1}, std::size_t{2}, std::size_t{7}, std::size_t{64}, std::size_t{100'000}}) {
-    CAPTURE(piece);
-    Pair pair(piece);
-    pair.connect();
-    CHECK(pair.client.phase() == Phase::kReady);
-    CHECK(pair.server_log->calls_ ==
-          Calls{"connect pc-1 v5 resume keep_alive=100 expiry=172800 agent=0.1.0", "subscribed"});
-    CHECK(pair.client_log.calls_ == Calls{"ready"});
-    pair.client_log.calls_.clear();
-    pair.server_log->calls_.clear();
-
-    const std::string large(6'000, 'x');
-    CHECK(pair.server->deliver(push(1, large, pair.wall + 10s, "id-1"), pair.wall,
-                               *pair.server_log) == Session::Delivery::kSent);
-    CHECK(pair.client.publish(UpTopic::kResult, "{\"ok\":true}", 1, 5, pair.now, pair.client_log) ==
-          Publishing::kSent);
-    CHECK(pair.client.publish(UpTopic::kState, "s", 0, 0, pair.now, pair.client_log) ==
-          Publishing::kSent);
-    pair.run();
-    CHECK(pair.client_log.calls_.size() == 2);
-    CHECK(has(pair.client_log.calls_, "push " + large + " id-1"));
-    CHECK(has(pair.client_log.calls_, "published 5 success"));
-    CHECK(has(pair.server_log->calls_, "message result {\"ok\":true}"));
-    CHECK(has(pair.server_log->calls_, "message state s"));
-    CHECK(has(pair.server_log->calls_, "acked 1 success"));
-  }
-}
-
-TEST_CASE("client and server sessions: both sides send again after a cut") {
-  Pair pair(16);
-  pair.connect();
-  CHECK(pair.server->deliver(push(1, "p1"), pair.wall, *pair.server_log) ==
-        Session::Delivery::kSent);
-  pair.client.publish(UpTopic::kEvent, "e1", 1, 7, pair.now, pair.client_log);
-  pair.server_log->output_.clear();  // lost on the way, both
-  pair.client_log.output_.clear();
-  pair.client_log.calls_.clear();
-  pair.cut();
-  pair.connect();
-  CHECK(pair.client_log.calls_ ==
-        Calls{"end connection_lost 0x00", "ready resumed", "push p1 dup", "published 7 success"});
-  CHECK(pair.server_log->calls_ ==
-        Calls{"connect pc-1 v5 resume keep_alive=100 expiry=172800 agent=0.1.0", "subscribed",
-              "message event e1", "acked 1 success"});
-  CHECK(pair.server->state().in_flight.empty());
-}
-
-TEST_CASE("client and server sessions: an idle hour of pings") {
-  Pair pair(16);
-  pair.connect();
-  int pings = 0;
-  const MonoTime end = pair.now + 1h;
-  while (pair.now < end) {
-    pair.now = std::min(pair.client.deadline(), pair.server->keep_alive_deadline());
-    pair.client.tick(pair.now, pair.client_log);
-    pair.server->tick(pair.now, *pair.server_log);
-    ++pings;
-    pair.run();
-  }
-  CHECK(pings == 40);
-  CHECK(pair.client.phase() == Phase::kReady);
-  CHECK(pair.server->phase() == Session::Phase::kActive);
 }
 
 }  // namespace kscpush::mqtt

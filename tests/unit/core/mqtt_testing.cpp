@@ -156,6 +156,37 @@ void Recorder::on_end(EndReason reason, std::string_view detail) {
   ended_ = true;
 }
 
+void ClientRecorder::on_ready(bool session_present) {
+  calls_.emplace_back(session_present ? "ready resumed" : "ready");
+}
+
+void ClientRecorder::on_push(const IncomingPush& push) {
+  calls_.push_back(fmt::format("push {}{}{}{}", push.payload, push.correlation.empty() ? "" : " ",
+                               push.correlation, push.dup ? " dup" : ""));
+  output_at_push_ = output_;
+}
+
+void ClientRecorder::on_published(std::uint64_t token, ReasonCode code) {
+  calls_.push_back(fmt::format("published {} {}", token, to_string(code)));
+}
+
+void ClientRecorder::on_end(const ClientEnded& ended) {
+  std::string line =
+      fmt::format("end {} {:#04x}", to_string(ended.end), static_cast<unsigned>(ended.code));
+  if (!ended.detail.empty()) line += fmt::format(" '{}'", ended.detail);
+  if (!ended.server_reference.empty()) line += fmt::format(" -> {}", ended.server_reference);
+  calls_.push_back(line);
+}
+
+ClientOptions client_options() {
+  ClientOptions out;
+  out.device = "pc-1";
+  out.agent = "0.1.0";
+  out.keep_alive_s = 100;
+  out.answer_timeout = 10s;
+  return out;
+}
+
 Device::Device(const Limits& limits, MonoTime now)
     : limits_(std::make_unique<const Limits>(limits)), now_(now) {
   whole_.session = std::make_unique<Session>(*limits_, now);
@@ -249,6 +280,14 @@ Device active_device(Version version, std::uint8_t qos, ConnectOptions options,
   REQUIRE(device.session().state().subscribed);
   static_cast<void>(device.output());
   static_cast<void>(device.calls());
+  return device;
+}
+
+Device resumed_device(const SessionState& state, Version version, std::string extra) {
+  Device device;
+  device.send(connect({.version = version, .flags = 0x00, .properties = std::move(extra)}));
+  static_cast<void>(device.calls());
+  device.accept(state, true);
   return device;
 }
 

@@ -10,6 +10,7 @@
 
 #include <doctest/doctest.h>
 
+#include "core/mqtt/client_session.hpp"
 #include "core/mqtt/session.hpp"
 
 // So that a failed comparison of calls shows them.
@@ -87,6 +88,23 @@ class Recorder final : public SessionActions {
   bool ended_ = false;
 };
 
+// The same for the client's calls.
+class ClientRecorder final : public ClientActions {
+ public:
+  std::string& output() override { return output_; }
+  void on_ready(bool session_present) override;
+  void on_push(const IncomingPush& push) override;
+  void on_published(std::uint64_t token, ReasonCode code) override;
+  void on_end(const ClientEnded& ended) override;
+
+  std::string output_;
+  std::string output_at_push_;  // what had been sent when a push was handed over
+  std::vector<std::string> calls_;
+};
+
+// Of the client "pc-1" with keep alive 100 s and an answer timeout of 10 s.
+[[nodiscard]] ClientOptions client_options();
+
 // A device on a connection. Everything it does it does to two sessions: the one gets its bytes as
 // they are sent, the other byte by byte; they must do the same.
 class Device {
@@ -133,6 +151,10 @@ using Calls = std::vector<std::string>;
 // A device that is accepted, subscribed at QOS, with nothing left to read.
 [[nodiscard]] Device active_device(Version version = Version::kV5, std::uint8_t qos = 1,
                                    ConnectOptions options = {}, const Limits& limits = {});
+
+// A device that comes back to the session in STATE. EXTRA are properties of its CONNECT.
+[[nodiscard]] Device resumed_device(const SessionState& state, Version version = Version::kV5,
+                                    std::string extra = {});
 
 [[nodiscard]] Outgoing push(std::uint64_t token, std::string_view payload = "{}",
                             WallTime expires = {}, std::string_view correlation = {});

@@ -224,14 +224,39 @@ TEST_CASE("step: each state leaves its time, result and reason") {
   CHECK(reached(found, PushState::kFailed) == start + seconds(4));
 }
 
-TEST_CASE("step: an answer that overtakes the PUBACK is kept") {
+TEST_CASE("step: an answer that overtakes the PUBACK is kept, and so is the PUBACK's time") {
   PushStore store;
   const auto push = store.add_one();
   store.move_to(push, PushState::kSent);
-  store.move_to(push, PushState::kCompleted);
+  REQUIRE(step(*store, {.seq = push.seq,
+                        .state = PushState::kCompleted,
+                        .at = store.clock.wall(),
+                        .result = R"({"code":5})"})
+              .has_value());
+  store.clock.advance(seconds(1));
+  const WallTime acked = store.clock.wall();
   store.move_to(push, PushState::kAcked);
-  CHECK(find(*store, push).state == PushState::kCompleted);
-  CHECK_FALSE(reached(find(*store, push), PushState::kAcked).has_value());
+  store.clock.advance(seconds(1));
+  store.move_to(push, PushState::kAcked);
+  const PushRecord found = find(*store, push);
+  CHECK(found.state == PushState::kCompleted);
+  CHECK(found.result == R"({"code":5})");
+  CHECK(reached(found, PushState::kAcked) == acked);
+  CHECK_FALSE(reached(found, PushState::kStarted).has_value());
+}
+
+TEST_CASE("step: a step that comes after an end fills in its time, another end does not") {
+  PushStore store;
+  const auto push = store.add_one();
+  store.move_to(push, PushState::kExpired);
+  store.move_to(push, PushState::kAcked);
+  store.move_to(push, PushState::kFailed);
+  store.move_to(push, PushState::kCompleted);
+  const PushRecord found = find(*store, push);
+  CHECK(found.state == PushState::kExpired);
+  CHECK(reached(found, PushState::kAcked).has_value());
+  CHECK_FALSE(reached(found, PushState::kFailed).has_value());
+  CHECK_FALSE(reached(found, PushState::kCompleted).has_value());
 }
 
 TEST_CASE("step: in every state, exactly what may follow does") {

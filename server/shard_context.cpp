@@ -1,0 +1,20 @@
+#include "server/shard_context.hpp"
+
+namespace kscpush::server {
+namespace {
+
+// Room of an MQTT packet around the largest payload: topic and properties.
+constexpr std::uint32_t kPacketOverhead = 1024;
+
+}  // namespace
+
+mqtt::Limits mqtt_limits(const site::ServerLimits& limits) {
+  mqtt::Limits result;
+  result.packet_bytes = limits.message_bytes + kPacketOverhead;
+  result.keep_alive_max_s = static_cast<std::uint16_t>(limits.keep_alive_max_s);
+  result.session_expiry_max_s = limits.session_expiry_max_s;
+  result.unsent_bytes = limits.unsent_bytes;
+  return result;
+}
+
+}  // namespace kscpush::server

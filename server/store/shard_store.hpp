@@ -1,0 +1,82 @@
+// What is kept of devices and pushes, and what a shard needs of the store: a seam, so that the
+// simulation runs whole servers on a store in memory.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/ids.hpp"
+#include "core/push.hpp"
+#include "core/result.hpp"
+
+namespace kscpush::server {
+
+struct DeviceRecord {
+  DeviceId id;
+  std::string group;
+  // SHA-256 of the certificate enrolled last; empty until then. Others of the same CA and name are
+  // accepted as long as the device is not revoked.
+  std::string fingerprint;
+  bool revoked = false;
+  WallTime added{};
+  std::optional<WallTime> last_seen;
+};
+
+struct PushRecord {
+  std::int64_t seq = 0;  // row number, ascending in order of acceptance; the Session's token
+  Ulid id;
+  DeviceId device;
+  std::string kind;
+  std::string params;  // JSON
+  // Of two pushes to a device with the same key the newer replaces the older, if that was not sent
+  // yet. Empty: replaces nothing.
+  std::string collapse_key{};
+  PushState state = PushState::kStored;
+  int attempts = 0;
+  std::string reason{};  // of an end that is not completed
+  std::string result{};  // JSON, the device's answer
+  WallTime expires{};
+  // When each state was reached; nothing for those that were not.
+  std::array<std::optional<WallTime>, kPushStates> reached{};
+};
+
+// A step in the life of a push. An answer can overtake the PUBACK, so a step may come too late to
+// change the state (may_follow()): then it fills in its time, if that is not known, and changes
+// nothing else; a final one is ignored. kSent again, with more attempts, counts the attempts.
+struct PushStep {
+  std::int64_t seq = 0;
+  PushState state = PushState::kSent;
+  WallTime at{};
+  int attempts = 0;      // with kSent: how often it has been sent by now
+  std::string reason{};  // with the ends
+  std::string result{};  // with kCompleted, kFailed
+};
+
+// Thread safe. Changes return at once and are done in the order they came in; reads see those that
+// are done, at least.
+class ShardStore {
+ public:
+  using Done = std::function<void(Status)>;
+  virtual ~ShardStore() = default;
+
+  // Below 10 microseconds: for every connect.
+  [[nodiscard]] virtual Result<std::optional<DeviceRecord>> find_device(
+      const DeviceId& id) const = 0;
+  // Seen by reads at once, written every few seconds and on close; lost with the process.
+  virtual void touch_device(const DeviceId& id, WallTime seen) = 0;
+
+  // DONE, which may be null: kNotFound: no such push any more. Ignored steps are no error.
+  virtual void step(PushStep step, Done done = nullptr) = 0;
+  [[nodiscard]] virtual Result<std::optional<PushRecord>> find_push(const Ulid& id) const = 0;
+  // Neither final nor acknowledged, not expired at NOW, oldest first, with seq above AFTER.
+  [[nodiscard]] virtual Result<std::vector<PushRecord>> pending(const DeviceId& device,
+                                                                WallTime now, std::int64_t after,
+                                                                std::size_t limit) const = 0;
+};
+
+}  // namespace kscpush::server

@@ -1,0 +1,175 @@
+#include "tests/support/net/memory_store.hpp"
+
+#include <algorithm>
+
+namespace kscpush::test {
+
+using server::DeviceRecord;
+using server::PushRecord;
+using server::PushStep;
+
+namespace {
+
+constexpr std::size_t index_of(PushState state) {
+  return static_cast<std::size_t>(state);
+}
+
+}  // namespace
+
+void MemoryStore::post(std::function<void()> change) {
+  queue_.push_back(std::move(change));
+  if (mode_ == Commit::kAtOnce) commit();
+}
+
+void MemoryStore::commit(std::size_t count) {
+  for (; count > 0 && !queue_.empty(); --count) {
+    const auto change = std::move(queue_.front());
+    queue_.pop_front();
+    change();
+  }
+}
+
+void MemoryStore::add_device(const DeviceId& id, const std::string& group) {
+  devices_.emplace(id.str(), DeviceRecord{id, group, "", false, clock_.wall(), std::nullopt});
+}
+
+void MemoryStore::set_revoked(const DeviceId& id, bool revoked) {
+  devices_.at(id.str()).revoked = revoked;
+}
+
+Result<std::optional<DeviceRecord>> MemoryStore::find_device(const DeviceId& id) const {
+  if (broken_) return fail(ErrorCode::kFailed, "the disk is broken");
+  const auto found = devices_.find(id.str());
+  if (found == devices_.end()) return std::nullopt;
+  return found->second;
+}
+
+void MemoryStore::touch_device(const DeviceId& id, WallTime seen) {
+  const auto found = devices_.find(id.str());
+  if (found == devices_.end()) return;
+  auto& last = found->second.last_seen;
+  last = last ? std::max(*last, seen) : seen;
+}
+
+void MemoryStore::add_push(PushRecord push, Stored done) {
+  post([this, push = std::move(push), done = std::move(done)]() mutable {
+    auto stored = add_now(std::move(push));
+    if (done) done(std::move(stored));
+  });
+}
+
+Result<PushRecord> MemoryStore::add_now(PushRecord push) {
+  if (push.params.size() > limits_.params_bytes) return fail(ErrorCode::kTooLarge, "params");
+  const auto device = devices_.find(push.device.str());
+  if (device == devices_.end()) return fail(ErrorCode::kNotFound, "no device");
+  if (device->second.revoked) return fail(ErrorCode::kDenied, "revoked");
+  const WallTime now = clock_.wall();
+  const auto older = waiting(push);
+  for (const std::int64_t seq : older) {
+    PushRecord& other = pushes_.at(seq);
+    if (push.collapse_key.empty() || other.collapse_key != push.collapse_key) continue;
+    if (other.state >= PushState::kSent) continue;
+    move_to(other, {seq, PushState::kSuperseded, now, 0, "replaced by " + push.id.str(), ""});
+  }
+  const auto unexpired = std::ranges::count_if(
+      waiting(push), [&](std::int64_t seq) { return pushes_.at(seq).expires > now; });
+  if (static_cast<std::size_t>(unexpired) >= limits_.pending_per_device) {
+    return fail(ErrorCode::kOverloaded, "too many wait");
+  }
+  if (seq_of_.contains(push.id.str())) return fail(ErrorCode::kConflict, "exists");
+  const WallTime accepted = push.reached[index_of(PushState::kAccepted)].value_or(now);
+  push.reached = {};
+  push.reached[index_of(PushState::kAccepted)] = accepted;
+  push.reached[index_of(PushState::kStored)] = now;
+  push.state = PushState::kStored;
+  push.attempts = 0;
+  push.reason.clear();
+  push.result.clear();
+  push.seq = ++last_seq_;
+  seq_of_.emplace(push.id.str(), push.seq);
+  waiting(push).insert(push.seq);
+  pushes_.emplace(push.seq, push);
+  return push;
+}
+
+void MemoryStore::step(PushStep step, Done done) {
+  post([this, step = std::move(step), done = std::move(done)] {
+    auto status = step_now(step);
+    if (done) done(std::move(status));
+  });
+}
+
+Status MemoryStore::step_now(const PushStep& step) {
+  const auto found = pushes_.find(step.seq);
+  if (found == pushes_.end()) return fail(ErrorCode::kNotFound, "no push");
+  PushRecord& push = found->second;
+  if (may_follow(push.state, step.state)) {
+    move_to(push, step);
+    return {};
+  }
+  if (is_final(step.state)) return {};
+  auto& reached = push.reached[index_of(step.state)];
+  if (!reached) reached = step.at;
+  if (step.state == PushState::kSent && !is_final(push.state)) {
+    push.attempts = std::max(push.attempts, step.attempts);
+  }
+  return {};
+}
+
+void MemoryStore::move_to(PushRecord& push, const PushStep& step) {
+  push.state = step.state;
+  push.reached[index_of(step.state)] = step.at;
+  push.attempts = std::max(push.attempts, step.attempts);
+  push.reason = step.reason;
+  push.result = step.result;
+  if (step.state >= PushState::kAcked) waiting(push).erase(push.seq);
+}
+
+void MemoryStore::expire(WallTime now) {
+  post([this, now] { expire_now(now); });
+}
+
+void MemoryStore::expire_now(WallTime now) {
+  std::erase_if(pushes_, [&](const auto& entry) {
+    const PushRecord& push = entry.second;
+    const bool old =
+        is_final(push.state) && *push.reached[index_of(push.state)] + limits_.keep_history <= now;
+    if (old) seq_of_.erase(push.id.str());
+    return old;
+  });
+  for (auto& [seq, push] : pushes_) {
+    if (is_final(push.state)) continue;
+    const bool acked = push.state >= PushState::kAcked;
+    const WallTime due = push.expires + (acked ? limits_.answer_wait : std::chrono::seconds(0));
+    if (due > now) continue;
+    const char* const reason = acked ? "acknowledged, but not answered in time"
+                               : push.state == PushState::kSent
+                                   ? "sent, but not acknowledged within its time to live"
+                                   : "not sent within its time to live";
+    move_to(push, {seq, PushState::kExpired, now, 0, reason, ""});
+  }
+}
+
+Result<std::optional<PushRecord>> MemoryStore::find_push(const Ulid& id) const {
+  if (broken_) return fail(ErrorCode::kFailed, "the disk is broken");
+  const auto found = seq_of_.find(id.str());
+  if (found == seq_of_.end()) return std::nullopt;
+  return pushes_.at(found->second);
+}
+
+Result<std::vector<PushRecord>> MemoryStore::pending(const DeviceId& device, WallTime now,
+                                                     std::int64_t after, std::size_t limit) const {
+  if (broken_) return fail(ErrorCode::kFailed, "the disk is broken");
+  std::vector<PushRecord> result;
+  const auto found = waiting_.find(device.str());
+  if (found == waiting_.end()) return result;
+  for (auto seq = found->second.upper_bound(after); seq != found->second.end(); ++seq) {
+    const PushRecord& push = pushes_.at(*seq);
+    if (push.expires <= now) continue;
+    if (result.size() == limit) break;
+    result.push_back(push);
+  }
+  return result;
+}
+
+}  // namespace kscpush::test

@@ -1,0 +1,75 @@
+// The store in memory, for one thread: what Store does, without a disk.
+//
+// Changes wait in a queue until commit(), as they do for the disk; autocommit does so at once. A
+// crash() loses the queue, and nothing else. unit/server/memory_store_test.cpp holds it to Store.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "server/store/shard_store.hpp"
+#include "server/store/store.hpp"
+
+namespace kscpush::test {
+
+class MemoryStore final : public server::ShardStore {
+ public:
+  enum class Commit : std::uint8_t { kAtOnce, kByHand };
+  explicit MemoryStore(const Clock& clock, Commit commit = Commit::kAtOnce,
+                       server::StoreLimits limits = {})
+      : clock_(clock), limits_(limits), mode_(commit) {}
+
+  // The registry is changed at once.
+  void add_device(const DeviceId& id, const std::string& group = "Managed devices");
+  void set_revoked(const DeviceId& id, bool revoked);
+
+  using Stored = std::function<void(Result<server::PushRecord>)>;
+  void add_push(server::PushRecord push, Stored done);
+  void expire(WallTime now);
+
+  // Does up to COUNT queued changes, with their callbacks.
+  void commit(std::size_t count = static_cast<std::size_t>(-1));
+  void crash() { queue_.clear(); }
+  [[nodiscard]] std::size_t queued() const { return queue_.size(); }
+  // Every push there is, in order of seq.
+  [[nodiscard]] const std::map<std::int64_t, server::PushRecord>& pushes() const { return pushes_; }
+  // Reads fail from now on, as on a broken disk.
+  void set_broken(bool broken) { broken_ = broken; }
+
+  // ShardStore
+  [[nodiscard]] Result<std::optional<server::DeviceRecord>> find_device(
+      const DeviceId& id) const override;
+  void touch_device(const DeviceId& id, WallTime seen) override;
+  void step(server::PushStep step, Done done = nullptr) override;
+  [[nodiscard]] Result<std::optional<server::PushRecord>> find_push(const Ulid& id) const override;
+  [[nodiscard]] Result<std::vector<server::PushRecord>> pending(const DeviceId& device,
+                                                                WallTime now, std::int64_t after,
+                                                                std::size_t limit) const override;
+
+ private:
+  void post(std::function<void()> change);
+  Result<server::PushRecord> add_now(server::PushRecord push);
+  Status step_now(const server::PushStep& step);
+  void move_to(server::PushRecord& push, const server::PushStep& step);
+  void expire_now(WallTime now);
+  [[nodiscard]] std::set<std::int64_t>& waiting(const server::PushRecord& push) {
+    return waiting_[push.device.str()];
+  }
+
+  const Clock& clock_;
+  const server::StoreLimits limits_;
+  const Commit mode_;
+  std::deque<std::function<void()>> queue_;
+  std::map<std::string, server::DeviceRecord, std::less<>> devices_;
+  std::map<std::int64_t, server::PushRecord> pushes_;
+  std::map<std::string, std::int64_t, std::less<>> seq_of_;             // by id
+  std::map<std::string, std::set<std::int64_t>, std::less<>> waiting_;  // not acknowledged
+  std::int64_t last_seq_ = 0;
+  bool broken_ = false;
+};
+
+}  // namespace kscpush::test
