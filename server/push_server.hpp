@@ -32,7 +32,7 @@ struct ServerConfig {
 struct PushRequest {
   std::string kind;
   std::string params = "{}";                // a JSON object
-  std::optional<std::chrono::seconds> ttl;  // nothing: the kind's default
+  std::optional<std::chrono::seconds> ttl{};  // nothing: the kind's default
 };
 
 class PushServer {

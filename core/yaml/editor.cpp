@@ -24,8 +24,8 @@ std::string describe(const Path& path, std::size_t depth) {
 template <class Cut>
 Edited perform(const Document& document, const Path& path, const Change& change, const Cut& cut) {
   const Style style = detect_style(document);
-  for (const bool literals : {true, false}) {
-    const Writer writer(style, literals);
+  for (const bool careful : {false, true}) {
+    const Writer writer(style, careful);
     std::string text = spliced(document.text(), cut(Surgery{document, writer, document.text()}));
     const auto after = Document::parse(text, document.name());
     if (after && is_changed_by(document, *after, change)) return text;

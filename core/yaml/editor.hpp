@@ -21,6 +21,8 @@ using Step = std::variant<std::string, std::size_t>;
 using Path = std::vector<Step>;
 [[nodiscard]] std::string to_string(const Path& path);  // "distribution_points[0].push_server.port"
 
+struct NewEntry;
+
 // What to write. A tree of plain data; style is chosen to fit the surroundings.
 struct NewNode {
   Kind kind = Kind::kScalar;
@@ -28,7 +30,14 @@ struct NewNode {
   std::string value;  // scalar; quoted when a plain one would change its type or meaning
   bool text = false;  // the scalar is a string: "true" or "12" must be written in quotes
   std::vector<NewNode> items;
-  std::vector<std::pair<std::string, NewNode>> entries;
+  std::vector<NewEntry> entries;
+};
+
+// Key and value, named as in a pair; std::pair itself cannot hold the type that holds it.
+struct NewEntry {
+  NewEntry(std::string key, NewNode value) : first(std::move(key)), second(std::move(value)) {}
+  std::string first;
+  NewNode second;
 };
 
 // The new text; equal to the old one when the edit changes nothing.

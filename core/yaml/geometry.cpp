@@ -47,9 +47,14 @@ std::size_t child_end(const Node& node, std::size_t index) {
   return std::max(node.entries[index].key.end, node.entries[index].value.end);
 }
 
-std::size_t colon_end(std::string_view text, const Entry& entry) {
-  const std::size_t at = lexer::skip_space(text, entry.key.end);
-  return lexer::peek(text, at) == ':' ? at + 1 : std::string_view::npos;
+std::size_t properties_end(std::string_view text, const Node& node) {
+  std::size_t end = node.begin;
+  for (std::size_t at = node.begin; at < node.content; at = lexer::skip_space(text, end)) {
+    const std::size_t next = lexer::property_end(text, at);
+    if (next == at) break;
+    end = next;
+  }
+  return end;
 }
 
 std::size_t block_column(std::string_view text, const Node& node) {

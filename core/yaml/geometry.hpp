@@ -21,8 +21,8 @@ namespace kscpush::yaml {
 // Where a child begins, with its '?' or '-' (flow: without ','), and where its content ends.
 [[nodiscard]] std::size_t child_begin(std::string_view text, const Node& node, std::size_t index);
 [[nodiscard]] std::size_t child_end(const Node& node, std::size_t index);
-// Behind the ':' of an entry; npos when it has none.
-[[nodiscard]] std::size_t colon_end(std::string_view text, const Entry& entry);
+// Behind the node's tag and anchor; its begin when it has none.
+[[nodiscard]] std::size_t properties_end(std::string_view text, const Node& node);
 // The column in which the children of a block collection begin; it has at least one.
 [[nodiscard]] std::size_t block_column(std::string_view text, const Node& node);
 

@@ -52,6 +52,12 @@ std::size_t skip_space(std::string_view text, std::size_t at) {
   return at;
 }
 
+std::size_t colon_end(std::string_view text, std::size_t at, bool flow) {
+  const std::size_t colon = skip_space(text, at);
+  const bool found = peek(text, colon) == ':' && (flow || blank_or_break(peek(text, colon + 1)));
+  return found ? colon + 1 : std::string_view::npos;
+}
+
 std::size_t line_begin(std::string_view text, std::size_t at) {
   if (at == 0) return 0;
   const std::size_t found = text.rfind('\n', at - 1);
@@ -84,9 +90,10 @@ std::size_t property_end(std::string_view text, std::size_t at) {
   return at;
 }
 
-std::size_t properties_end(std::string_view text, std::size_t at) {
+std::size_t properties_end(std::string_view text, std::size_t at, bool tag, bool anchor) {
   std::size_t end = at;
-  while (peek(text, at) == '!' || peek(text, at) == '&') {
+  while ((tag && peek(text, at) == '!') || (anchor && peek(text, at) == '&')) {
+    (text[at] == '!' ? tag : anchor) = false;
     end = property_end(text, at);
     at = skip_space(text, end);
   }
@@ -103,7 +110,7 @@ std::size_t quoted_end(std::string_view text, std::size_t at) {
       ++at;
     }
   }
-  return text.size();
+  return std::string_view::npos;
 }
 
 std::size_t plain_end(std::string_view text, std::size_t at, std::string_view value) {

@@ -27,6 +27,9 @@ namespace kscpush::yaml::lexer {
 [[nodiscard]] std::size_t skip_blanks(std::string_view text, std::size_t at);
 // Over blanks, line ends and comments, as between two tokens.
 [[nodiscard]] std::size_t skip_space(std::string_view text, std::size_t at);
+// Behind the ':' between a key that ends at AT and its value; npos when there is none. In block
+// style a blank follows it: "::" is a key.
+[[nodiscard]] std::size_t colon_end(std::string_view text, std::size_t at, bool flow);
 // The first byte of the line; its end without the line end; the first byte of the next line.
 [[nodiscard]] std::size_t line_begin(std::string_view text, std::size_t at);
 [[nodiscard]] std::size_t line_end(std::string_view text, std::size_t at);
@@ -34,10 +37,13 @@ namespace kscpush::yaml::lexer {
 
 // AT is at a tag '!' or anchor '&': behind it. Otherwise AT.
 [[nodiscard]] std::size_t property_end(std::string_view text, std::size_t at);
-// Behind the last of the tags and anchors that begin at AT. Otherwise AT.
-[[nodiscard]] std::size_t properties_end(std::string_view text, std::size_t at);
+// Behind the last of a node's tag and anchor that begin at AT, in any order. Those that it does not
+// have are not looked for: in the next line the next key's may follow. Without any: AT.
+[[nodiscard]] std::size_t properties_end(std::string_view text, std::size_t at, bool tag,
+                                         bool anchor);
 
-// The end of the scalar whose first byte is at AT and that reads as VALUE.
+// The end of the scalar whose first byte is at AT and that reads as VALUE. Of quotes that are not
+// closed: npos.
 [[nodiscard]] std::size_t quoted_end(std::string_view text, std::size_t at);
 [[nodiscard]] std::size_t plain_end(std::string_view text, std::size_t at, std::string_view value);
 [[nodiscard]] std::size_t block_scalar_end(std::string_view text, std::size_t at,

@@ -16,7 +16,9 @@ struct Row {
 constexpr std::string_view kIndentHint =
     "entries of one mapping or list begin in the same column; indent with spaces";
 
-constexpr std::array kRows{
+const std::array kRows{
+    // yaml-cpp's messages are no constant expressions
+
     Row{YAML::ErrorMsg::UNKNOWN_ANCHOR, "there is no anchor of this name before the alias",
         "write &name before the value that *name stands for, above it in the file"},
     Row{YAML::ErrorMsg::TAB_IN_INDENTATION, "a tab in the indentation",

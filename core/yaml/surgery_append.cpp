@@ -95,7 +95,7 @@ Splices Surgery::append_flow(const Node& node, const std::string& added) const {
   const std::size_t begin = child_begin(text, node, count - 1);
   const std::size_t end = child_end(node, count - 1);
   if (is_compact(text, node)) {
-    return {{node.begin, node.begin, "{"}, {node.end, node.end, ", " + added + "}"}};
+    return {{node.content, node.content, "{"}, {node.end, node.end, ", " + added + "}"}};
   }
   if (first_on_line(text, begin)) return append_flow_line(node, added);
   const std::string separator =

@@ -33,7 +33,7 @@ Splices Surgery::erase(const Trail& trail) const {
     NewNode empty;
     empty.kind = parent.kind;
     empty.tag = parent.tag;
-    if (is_compact(text, parent)) return {{parent.begin, parent.end, "{}"}};
+    if (is_compact(text, parent)) return {{parent.content, parent.end, "{}"}};
     return replace(trail.up_to(trail.depth() - 1), empty);
   }
   return parent.flow ? erase_flow(parent, index) : erase_block(parent, index);
@@ -89,8 +89,9 @@ Splices Surgery::erase_block(const Node& parent, std::size_t index) const {
       from = line_before(text, from);
     }
   }
-  // In a file without a final line end the line before becomes the last one.
-  const bool unterminated = to == text.size() && !text.ends_with('\n');
+  // In a file without a final line end the line before becomes the last one, unless, as a block
+  // scalar's, it needs its line end.
+  const bool unterminated = to == text.size() && !text.ends_with('\n') && !writer.careful();
   if (unterminated && from > 0) from = line_end(text, line_before(text, from));
   return {{std::max(from, lexer::bom_size(text)), to, ""}};
 }

@@ -105,7 +105,7 @@ Surgery::Slot Surgery::slot_of(const Trail& trail) const {
   if (parent.kind == Kind::kSequence) {
     return {child_begin(text, parent, index) + 1, indent, true};
   }
-  const std::size_t colon = colon_end(text, parent.entries[index]);
+  const std::size_t colon = lexer::colon_end(text, parent.entries[index].key.end, parent.flow);
   return {colon == std::string_view::npos ? trail.last().begin : colon, indent, false};
 }
 
@@ -153,9 +153,11 @@ Splices Surgery::replace_inline(const Trail& trail, const NewNode& value) const 
     return splices;
   }
   // Not written yet. {a} has not even a colon.
-  const bool entry = trail.depth() > 0 && trail.parent().kind == Kind::kMapping;
-  const bool colon =
-      !entry || colon_end(text, trail.parent().entries[trail.indexes.back()]) != text.npos;
+  bool colon = true;
+  if (trail.depth() > 0 && trail.parent().kind == Kind::kMapping) {
+    const Node& key = trail.parent().entries[trail.indexes.back()].key;
+    colon = lexer::colon_end(text, key.end, trail.parent().flow) != text.npos;
+  }
   const bool blank_before = node.end == 0 || lexer::blank_or_break(text[node.end - 1]);
   splices.push_back({node.end, node.end, (!colon ? ": " : blank_before ? "" : " ") + content});
   return splices;
@@ -168,7 +170,7 @@ Splices Surgery::replace_literal(const Trail& trail, const NewNode& value) const
   const std::size_t body = std::min(line_end(text, header), node.end);
   Splices splices;
   if (value.tag != node.tag) splices = retag(trail, value.tag);
-  if (value.kind == Kind::kScalar && writer.literals() && Writer::fits_literal(value)) {
+  if (value.kind == Kind::kScalar && !writer.careful() && Writer::fits_literal(value)) {
     const std::size_t first = std::min(text.find_first_not_of(" \t\r\n", body), node.end);
     const Slot slot = slot_of(trail);
     const std::size_t column = first < node.end && first > body ? column_of(text, first)
@@ -205,7 +207,7 @@ Splices Surgery::replace_in_block(const Trail& trail, const NewNode& value) cons
   if (lines_below) {
     head_end = slot.after;
     if (node.content > node.begin && !has_break(text, slot.after, node.begin)) {
-      head_end = lexer::properties_end(text, node.begin);
+      head_end = properties_end(text, node);
     }
     if (!has_break(text, slot.after, node.content)) head_end = line_end(text, node.end);
   } else if (is_literal(text, node)) {
@@ -283,7 +285,7 @@ Splices Surgery::retag(const Trail& trail, std::string_view tag) const {
   }
   const std::string token = write_tag(tag);
   if (is_compact(text, node)) {
-    return {{node.begin, node.begin, token + " {"}, {node.end, node.end, "}"}};
+    return {{node.content, node.content, token + " {"}, {node.end, node.end, "}"}};
   }
   if (node.flow || child_count(node) == 0) {
     if (node.end > node.content) return {{node.content, node.content, token + " "}};
@@ -296,7 +298,7 @@ Splices Surgery::retag(const Trail& trail, std::string_view tag) const {
   }
   // A block collection: behind its key or dash, if it begins in a line below.
   const Slot slot = slot_of(trail);
-  const std::size_t properties = lexer::properties_end(text, node.begin);
+  const std::size_t properties = properties_end(text, node);
   if (node.content > node.begin) return {{properties, properties, " " + token}};
   if (trail.depth() > 0 && has_break(text, slot.after, node.content)) {
     return {{slot.after, slot.after, " " + token}};

@@ -73,8 +73,14 @@ void TreeBuilder::enter(std::size_t begin) {
 void TreeBuilder::enter_entry(std::size_t begin) {
   Frame& frame = frames_.back();
   if (frame.has_key) {
-    const std::size_t colon = skip_space(text_, cursor_);
-    if (peek(text_, colon) == ':') cursor_ = colon + 1;
+    const std::size_t behind = lexer::colon_end(text_, cursor_, frame.node.flow);
+    if (behind != std::string_view::npos) {
+      cursor_ = behind;
+    } else if (!frame.node.flow && !frame.explicit_key) {
+      // yaml-cpp lets the end of the block stand for it.
+      throw TreeError{frame.entry.key.mark, "a key without ':'",
+                      "write 'key: value', or indent the line if it belongs to the one above"};
+    }
     return;
   }
   // Braces come before the first key; what begins with its own key has none.
@@ -87,7 +93,8 @@ void TreeBuilder::enter_entry(std::size_t begin) {
     cursor_ = at + 1;
     at = skip_space(text_, cursor_);
   }
-  if (peek(text_, at) == '?' && lexer::blank_or_break(peek(text_, at + 1))) cursor_ = at + 1;
+  frame.explicit_key = peek(text_, at) == '?' && lexer::blank_or_break(peek(text_, at + 1));
+  if (frame.explicit_key) cursor_ = at + 1;
 }
 
 Node TreeBuilder::start(const YAML::Mark& mark, const std::string& tag) {
@@ -97,9 +104,15 @@ Node TreeBuilder::start(const YAML::Mark& mark, const std::string& tag) {
   node.begin = offset(mark);
   node.mark = to_mark(mark);
   node.anchor = std::exchange(pending_anchor_, {});
-  if (tag != "?" && tag != "!") node.tag = tag;
-  node.content = skip_space(text_, lexer::properties_end(text_, node.begin));
+  tagged_ = tag != "?";
+  if (tagged_ && tag != "!") node.tag = tag;
+  const std::size_t end = properties_end(node);
+  node.content = end == node.begin ? end : skip_space(text_, end);
   return node;
+}
+
+std::size_t TreeBuilder::properties_end(const Node& node) const {
+  return lexer::properties_end(text_, node.begin, tagged_, !node.anchor.empty());
 }
 
 // A null that is not written: yaml-cpp's mark is then that of whatever comes next.
@@ -109,8 +122,7 @@ void TreeBuilder::leave_unwritten(Node& node) {
     node.begin = cursor_;
     node.mark = mark_at(cursor_);
   }
-  node.content = node.end =
-      node.anchor.empty() ? cursor_ : lexer::properties_end(text_, node.begin);
+  node.content = node.end = node.anchor.empty() ? cursor_ : properties_end(node);
 }
 
 // The same bytes may be the next key: "a:" and then "null: 1" in the next line.
@@ -120,7 +132,9 @@ bool TreeBuilder::null_is_written(std::size_t content, std::size_t word_end) con
   const std::size_t next = lexer::skip_blanks(text_, word_end);
   const char c = peek(text_, next);
   if (at_key() && c == ':') return true;
-  return lexer::is_break(c) || c == '#' || c == ',' || c == ']' || c == '}';
+  const bool flow = !frames_.empty() && frames_.back().node.flow;
+  return lexer::is_break(c) || (c == '#' && next > word_end) ||
+         (flow && (c == ',' || c == ']' || c == '}'));
 }
 
 void TreeBuilder::OnNull(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) {
@@ -133,6 +147,10 @@ void TreeBuilder::OnNull(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) {
     node.end = word_end;
   } else {
     leave_unwritten(node);
+    // Of no use to anybody, and with "?" yaml-cpp leaves it open what belongs to what.
+    if (at_key() && node.anchor.empty()) {
+      throw TreeError{to_mark(mark), "a value without a key", "write its key before the ':'"};
+    }
   }
   attach(std::move(node));
 }
@@ -171,9 +189,15 @@ void TreeBuilder::read_content(Node& node) {
   const char first = peek(text_, at);
   const bool has_properties = at != node.begin;
   if (first == '"' || first == '\'') {
-    if (!has_properties || !node.value.empty() || !quoted_is_next_key(at)) {
+    const std::size_t end = lexer::quoted_end(text_, at);
+    if (end == std::string_view::npos) {
+      // yaml-cpp lets the end of the file close them.
+      throw TreeError{mark_at(at), "the quotes that begin here are not closed",
+                      "close them, or put the text into the other kind of quotes"};
+    }
+    if (!has_properties || !node.value.empty() || !is_next_key(at, end)) {
       node.quoted = true;
-      node.end = lexer::quoted_end(text_, at);
+      node.end = end;
       return;
     }
   } else if (first == '|' || first == '>') {
@@ -184,12 +208,15 @@ void TreeBuilder::read_content(Node& node) {
     node.end = lexer::plain_end(text_, at, node.value);
     return;
   }
-  node.content = node.end = lexer::properties_end(text_, node.begin);
+  node.content = node.end = properties_end(node);
 }
 
 // After a tag, quotes may be an empty string or, in the next line, the next key.
-bool TreeBuilder::quoted_is_next_key(std::size_t content) const {
-  const std::size_t end = lexer::quoted_end(text_, content);
+bool TreeBuilder::is_next_key(std::size_t content, std::size_t end) const {
+  // What reads as nothing: "" or line ends that are escaped.
+  const std::string_view inside = text_.substr(content + 1, end - content - 2);
+  if (!inside.empty() && inside[0] != '\\') return true;
+  if (inside.find_first_not_of(" \t\r\n\\") != std::string_view::npos) return true;
   return !at_key() && peek(text_, lexer::skip_blanks(text_, end)) == ':';
 }
 
@@ -217,8 +244,8 @@ void TreeBuilder::open(Node node, YAML::anchor_t anchor) {
     open_anchors_[anchor] = true;
   }
   const bool compact = node.flow && node.kind == Kind::kMapping && peek(text_, node.content) != '{';
-  if (compact) cursor_ = node.begin;
-  frames_.push_back({std::move(node), {}, false, compact, anchor});
+  if (compact) cursor_ = node.content;
+  frames_.push_back({std::move(node), {}, false, false, compact, anchor});
 }
 
 void TreeBuilder::attach(Node node) {

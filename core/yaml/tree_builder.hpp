@@ -53,7 +53,8 @@ class TreeBuilder final : public YAML::EventHandler {
     Node node;
     Entry entry;  // of a mapping: its key is read, its value is awaited
     bool has_key = false;
-    bool compact = false;  // the one-entry mapping of [a: b], which has no braces
+    bool explicit_key = false;  // it is behind a "? "
+    bool compact = false;       // the one-entry mapping of [a: b], which has no braces
     YAML::anchor_t anchor = 0;
   };
 
@@ -66,9 +67,10 @@ class TreeBuilder final : public YAML::EventHandler {
   void open(Node node, YAML::anchor_t anchor);
   void attach(Node node);
   void close();
+  [[nodiscard]] std::size_t properties_end(const Node& node) const;
   void read_content(Node& node);
   void leave_unwritten(Node& node);
-  [[nodiscard]] bool quoted_is_next_key(std::size_t content) const;
+  [[nodiscard]] bool is_next_key(std::size_t content, std::size_t end) const;
   [[nodiscard]] bool null_is_written(std::size_t content, std::size_t word_end) const;
   [[nodiscard]] Mark mark_at(std::size_t at);
 
@@ -81,6 +83,7 @@ class TreeBuilder final : public YAML::EventHandler {
   std::size_t events_ = 0;
   bool anchored_ = false;
   std::string pending_anchor_;
+  bool tagged_ = false;             // the node that is being read has a tag, perhaps only "!"
   std::vector<bool> open_anchors_;  // by yaml-cpp's number: the anchored node is not complete yet
   // mark_at() counts on from here; the cursor only moves forward.
   std::size_t counted_ = 0;

@@ -9,7 +9,7 @@ namespace {
 struct Same {
   // Heterogeneous to the eye only: nodes are compared through pointers, nothing is copied.
   bool operator()(const Node* a, const Node* b) const {
-    return a->kind == b->kind && a->value == b->value && a->tag == b->tag &&
+    return a->kind == b->kind && a->value == b->value &&
            (a->kind != Kind::kAlias || a->anchor == b->anchor);
   }
   std::size_t operator()(const Node* node) const {

@@ -13,8 +13,8 @@ struct RepeatedKey {
 };
 
 // The first key of the mapping that has been there before; of others than mappings nothing. Keys
-// are the same when their tag and text are, quoted or not: 1 and "1" would be told apart by YAML,
-// but not by readers, and not by Node::find(). Aliases are the same when their names are; keys that
+// are the same when their text is, whatever their tags and quotes: YAML would tell 1 from "1", but
+// readers do not, and nor does Node::find(). Aliases are the same when their names are; keys that
 // are collections are not compared.
 [[nodiscard]] std::optional<RepeatedKey> find_repeated_key(const Node& mapping);
 

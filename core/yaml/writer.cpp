@@ -127,7 +127,7 @@ bool Writer::is_block(const NewNode& node) const {
 
 std::string Writer::value(const NewNode& node, std::size_t indent) const {
   const std::string tag = node.tag.empty() ? "" : " " + write_tag(node.tag);
-  if (node.kind == Kind::kScalar && literals_ && fits_literal(node)) {
+  if (node.kind == Kind::kScalar && !careful_ && fits_literal(node)) {
     const Literal written = literal(node.value, indent + style_.step);
     return tag + " " + written.indicator + written.body;
   }

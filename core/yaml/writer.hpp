@@ -22,8 +22,9 @@ enum class Place : std::uint8_t { kBlock, kFlow };
 
 class Writer {
  public:
-  // Without LITERALS strings of several lines are written as "a\nb". Lines end with "\n".
-  Writer(const Style& style, bool literals) : style_(style), literals_(literals) {}
+  // CAREFUL avoids what depends most on its surroundings: strings of several lines are then written
+  // as "a\nb". Lines end with "\n".
+  Writer(const Style& style, bool careful) : style_(style), careful_(careful) {}
 
   // QUOTE is ' or " where the value stands in such quotes already, and 0 elsewhere.
   [[nodiscard]] std::string scalar(const NewNode& node, Place place, char quote) const;
@@ -47,12 +48,12 @@ class Writer {
 
   // Whether the value takes lines of its own in block style.
   [[nodiscard]] bool is_block(const NewNode& node) const;
-  [[nodiscard]] bool literals() const { return literals_; }
+  [[nodiscard]] bool careful() const { return careful_; }
   [[nodiscard]] const Style& style() const { return style_; }
 
  private:
   Style style_;
-  bool literals_;
+  bool careful_;
 };
 
 }  // namespace kscpush::yaml

@@ -11,6 +11,8 @@
 
 namespace kscpush::yaml {
 
+struct ModelEntry;
+
 // What a text should read as.
 struct Model {
   Kind kind = Kind::kNull;
@@ -20,18 +22,28 @@ struct Model {
   bool text = false;  // the scalar is a string; otherwise a plain one that has a type
   bool set = false;   // put there by set(): the anchors in it may be those of before, or none
   std::vector<Model> items;
-  std::vector<std::pair<std::string, Model>> entries;
+  std::vector<ModelEntry> entries;
 
-  [[nodiscard]] std::size_t size() const {
-    return kind == Kind::kMapping ? entries.size() : items.size();
-  }
-  [[nodiscard]] Model& child(std::size_t i) {
-    return kind == Kind::kMapping ? entries[i].second : items[i];
-  }
-  [[nodiscard]] const Model& child(std::size_t i) const {
-    return kind == Kind::kMapping ? entries[i].second : items[i];
-  }
+  [[nodiscard]] std::size_t size() const;
+  [[nodiscard]] Model& child(std::size_t i);
+  [[nodiscard]] const Model& child(std::size_t i) const;
 };
+
+struct ModelEntry {
+  ModelEntry(std::string key, Model value) : first(std::move(key)), second(std::move(value)) {}
+  std::string first;
+  Model second;
+};
+
+inline std::size_t Model::size() const {
+  return kind == Kind::kMapping ? entries.size() : items.size();
+}
+inline Model& Model::child(std::size_t i) {
+  return kind == Kind::kMapping ? entries[i].second : items[i];
+}
+inline const Model& Model::child(std::size_t i) const {
+  return kind == Kind::kMapping ? entries[i].second : items[i];
+}
 
 class Random {
  public:

@@ -91,6 +91,7 @@ TEST_CASE("yaml document: where each style of value ends") {
   CHECK(span_of_a("a: [1, {b: c}, # x\n  d]\n") == "[1, {b: c}, # x\n  d]");
   CHECK(span_of_a("a: {b: , 'c':d,}\n") == "{b: , 'c':d,}");
   CHECK(span_of_a("a: [? b : c, d]\n") == "[? b : c, d]");
+  CHECK(span_of_a("a: [!t\n? b]\n") == "[!t\n? b]");
   CHECK(span_of_a("a:\n- 1\n- # x\n-\n\n# y\nb: 1\n") == "- 1\n- # x\n-");
   CHECK(span_of_a("a: &n !t\n  b: 1\n  c:\n# x\nd: 1\n") == "&n !t\n  b: 1\n  c:");
   CHECK(span_of_a("a: !t &n 1\nb: *n\n") == "!t &n 1");
@@ -105,9 +106,9 @@ TEST_CASE("yaml document: where each style of value ends") {
 }
 
 TEST_CASE("yaml document: a value that is not written is not taken for the next key") {
-  for (const char* text :
-       {"a:\nnull: x\n", "a:\n~: x\n", "a: !t\n\"\": x\n", "a: !t\n\"e\": x\n", "a: &n\nnull: x\n",
-        "a:\nnull x: y\n", "a:\n&n b: y\n", "a:\n!t b: y\n"}) {
+  for (const char* text : {"a:\nnull: x\n", "a:\n~: x\n", "a: !t\n\"\": x\n", "a: !t\n\"e\": x\n",
+                           "a: &n\nnull: x\n", "a:\nnull x: y\n", "a: &n\n!t b: y\n",
+                           "a: !t\n&n b: y\n", "a:\n&n b: y\n", "a:\n!t b: y\n"}) {
     CAPTURE(text);
     const Document document = parsed(text);
     CHECK(document.root().entries.size() == 2);
@@ -115,6 +116,13 @@ TEST_CASE("yaml document: a value that is not written is not taken for the next 
     CHECK(value.kind == Kind::kNull);
     CHECK(value.end < document.text().find('\n') + 1);
   }
+}
+
+TEST_CASE("yaml document: a key ':' below an explicit key without value") {
+  const Document document = parsed("? a\n:: b\n");
+  CHECK(written(document, document.root().entries[0].value).empty());
+  CHECK(document.root().entries[0].value.end == 3);
+  CHECK(document.root().find(":")->begin == 7);
 }
 
 TEST_CASE("yaml document: tags") {
@@ -191,6 +199,7 @@ TEST_CASE("yaml document: errors name file, line, column and a way out") {
   CHECK(refused("a: 1\nb: 2\na: 3\n").message ==
         "f.yaml:3:1: key 'a' stands twice in one mapping, first in line 1");
   CHECK(refused("a: 1\n'a': 3\n").message.starts_with("f.yaml:2:1: key 'a' stands twice"));
+  CHECK(refused("a: 1\n!t a: 3\n").message.starts_with("f.yaml:2:1: key 'a' stands twice"));
   CHECK(refused("x: {a: 1, b: 2, a: 3}\n").message.starts_with("f.yaml:1:17: key 'a'"));
   CHECK(refused("a: 1\n---\nb: 1\n").message == "f.yaml:2:1: a second document begins here");
   CHECK(refused("a: \xE4\n").message == "f.yaml:1:4: byte 0xE4 is not UTF-8");
@@ -209,6 +218,12 @@ TEST_CASE("yaml document: errors name file, line, column and a way out") {
   CHECK(refused("a: {b: 1\n").message.starts_with("f.yaml:1:4: '{' of line 1 is not closed"));
   CHECK(refused("a: {b: 1").message.starts_with("f.yaml:1:4: '{' of line 1 is not closed"));
   CHECK(refused("a: 1\n b: 2\n").message.starts_with("f.yaml:2:3: a ':' where"));
+  CHECK(refused("a: 1\nb: \"x\nc: 1\n").message ==
+        "f.yaml:2:4: the quotes that begin here are not closed");
+  CHECK(refused("a: 1\nb\n").message == "f.yaml:2:1: a key without ':'");
+  CHECK(refused("a:\nnull\n").message == "f.yaml:2:1: a value without a key");
+  CHECK(refused("a: 1\n: 2\n").message == "f.yaml:2:1: a value without a key");
+  CHECK(refused("{a: 1, : 2}\n").message == "f.yaml:1:8: a value without a key");
   CHECK(refused("[a] b").message.starts_with("f.yaml:1:5: "));
   CHECK(refused(std::string(Document::kMaxBytes + 1, '#')).message.find("64 MiB") !=
         std::string::npos);

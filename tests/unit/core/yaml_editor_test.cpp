@@ -295,6 +295,7 @@ TEST_CASE("yaml editor: removal") {
       {"one of two blank lines", "a: 1\n\nb: 2\n\nc: 3\n", "b", "0", "a: 1\n\nc: 3\n"},
       {"no blank line at the end", "a: 1\n\nb: 2\n", "b", "0", "a: 1\n"},
       {"blank lines that a literal keeps", "a: |+\n  x\n\nb: 2\n", "b", "0", "a: |+\n  x\n\n"},
+      {"a literal's line end", "a: |\n  x\nb: 2", "b", "0", "a: |\n  x\n"},
       {"an item", "- 1\n- 2 # c\n- 3\n", "[1]", "0", "- 1\n- 3\n"},
       {"an item of several lines", "x:\n- a: 1\n  b: 2\n- c: 3\n", "x[0]", "0", "x:\n- c: 3\n"},
       {"the first entry of an item", "- a: 1\n  b: 2\n- c: 3\n", "[0].a", "0", "- b: 2\n- c: 3\n"},

@@ -1,0 +1,119 @@
+#include "tests/support/net/test_site.hpp"
+
+#include <stdexcept>
+
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <spdlog/sinks/null_sink.h>
+
+#include "core/file.hpp"
+
+namespace kscpush::test {
+namespace {
+
+constexpr std::chrono::days kAuthorityAge{30};
+constexpr std::chrono::days kYear{365};
+
+template <class T>
+T must(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  return std::move(*result);
+}
+
+void must(const Status& status) {
+  if (!status) throw std::runtime_error(status.error().message);
+}
+
+void write_file(const std::filesystem::path& path, const std::string& text) {
+  std::filesystem::remove(path);
+  must(write_new_file(path, text, 0600));
+}
+
+}  // namespace
+
+const SystemClock& system_clock() {
+  static const SystemClock clock;
+  return clock;
+}
+
+spdlog::logger& silent_log() {
+  static spdlog::logger log("test", std::make_shared<spdlog::sinks::null_sink_mt>());
+  return log;
+}
+
+Port free_port() {
+  asio::io_context loop;
+  const asio::ip::tcp::acceptor acceptor(loop, {asio::ip::make_address("127.0.0.1"), 0});
+  return Port::from(acceptor.local_endpoint().port()).value();
+}
+
+pki::KeyPair foreign_authority() {
+  return must(pki::create_authority("foreign", system_clock().wall(), kYear));
+}
+
+TestSite::TestSite()
+    : authority(must(
+          pki::create_authority("test authority", system_clock().wall() - kAuthorityAge, kYear))),
+      admin_token(pki::random_token().str()) {
+  site::DistributionPoint& dp = config.dp;
+  dp.name = "dp-1";
+  dp.address = "localhost";
+  dp.scope_groups.push_back({std::string(site::kRootGroup), {}});
+  dp.push_server.enabled = true;
+  dp.push_server.listen = "127.0.0.1";
+  dp.push_server.port = free_port();
+  dp.push_server.limits.shards = 2;
+  std::filesystem::create_directory(folder / "pki");
+  config.paths = site::server_paths(dp, folder.path());
+  write_file(config.paths.client_ca, authority.certificate);
+  write_file(config.paths.authority_key, authority.key.str());
+  write_file(config.paths.admin_token, admin_token + "\n");
+  certify_server({"localhost", "127.0.0.1"});
+}
+
+void TestSite::certify_server(const std::vector<std::string>& names) {
+  const auto pair = must(pki::issue_server(authority, "dp-1", names, system_clock().wall(), kYear));
+  write_file(config.paths.certificate, pair.certificate);
+  write_file(config.paths.key, pair.key.str());
+}
+
+DeviceFiles TestSite::enroll(std::string_view id, std::chrono::days age,
+                             std::chrono::days validity) const {
+  return write(std::string(id),
+               must(pki::issue_device(authority, id, system_clock().wall() - age, validity)));
+}
+
+DeviceFiles TestSite::write(const std::string& name, const pki::KeyPair& pair) const {
+  DeviceFiles files{folder / (name + ".crt"), folder / (name + ".key")};
+  write_file(files.certificate, pair.certificate);
+  write_file(files.key, pair.key.str());
+  return files;
+}
+
+void TestSite::register_devices() const {
+  const auto store = must(server::Store::open(config.paths.state_directory, system_clock()));
+  for (const char* id : {"pc-1", "pc-2", "pc-3"}) {
+    const auto added =
+        store->add_device(DeviceId::parse(id).value(), std::string(site::kRootGroup));
+    if (!added && added.error().code != ErrorCode::kConflict) must(added);
+  }
+}
+
+Result<std::unique_ptr<server::PushServer>> TestSite::try_start() {
+  return server::PushServer::start(config, system_clock(), silent_log());
+}
+
+std::unique_ptr<server::PushServer> TestSite::start() {
+  register_devices();
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    auto started = try_start();
+    if (started) return std::move(*started);
+    if (started.error().code != ErrorCode::kConflict) must(std::move(started));
+    config.dp.push_server.port = free_port();
+    if (config.dp.push_server.plain_listener)
+      config.dp.push_server.plain_listener->port = free_port();
+  }
+  throw std::runtime_error("no free port");
+}
+
+}  // namespace kscpush::test
