@@ -57,12 +57,11 @@ Result<std::string> add_policy(const yaml::Document& document, const site::Site&
     const bool both_active =
         status == site::PolicyStatus::kActive && other.status == site::PolicyStatus::kActive;
     if (other.name != name && !both_active) continue;
-    return fail({ErrorCode::kConflict,
-                 fmt::format("group '{}' has {} policy '{}' already ({})", group,
-                             other.name == name ? "a" : "an active", other.name,
-                             to_string(other.origin)),
-                 both_active ? "one active policy per group: add this one with --status inactive"
-                             : ""});
+    return fail(
+        {ErrorCode::kConflict,
+         fmt::format("group '{}' has {} policy '{}' already ({})", group,
+                     other.name == name ? "a" : "an active", other.name, to_string(other.origin)),
+         both_active ? "one active policy per group: add this one with --status inactive" : ""});
   }
   const auto node = [](std::string value, bool text) {
     yaml::NewNode result;

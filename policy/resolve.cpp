@@ -213,6 +213,17 @@ std::shared_ptr<const EffectivePolicy> Resolver::resolve(const DeviceFacts& devi
   return found->second;
 }
 
+std::optional<Candidate> Resolver::lock_above(const site::Policy& policy, const SettingRow& row) {
+  const auto above = site::parent_group(policy.group);
+  if (!above) return std::nullopt;
+  const Chain& chain = chain_of(*above);
+  if (!policy.inherit && !chain.forces) return std::nullopt;
+  const auto& candidates = chain.base[index_of(row)];
+  const bool locked = !candidates.empty() && candidates.front().outcome == Outcome::kWins &&
+                      candidates.front().locked;
+  return locked ? std::optional(candidates.front()) : std::nullopt;
+}
+
 std::vector<Explanation> Resolver::explain(const DeviceFacts& device, const LocalSettings& local,
                                            const SettingRow* only) {
   const Chain& chain = chain_of(device.group);

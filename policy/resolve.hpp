@@ -15,6 +15,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -90,6 +91,9 @@ class Resolver {
   [[nodiscard]] std::vector<Explanation> explain(const DeviceFacts& device,
                                                  const LocalSettings& local,
                                                  const SettingRow* row = nullptr);
+  // The value of a policy above that keeps POLICY from deciding on the setting, if there is one.
+  [[nodiscard]] std::optional<Candidate> lock_above(const site::Policy& policy,
+                                                    const SettingRow& row);
   [[nodiscard]] std::size_t distinct_results() const { return results_.size(); }
 
  private:

@@ -20,23 +20,29 @@ struct RemoveOptions {
 
 Status run_dp_add(const AddOptions& options, Context& context) {
   return edit_site(
-      [&](const SiteFile& file) {
-        return site::add_distribution_point(file.document, file.site, options.name,
-                                            options.address, options.groups);
+      [&](const SiteFile& file) -> Result<SiteEdit> {
+        auto text = site::add_distribution_point(file.document, file.site, options.name,
+                                                 options.address, options.groups);
+        if (!text) return fail(text.error());
+        return SiteEdit{std::move(*text),
+                        fmt::format("distribution point '{0}' added, push server off (kscpush dp "
+                                    "enable {0})",
+                                    options.name)};
       },
-      fmt::format("distribution point '{}' added, push server off (kscpush dp enable {})",
-                  options.name, options.name),
       options.dry_run, context);
 }
 
 Status run_dp_remove(const RemoveOptions& options, Context& context) {
   return edit_site(
-      [&](const SiteFile& file) -> Result<std::string> {
+      [&](const SiteFile& file) -> Result<SiteEdit> {
         const auto dp = choose_distribution_point(file, options.name);
         if (!dp) return fail(dp.error());
-        return site::remove_distribution_point(file.document, **dp);
+        auto text = site::remove_distribution_point(file.document, **dp);
+        if (!text) return fail(text.error());
+        return SiteEdit{std::move(*text),
+                        fmt::format("distribution point '{}' removed", (*dp)->name)};
       },
-      fmt::format("distribution point '{}' removed", options.name), options.dry_run, context);
+      options.dry_run, context);
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // kscpush dp capacity, assign: do the push servers carry the devices, and which one is whose?
+#include "policy/capacity.hpp"
+
 #include <charconv>
 #include <ostream>
 
@@ -8,7 +10,6 @@
 #include "cli/policy/subject.hpp"
 #include "cli/support/output.hpp"
 #include "policy/assign.hpp"
-#include "policy/capacity.hpp"
 
 namespace kscpush::cli {
 namespace {
@@ -134,11 +135,12 @@ Status run_assign(const SubjectOptions& options, Context& context) {
               {"HASH", "/hash", true},
               {"SCORE", "/score"}},
              "/dp", context);
-  print_note(fmt::format("For {}: the enabled push servers of '{}', the nearest group that has any, "
-                         "by score = -weight / ln(hash); when the first is lost the device goes "
-                         "down the list.",
-                         subject->title, assignment.group),
-             context);
+  print_note(
+      fmt::format("For {}: the enabled push servers of '{}', the nearest group that has any, "
+                  "by score = -weight / ln(hash); when the first is lost the device goes "
+                  "down the list.",
+                  subject->title, assignment.group),
+      context);
   return {};
 }
 

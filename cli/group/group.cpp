@@ -55,8 +55,12 @@ void add_edit(CLI::App& parent, const std::string& name, const std::string& help
   command->callback([options, edit, done, &context] {
     context.action = [options, edit, done, &context] {
       return edit_site(
-          [&](const SiteFile& file) { return edit(file.document, file.site, options->group); },
-          fmt::format("group '{}' {}", options->group, done), options->dry_run, context);
+          [&](const SiteFile& file) {
+            return edit(file.document, file.site, options->group).map([&](std::string text) {
+              return SiteEdit{std::move(text), fmt::format("group '{}' {}", options->group, done)};
+            });
+          },
+          options->dry_run, context);
     };
   });
 }

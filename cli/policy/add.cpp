@@ -30,23 +30,27 @@ site::PolicyStatus parse_status(const std::string& text) {
 
 Status run_policy_add(const AddOptions& options, Context& context) {
   return edit_site(
-      [&](const SiteFile& file) {
-        return policy::add_policy(file.document, file.site, options.name, options.group,
-                                  parse_status(options.status));
+      [&](const SiteFile& file) -> Result<SiteEdit> {
+        auto text = policy::add_policy(file.document, file.site, options.name, options.group,
+                                       parse_status(options.status));
+        if (!text) return fail(text.error());
+        return SiteEdit{std::move(*text), fmt::format("policy '{}' of group '{}' added, {}",
+                                                      options.name, options.group, options.status)};
       },
-      fmt::format("policy '{}' of group '{}' added, {}", options.name, options.group,
-                  options.status),
       options.dry_run, context);
 }
 
 Status run_policy_remove(const RemoveOptions& options, Context& context) {
   return edit_site(
-      [&](const SiteFile& file) -> Result<std::string> {
+      [&](const SiteFile& file) -> Result<SiteEdit> {
         const auto policy = choose_policy(file, options.target.name, options.target.group);
         if (!policy) return fail(policy.error());
-        return policy::remove_policy(file.document, **policy);
+        auto text = policy::remove_policy(file.document, **policy);
+        if (!text) return fail(text.error());
+        return SiteEdit{std::move(*text), fmt::format("policy '{}' of group '{}' removed",
+                                                      (*policy)->name, (*policy)->group)};
       },
-      fmt::format("policy '{}' removed", options.target.name), options.dry_run, context);
+      options.dry_run, context);
 }
 
 }  // namespace

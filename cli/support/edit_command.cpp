@@ -2,19 +2,22 @@
 
 #include <ostream>
 
+#include "cli/app.hpp"
+
 namespace kscpush::cli {
 
-Status edit_site(const std::function<Result<std::string>(const SiteFile&)>& edit,
-                 const std::string& done, bool dry_run, Context& context) {
+Status edit_site(const std::function<Result<SiteEdit>(const SiteFile&)>& edit, bool dry_run,
+                 Context& context) {
   const auto file = load_site(context);
   if (!file) return fail(file.error());
   const auto edited = edit(*file);
   if (!edited) return fail(edited.error());
-  const auto changed = save_site(*file, *edited, dry_run, context);
+  const auto changed = save_site(*file, edited->text, dry_run, context);
   if (!changed) return fail(changed.error());
   if (dry_run && *changed) return {};
-  context.out << fmt::format("{}: {}{}\n", file->document.name(), done,
+  context.out << fmt::format("{}: {}{}\n", file->document.name(), edited->done,
                              *changed ? "" : " (nothing to change)");
+  if (!edited->note.empty()) print_note(edited->note, context);
   return {};
 }
 

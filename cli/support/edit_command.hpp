@@ -8,9 +8,15 @@
 
 namespace kscpush::cli {
 
-// EDIT gives the new text; DONE says in a sentence what is so now. DRY_RUN prints a unified diff
-// instead of writing.
-[[nodiscard]] Status edit_site(const std::function<Result<std::string>(const SiteFile&)>& edit,
-                               const std::string& done, bool dry_run, Context& context);
+// What an edit made of the text, and the sentence that says what is so now.
+struct SiteEdit {
+  std::string text;
+  std::string done;
+  std::string note{};  // what else should be known, for standard error
+};
+
+// DRY_RUN prints a unified diff instead of writing.
+[[nodiscard]] Status edit_site(const std::function<Result<SiteEdit>(const SiteFile&)>& edit,
+                               bool dry_run, Context& context);
 
 }  // namespace kscpush::cli

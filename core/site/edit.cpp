@@ -78,7 +78,8 @@ Result<std::string> add_distribution_point(const yaml::Document& document, const
                                            const std::string& name, const std::string& address,
                                            const std::vector<std::string>& groups) {
   if (site.find_distribution_point(name) != nullptr) {
-    return fail({ErrorCode::kConflict, fmt::format("there is a distribution point '{}' already", name),
+    return fail({ErrorCode::kConflict,
+                 fmt::format("there is a distribution point '{}' already", name),
                  fmt::format("see it with: kscpush dp show {}", name)});
   }
   yaml::NewNode list;
