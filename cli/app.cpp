@@ -87,11 +87,24 @@ Format Context::output_format() const {
   return format == "wide" ? Format::kWide : Format::kTable;
 }
 
-void print_error(const Error& error, const Context& context) {
-  context.err << paint("error:", "1;31", context) << ' ' << error.message << '\n';
+namespace {
+
+void print_message(std::string_view kind, std::string_view code, const Error& error,
+                   const Context& context) {
+  context.err << paint(kind, code, context) << ' ' << error.message << '\n';
   if (!error.hint.empty()) {
     context.err << paint("hint:", "1;36", context) << ' ' << error.hint << '\n';
   }
+}
+
+}  // namespace
+
+void print_error(const Error& error, const Context& context) {
+  print_message("error:", "1;31", error, context);
+}
+
+void print_warning(const Error& warning, const Context& context) {
+  print_message("warning:", "1;33", warning, context);
 }
 
 void print_note(std::string_view text, const Context& context) {
@@ -109,6 +122,7 @@ std::unique_ptr<CLI::App> make_app(Context& context) {
   add_validate(*app, context);
   add_dp(*app, context);
   add_policy(*app, context);
+  add_group(*app, context);
   add_device(*app, context);
   add_serve(*app, context);
   add_agent(*app, context);

@@ -19,6 +19,8 @@ namespace kscpush::cli {
 
 // "error: ..." and "hint: ...", in color if the context says so.
 void print_error(const Error& error, const Context& context);
+// The same with "warning: ...".
+void print_warning(const Error& warning, const Context& context);
 void print_note(std::string_view text, const Context& context);
 
 }  // namespace kscpush::cli

@@ -13,6 +13,7 @@ void add_validate(CLI::App& parent, Context& context);
 void add_dp(CLI::App& parent, Context& context);
 void add_policy(CLI::App& parent, Context& context);
 void add_device(CLI::App& parent, Context& context);
+void add_group(CLI::App& parent, Context& context);
 void add_serve(CLI::App& parent, Context& context);
 void add_agent(CLI::App& parent, Context& context);
 void add_ping(CLI::App& parent, Context& context);
@@ -24,6 +25,10 @@ void add_dp_show(CLI::App& parent, Context& context);
 void add_dp_enable(CLI::App& parent, Context& context);
 void add_dp_disable(CLI::App& parent, Context& context);
 void add_dp_set(CLI::App& parent, Context& context);
+void add_dp_add(CLI::App& parent, Context& context);
+void add_dp_remove(CLI::App& parent, Context& context);
+void add_dp_capacity(CLI::App& parent, Context& context);
+void add_dp_assign(CLI::App& parent, Context& context);
 
 // Below policy.
 void add_policy_list(CLI::App& parent, Context& context);
@@ -32,6 +37,10 @@ void add_policy_set(CLI::App& parent, Context& context);
 void add_policy_unset(CLI::App& parent, Context& context);
 void add_policy_lock(CLI::App& parent, Context& context);
 void add_policy_unlock(CLI::App& parent, Context& context);
+void add_policy_add(CLI::App& parent, Context& context);
+void add_policy_remove(CLI::App& parent, Context& context);
+void add_policy_effective(CLI::App& parent, Context& context);
+void add_policy_explain(CLI::App& parent, Context& context);
 
 // Below device.
 void add_device_add(CLI::App& parent, Context& context);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/site/reader.hpp"
+#include "policy/condition.hpp"
 #include "policy/schema.hpp"
 
 namespace kscpush::policy {
@@ -60,11 +61,26 @@ void check_setting(const site::Setting& setting, Diagnostics& diagnostics) {
   }
 }
 
+void check_condition(const site::Profile& profile, Diagnostics& diagnostics) {
+  if (profile.condition.empty()) return;  // reported when it was read
+  const auto condition = Condition::parse(profile.condition);
+  if (condition) return;
+  diagnostics.push_back(
+      {Severity::kError, profile.condition_origin,
+       fmt::format("the condition of profile '{}', at its byte {}: {}", profile.name,
+                   condition.error().column, condition.error().message),
+       condition.error().hint});
+}
+
 }  // namespace
 
 void check(const site::Site& site, Diagnostics& diagnostics) {
   for (const site::Policy& policy : site.policies) {
     for (const site::Setting& setting : policy.settings) check_setting(setting, diagnostics);
+    for (const site::Profile& profile : policy.profiles) {
+      for (const site::Setting& setting : profile.settings) check_setting(setting, diagnostics);
+      check_condition(profile, diagnostics);
+    }
   }
 }
 

@@ -49,4 +49,36 @@ Result<std::string> lock_setting(const yaml::Document& document, const site::Pol
   return yaml::set_tag(document, path_of(policy, row), locked ? kLockTag : "");
 }
 
+Result<std::string> add_policy(const yaml::Document& document, const site::Site& site,
+                               const std::string& name, const std::string& group,
+                               site::PolicyStatus status) {
+  for (const site::Policy& other : site.policies) {
+    if (other.group != group) continue;
+    const bool both_active =
+        status == site::PolicyStatus::kActive && other.status == site::PolicyStatus::kActive;
+    if (other.name != name && !both_active) continue;
+    return fail(
+        {ErrorCode::kConflict,
+         fmt::format("group '{}' has {} policy '{}' already ({})", group,
+                     other.name == name ? "a" : "an active", other.name, to_string(other.origin)),
+         both_active ? "one active policy per group: add this one with --status inactive" : ""});
+  }
+  const auto node = [](std::string value, bool text) {
+    yaml::NewNode result;
+    result.value = std::move(value);
+    result.text = text;
+    return result;
+  };
+  yaml::NewNode policy;
+  policy.kind = yaml::Kind::kMapping;
+  policy.entries.emplace_back("name", node(name, true));
+  policy.entries.emplace_back("group", node(group, true));
+  policy.entries.emplace_back("status", node(std::string(site::to_string(status)), true));
+  return yaml::set(document, {"policies", site.policies.size()}, policy);
+}
+
+Result<std::string> remove_policy(const yaml::Document& document, const site::Policy& policy) {
+  return yaml::remove(document, {"policies", policy.index}, /*keep=*/1);
+}
+
 }  // namespace kscpush::policy

@@ -24,4 +24,12 @@ enum class Lock { kKeep, kLocked, kOpen };
                                                const site::Policy& policy, const SettingRow& row,
                                                bool locked);
 
+// A new policy without settings. kConflict: the group has a policy of that name, or, for an active
+// one, an active policy.
+[[nodiscard]] Result<std::string> add_policy(const yaml::Document& document, const site::Site& site,
+                                             const std::string& name, const std::string& group,
+                                             site::PolicyStatus status);
+[[nodiscard]] Result<std::string> remove_policy(const yaml::Document& document,
+                                                const site::Policy& policy);
+
 }  // namespace kscpush::policy

@@ -2,45 +2,42 @@
 
 #include <algorithm>
 
-#include "core/site/reader.hpp"
-#include "policy/schema.hpp"
-
 namespace kscpush::policy {
-namespace {
 
-Half half_of(const site::Policy* policy) {
-  if (policy == nullptr) return Half::kNoPolicy;
-  const site::Setting* setting = policy->find(kForceViaDp);
-  if (setting == nullptr || !site::parse_bool(setting->value).value_or(false)) return Half::kOff;
-  return setting->locked ? Half::kInPlace : Half::kOpen;
+PolicyHalf policy_half_of_group(Resolver& resolver, std::string_view group) {
+  const auto effective = resolver.resolve(DeviceFacts{.group = group});
+  if (effective->policy == nullptr) return {Half::kNoPolicy, nullptr, {}, std::string(group)};
+  const EffectiveValue& option = effective->at(kForceViaDp);
+  const Half half = option.value != "true" ? Half::kOff
+                    : option.locked        ? Half::kInPlace
+                                           : Half::kOpen;
+  const bool is_set = option.policy != nullptr;
+  return {half, is_set ? option.policy : effective->policy,
+          is_set ? option.origin : effective->policy->origin, std::string(group)};
 }
 
-}  // namespace
-
-const site::Policy* active_policy(const site::Site& site, std::string_view group) {
-  for (std::optional<std::string_view> at = group; at; at = site::parent_group(*at)) {
-    for (const site::Policy& policy : site.policies) {
-      if (policy.group == *at && policy.status == site::PolicyStatus::kActive) return &policy;
-    }
+std::vector<std::string_view> groups_in_scope(const site::Site& site,
+                                              const site::DistributionPoint& dp) {
+  std::vector<std::string_view> groups;
+  const auto add = [&](std::string_view group) {
+    if (std::ranges::find(groups, group) == groups.end()) groups.push_back(group);
+  };
+  for (const site::Group& group : dp.scope_groups) add(group.path);
+  for (const site::Group& group : site.groups) {
+    if (site::in_scope(dp, group.path)) add(group.path);
   }
-  return nullptr;
+  return groups;
 }
 
 PolicyHalf policy_half(const site::Site& site, const site::DistributionPoint& dp) {
-  // The groups of the scope and, as each may have a policy of its own, all below them.
-  std::vector<std::string_view> groups;
-  for (const site::Group& group : dp.scope_groups) groups.emplace_back(group.path);
-  for (const site::Group& group : site.groups) {
-    if (site::in_scope(dp, group.path)) groups.emplace_back(group.path);
+  Resolver resolver(site);
+  PolicyHalf first;
+  for (const std::string_view group : groups_in_scope(site, dp)) {
+    PolicyHalf half = policy_half_of_group(resolver, group);
+    if (half.half != Half::kInPlace) return half;
+    if (first.group.empty()) first = std::move(half);
   }
-  if (groups.empty()) return {};
-  PolicyHalf worst{Half::kInPlace, active_policy(site, groups.front()), std::string()};
-  for (const std::string_view group : groups) {
-    const site::Policy* policy = active_policy(site, group);
-    const Half half = half_of(policy);
-    if (half != Half::kInPlace) return {half, policy, std::string(group)};
-  }
-  return worst;
+  return first;
 }
 
 std::vector<const site::DistributionPoint*> distribution_points_for(const site::Site& site,

@@ -6,14 +6,11 @@
 #include <vector>
 
 #include "core/site/model.hpp"
+#include "policy/resolve.hpp"
 
 namespace kscpush::policy {
 
-// The active policy that acts on devices of GROUP: its own, else that of the nearest group above
-// with one. nullptr if there is none.
-[[nodiscard]] const site::Policy* active_policy(const site::Site& site, std::string_view group);
-
-enum class Half {
+enum class Half : std::uint8_t {
   kInPlace,
   kOff,       // the option is off
   kOpen,      // on, but open: not guaranteed on a device
@@ -23,15 +20,23 @@ enum class Half {
 
 struct PolicyHalf {
   Half half = Half::kNoScope;
-  const site::Policy* policy = nullptr;  // the one that decides, if there is one
+  const site::Policy* policy = nullptr;  // the one that acts, if there is one
+  Origin origin;                         // of the option, else of that policy
   std::string group;                     // the first group of the scope that lacks it
 };
 
-// The policy's half for a distribution point: the worst over the groups of its scope.
+// Of the devices of one group, as far as the group alone decides.
+[[nodiscard]] PolicyHalf policy_half_of_group(Resolver& resolver, std::string_view group);
+// The policy's half for a distribution point: that of the first group of its scope, subgroups
+// included, that lacks it.
 [[nodiscard]] PolicyHalf policy_half(const site::Site& site, const site::DistributionPoint& dp);
 
-// Distribution points whose scope meets the policy's group, each with its push server's state.
+// Distribution points whose scope meets the policy's group.
 [[nodiscard]] std::vector<const site::DistributionPoint*> distribution_points_for(
     const site::Site& site, const site::Policy& policy);
+
+// The groups of the scope with all declared groups below them, each once.
+[[nodiscard]] std::vector<std::string_view> groups_in_scope(const site::Site& site,
+                                                            const site::DistributionPoint& dp);
 
 }  // namespace kscpush::policy

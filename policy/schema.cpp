@@ -118,6 +118,20 @@ std::string describe_type(const SettingRow& row) {
   return "";
 }
 
+std::string settings_page() {
+  std::string page =
+      "# Settings of the Network Agent policy\n\n"
+      "Generated from the table of settings (`kscpush completion settings`); do not edit. Defaults "
+      "are as\nthe product's console is remembered to show them.\n\n"
+      "| setting | type | default | in the product |\n|---|---|---|---|\n";
+  for (const SettingRow& row : kSettings) {
+    page += fmt::format("| `{}`{} | {} | {} | *{}* (*{}*). {} |\n", row.path,
+                        row.short_name.empty() ? "" : fmt::format(", short `{}`", row.short_name),
+                        describe_type(row), row.default_value, row.english, row.german, row.help);
+  }
+  return page;
+}
+
 Result<std::string> parse_value(const SettingRow& row, std::string_view value) {
   const auto wrong = [&] {
     return fail(ErrorCode::kUsage, "{} must be {}, not '{}'", row.path, describe_type(row),

@@ -43,4 +43,7 @@ inline constexpr std::string_view kForceViaDp =
 // "true or false", "a number from 1 to 1440".
 [[nodiscard]] std::string describe_type(const SettingRow& row);
 
+// docs/settings.md: every setting with both labels, type, default and help.
+[[nodiscard]] std::string settings_page();
+
 }  // namespace kscpush::policy

@@ -86,6 +86,17 @@ Result<json> Registry::list() const {
       });
 }
 
+Result<json> Registry::show(const DeviceId& id) const {
+  return either([&](const ApiClient& api) { return api.get("/v1/devices/" + id.str()); },
+                [&](server::Store& store, const site::ServerPaths&) -> Result<json> {
+                  const auto device = store.find_device(id);
+                  if (!device) return fail(device.error());
+                  if (device->has_value()) return server::to_json(**device, std::nullopt);
+                  return fail({ErrorCode::kNotFound, fmt::format("no device '{}'", id.str()),
+                               "'kscpush device list' lists the devices"});
+                });
+}
+
 Result<json> Registry::enroll(const DeviceId& id) const {
   return either(
       [&](const ApiClient& api) {

@@ -20,6 +20,7 @@ class Registry {
   // Shapes: server/admin/json.hpp; enroll(): {"certificate", "key", "authority", "not_after"}.
   [[nodiscard]] Result<nlohmann::json> add(const DeviceId& id, const std::string& group) const;
   [[nodiscard]] Result<nlohmann::json> list() const;
+  [[nodiscard]] Result<nlohmann::json> show(const DeviceId& id) const;
   [[nodiscard]] Result<nlohmann::json> enroll(const DeviceId& id) const;
 
  private:

@@ -11,6 +11,10 @@ void add_dp(CLI::App& parent, Context& context) {
   add_dp_enable(*dp, context);
   add_dp_disable(*dp, context);
   add_dp_set(*dp, context);
+  add_dp_add(*dp, context);
+  add_dp_remove(*dp, context);
+  add_dp_capacity(*dp, context);
+  add_dp_assign(*dp, context);
 }
 
 }  // namespace kscpush::cli

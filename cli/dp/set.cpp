@@ -2,9 +2,9 @@
 #include <charconv>
 #include <ostream>
 
-#include "cli/app.hpp"
 #include "cli/commands.hpp"
 #include "cli/dp/view.hpp"
+#include "cli/support/edit_command.hpp"
 #include "core/site/edit.hpp"
 
 namespace kscpush::cli {
@@ -60,21 +60,17 @@ std::string summary(const site::DistributionPoint& dp,
 Status run_dp_set(const DpSetOptions& options, Context& context) {
   const auto change = parse_change(options);
   if (!change) return fail(change.error());
-  const auto file = load_site(context);
-  if (!file) return fail(file.error());
-  const auto dp = choose_distribution_point(*file, options.dp);
-  if (!dp) return fail(dp.error());
-  const auto edited = site::change(file->document, **dp, *change);
-  if (!edited) return fail(edited.error());
-  const auto changed = save_site(*file, *edited, options.dry_run, context);
-  if (!changed) return fail(changed.error());
-  if (options.dry_run && *changed) return {};
-  context.out << fmt::format("{}: {}{}\n", file->document.name(), summary(**dp, *change),
-                             *changed ? "" : " (nothing to change)");
-  if (change->enabled.value_or((*dp)->push_server.enabled)) {
-    print_note(describe_policy_half(*file, **dp), context);
-  }
-  return {};
+  return edit_site(
+      [&](const SiteFile& file) -> Result<SiteEdit> {
+        const auto dp = choose_distribution_point(file, options.dp);
+        if (!dp) return fail(dp.error());
+        auto text = site::change(file.document, **dp, *change);
+        if (!text) return fail(text.error());
+        const bool on = change->enabled.value_or((*dp)->push_server.enabled);
+        return SiteEdit{std::move(*text), summary(**dp, *change),
+                        on ? describe_policy_half(file, **dp) : ""};
+      },
+      options.dry_run, context);
 }
 
 CLI::App* add_edit(CLI::App& parent, const std::string& name, const std::string& help,

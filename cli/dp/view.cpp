@@ -1,7 +1,6 @@
 #include "cli/dp/view.hpp"
 
 #include "policy/halves.hpp"
-#include "policy/schema.hpp"
 
 namespace kscpush::cli {
 namespace {
@@ -56,24 +55,21 @@ nlohmann::json to_json(const SiteFile& file, const site::DistributionPoint& dp) 
 
 std::string describe_policy_half(const SiteFile& file, const site::DistributionPoint& dp) {
   const auto half = policy::policy_half(file.site, dp);
-  const auto setting = [&] {
-    const site::Setting* found = half.policy->find(policy::kForceViaDp);
-    return to_string(found != nullptr ? found->origin : half.policy->origin);
-  };
+  const std::string where = to_string(half.origin);
   switch (half.half) {
     case Half::kInPlace:
       return fmt::format("The other half is in place: policy '{}' locks force-via-dp on ({}).",
-                         half.policy->name, setting());
+                         half.policy->name, where);
     case Half::kOff:
       return fmt::format(
           "The other half is missing: for group '{}' policy '{}' leaves force-via-dp off ({}).\n"
           "Agents will not connect until it is on: {}",
-          half.group, half.policy->name, setting(), set_command(file, *half.policy));
+          half.group, half.policy->name, where, set_command(file, *half.policy));
     case Half::kOpen:
       return fmt::format(
           "The other half is not certain: for group '{}' policy '{}' sets force-via-dp, but open; "
           "a device may overwrite it ({}).\nLock it: {}",
-          half.group, half.policy->name, setting(), set_command(file, *half.policy));
+          half.group, half.policy->name, where, set_command(file, *half.policy));
     case Half::kNoPolicy:
       return fmt::format(
           "The other half is missing: no active Network Agent policy acts on group '{}'.",

@@ -1,13 +1,12 @@
 // kscpush policy set, unset, lock, unlock: edits of one setting.
 #include <functional>
-#include <ostream>
 
-#include "cli/app.hpp"
 #include "cli/commands.hpp"
 #include "cli/policy/target.hpp"
-#include "cli/support/site_file.hpp"
+#include "cli/support/edit_command.hpp"
 #include "policy/edit.hpp"
 #include "policy/halves.hpp"
+#include "policy/resolve.hpp"
 
 namespace kscpush::cli {
 namespace {
@@ -29,45 +28,64 @@ struct Edit {
   std::function<Result<std::string>(const yaml::Document&, const site::Policy&, const SettingRow&)>
       apply;
   std::string done;
+  // It gives the setting a value or a lock, which a lock above would make void.
+  bool decides = true;
+  std::function<std::string(const SiteFile&, const site::Policy&)> note{};
 };
 
-// Which distribution points act on the option that was set, and whether their half is in place.
-void print_other_half(const SiteFile& file, const site::Policy& policy, const Context& context) {
+// Which distribution points act on the option that is set, and whether their half is in place.
+std::string describe_other_half(const SiteFile& file, const site::Policy& policy) {
   const auto dps = policy::distribution_points_for(file.site, policy);
   if (dps.empty()) {
-    print_note(fmt::format("The other half is missing: no distribution point has group '{}' in its "
-                           "scope.",
-                           policy.group),
-               context);
+    return fmt::format(
+        "The other half is missing: no distribution point has group '{}' in its scope.",
+        policy.group);
   }
+  std::vector<std::string> lines;
   for (const site::DistributionPoint* dp : dps) {
-    print_note(
+    lines.push_back(
         dp->push_server.enabled
             ? fmt::format("The other half is in place: the push server of '{}' is on, port {}.",
                           dp->name, dp->push_server.port.value())
-            : fmt::format("The other half is missing: the push server of '{}' is off.\n"
-                          "Switch it on: kscpush dp enable {} --port {}",
-                          dp->name, dp->name, dp->push_server.port.value()),
-        context);
+            : fmt::format("The other half is missing: the push server of '{0}' is off.\n"
+                          "Switch it on: kscpush dp enable {0} --port {1}",
+                          dp->name, dp->push_server.port.value()));
   }
+  return fmt::format("{}", fmt::join(lines, "\n"));
+}
+
+Status check_no_lock_above(const SiteFile& file, const site::Policy& policy,
+                           const SettingRow& row) {
+  const auto lock = policy::Resolver(file.site).lock_above(policy, row);
+  if (!lock) return {};
+  return fail({ErrorCode::kConflict,
+               fmt::format("{} cannot be set in policy '{}' of group '{}': policy '{}' of group "
+                           "'{}' locks it to {} ({})",
+                           row.path, policy.name, policy.group, lock->policy->name,
+                           lock->policy->group, lock->value, to_string(lock->origin)),
+               "open it there (kscpush policy unlock), or let this policy not inherit"});
 }
 
 Status edit_setting(const SettingOptions& options, const Edit& edit, Context& context) {
   const auto row = policy::require_setting(options.setting);
   if (!row) return fail(row.error());
-  const auto file = load_site(context);
-  if (!file) return fail(file.error());
-  const auto policy = choose_policy(*file, options.target.name, options.target.group);
-  if (!policy) return fail(policy.error());
-  const auto edited = edit.apply(file->document, **policy, **row);
-  if (!edited) return fail(edited.error());
-  const auto changed = save_site(*file, *edited, options.dry_run, context);
-  if (!changed) return fail(changed.error());
-  if (options.dry_run && *changed) return {};
-  context.out << fmt::format("{}: policy '{}' of group '{}': {} {}{}\n", file->document.name(),
-                             (*policy)->name, (*policy)->group, (*row)->path, edit.done,
-                             *changed ? "" : " (nothing to change)");
-  return {};
+  return edit_site(
+      [&](const SiteFile& file) -> Result<SiteEdit> {
+        const auto policy = choose_policy(file, options.target.name, options.target.group);
+        if (!policy) return fail(policy.error());
+        if (edit.decides) {
+          if (auto free = check_no_lock_above(file, **policy, **row); !free) {
+            return fail(free.error());
+          }
+        }
+        auto text = edit.apply(file.document, **policy, **row);
+        if (!text) return fail(text.error());
+        return SiteEdit{std::move(*text),
+                        fmt::format("policy '{}' of group '{}': {} {}", (*policy)->name,
+                                    (*policy)->group, (*row)->path, edit.done),
+                        edit.note ? edit.note(file, **policy) : ""};
+      },
+      options.dry_run, context);
 }
 
 Status run_policy_set(const SettingOptions& options, Context& context) {
@@ -84,24 +102,22 @@ Status run_policy_set(const SettingOptions& options, Context& context) {
   Lock lock = force_via_dp ? Lock::kLocked : Lock::kKeep;
   if (options.lock) lock = Lock::kLocked;
   if (options.open) lock = Lock::kOpen;
-  const Edit edit{[&](const auto& document, const auto& policy, const auto& setting) {
-                    return policy::set_setting(document, policy, setting, *value, lock);
-                  },
-                  fmt::format("= {}{}", *value,
-                              lock == Lock::kLocked ? ", locked"
-                              : lock == Lock::kOpen ? ", open"
-                                                    : "")};
-  if (auto status = edit_setting(options, edit, context); !status) return status;
-  if (!force_via_dp || *value != "true" || options.dry_run) return {};
-  if (!options.open && !options.lock) {
-    print_note("Locked, as a device may overwrite an open value (--open leaves it open).", context);
+  Edit edit{[&](const auto& document, const auto& policy, const auto& setting) {
+              return policy::set_setting(document, policy, setting, *value, lock);
+            },
+            fmt::format("= {}{}", *value,
+                        lock == Lock::kLocked ? ", locked"
+                        : lock == Lock::kOpen ? ", open"
+                                              : "")};
+  if (force_via_dp && *value == "true") {
+    edit.note = [&](const SiteFile& file, const site::Policy& policy) {
+      const bool told = options.open || options.lock;
+      return (told ? ""
+                   : "Locked, as a device may overwrite an open value (--open leaves it open).\n") +
+             describe_other_half(file, policy);
+    };
   }
-  const auto file = load_site(context);
-  if (!file) return fail(file.error());
-  const auto policy = choose_policy(*file, options.target.name, options.target.group);
-  if (!policy) return fail(policy.error());
-  print_other_half(*file, **policy, context);
-  return {};
+  return edit_setting(options, edit, context);
 }
 
 std::shared_ptr<SettingOptions> add_edit(CLI::App& parent, const std::string& name,
@@ -146,7 +162,7 @@ void add_policy_set(CLI::App& parent, Context& context) {
 
 void add_policy_unset(CLI::App& parent, Context& context) {
   add_simple_edit(parent, "unset", "Remove a setting from the policy",
-                  {policy::unset_setting, "is not set"}, context);
+                  {policy::unset_setting, "is not set", /*decides=*/false}, context);
 }
 
 void add_policy_lock(CLI::App& parent, Context& context) {

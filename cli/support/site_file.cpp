@@ -13,26 +13,14 @@
 namespace kscpush::cli {
 namespace {
 
-struct Checked {
-  yaml::Document document;
-  site::Site site;
-  Diagnostics diagnostics;
-};
-
-Result<Checked> check_text(std::string text, const std::string& name) {
+Result<CheckedSite> check_text(const std::filesystem::path& path, std::string text,
+                               const std::string& name) {
   auto document = yaml::Document::parse(std::move(text), name);
   if (!document) return fail(document.error());
-  Checked checked{std::move(*document), {}, {}};
-  checked.site = site::load(checked.document, checked.diagnostics);
-  policy::check(checked.site, checked.diagnostics);
+  CheckedSite checked{{path, std::move(*document), {}}, {}};
+  checked.file.site = site::load(checked.file.document, checked.diagnostics);
+  policy::check(checked.file.site, checked.diagnostics);
   return checked;
-}
-
-void print_diagnostics(const Diagnostics& diagnostics, const Context& context) {
-  for (const Diagnostic& d : diagnostics) {
-    print_error(Error{ErrorCode::kInvalidConfig, to_string(d.origin) + ": " + d.message, d.hint},
-                context);
-  }
 }
 
 std::string quoted_list(const std::vector<std::string>& names) {
@@ -61,25 +49,39 @@ Result<std::filesystem::path> find_config(const Context& context) {
                "make one with: kscpush init --dir DIR, or name yours with --config"});
 }
 
-Result<SiteFile> load_site(const Context& context) {
-  auto path = find_config(context);
+void print_diagnostics(const Diagnostics& diagnostics, const Context& context) {
+  for (const Diagnostic& d : diagnostics) {
+    const Error shown{ErrorCode::kInvalidConfig, to_string(d.origin) + ": " + d.message, d.hint};
+    if (d.severity == Severity::kError) {
+      print_error(shown, context);
+    } else {
+      print_warning(shown, context);
+    }
+  }
+}
+
+Result<CheckedSite> check_site(const Context& context) {
+  const auto path = find_config(context);
   if (!path) return fail(path.error());
   auto text = read_file(*path, yaml::Document::kMaxBytes);
   if (!text) return fail(text.error());
   // Messages name the file as the user would: relative to where they are.
-  const auto shown = path->lexically_proximate(context.directory);
-  auto checked = check_text(std::move(*text), shown.string());
+  return check_text(*path, std::move(*text), path->lexically_proximate(context.directory).string());
+}
+
+Result<SiteFile> load_site(const Context& context) {
+  auto checked = check_site(context);
   if (!checked) return fail(checked.error());
   print_diagnostics(checked->diagnostics, context);
   if (has_errors(checked->diagnostics)) return fail({ErrorCode::kInvalidConfig, "", ""});
-  return SiteFile{std::move(*path), std::move(checked->document), std::move(checked->site)};
+  return std::move(checked->file);
 }
 
 Result<bool> save_site(const SiteFile& file, const std::string& edited, bool dry_run,
                        const Context& context) {
   const std::string& old = file.document.text();
   if (edited == old) return false;
-  auto checked = check_text(edited, file.document.name());
+  const auto checked = check_text(file.path, edited, file.document.name());
   if (!checked) return fail(within("the edit would break the file", checked.error()));
   if (has_errors(checked->diagnostics)) {
     print_diagnostics(checked->diagnostics, context);

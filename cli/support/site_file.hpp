@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/context.hpp"
+#include "core/diagnostic.hpp"
 #include "core/site/model.hpp"
 #include "core/site/paths.hpp"
 #include "core/yaml/document.hpp"
@@ -22,7 +23,16 @@ struct SiteFile {
 // --config, else $KSCPUSH_CONFIG, else ./kscpush.yaml, else /etc/kscpush/kscpush.yaml.
 [[nodiscard]] Result<std::filesystem::path> find_config(const Context& context);
 
-// Prints every finding; kInvalidConfig when there are errors among them.
+// Reads and checks it; what was found comes with it, errors included.
+struct CheckedSite {
+  SiteFile file;
+  Diagnostics diagnostics;
+};
+[[nodiscard]] Result<CheckedSite> check_site(const Context& context);
+// "error: FILE:LINE:COLUMN: ..." or "warning: ..." each, on standard error.
+void print_diagnostics(const Diagnostics& diagnostics, const Context& context);
+
+// The same; prints every error; kInvalidConfig when there are errors among them.
 [[nodiscard]] Result<SiteFile> load_site(const Context& context);
 
 // Writes the edited text, or with DRY_RUN prints what would change as a unified diff. Refused when

@@ -63,4 +63,95 @@ Result<std::string> change(const yaml::Document& document, const DistributionPoi
   return edits.text();
 }
 
+namespace {
+
+yaml::NewNode text_node(const std::string& value) {
+  yaml::NewNode node;
+  node.value = value;
+  node.text = true;
+  return node;
+}
+
+}  // namespace
+
+Result<std::string> add_distribution_point(const yaml::Document& document, const Site& site,
+                                           const std::string& name, const std::string& address,
+                                           const std::vector<std::string>& groups) {
+  if (site.find_distribution_point(name) != nullptr) {
+    return fail({ErrorCode::kConflict,
+                 fmt::format("there is a distribution point '{}' already", name),
+                 fmt::format("see it with: kscpush dp show {}", name)});
+  }
+  yaml::NewNode list;
+  list.kind = yaml::Kind::kSequence;
+  for (const std::string& group : groups) list.items.push_back(text_node(group));
+  yaml::NewNode scope;
+  scope.kind = yaml::Kind::kMapping;
+  scope.entries.emplace_back("groups", std::move(list));
+  yaml::NewNode enabled;
+  enabled.value = "false";
+  yaml::NewNode push_server;
+  push_server.kind = yaml::Kind::kMapping;
+  push_server.entries.emplace_back("enabled", std::move(enabled));
+  yaml::NewNode dp;
+  dp.kind = yaml::Kind::kMapping;
+  dp.entries.emplace_back("name", text_node(name));
+  dp.entries.emplace_back("address", text_node(address));
+  dp.entries.emplace_back("scope", std::move(scope));
+  dp.entries.emplace_back("push_server", std::move(push_server));
+  return yaml::set(document, {"distribution_points", site.distribution_points.size()}, dp);
+}
+
+Result<std::string> remove_distribution_point(const yaml::Document& document,
+                                              const DistributionPoint& dp) {
+  return yaml::remove(document, {"distribution_points", dp.index}, /*keep=*/1);
+}
+
+Result<std::string> add_group(const yaml::Document& document, const Site& site,
+                              const std::string& group) {
+  if (site.has_group(group)) {
+    return fail({ErrorCode::kConflict, fmt::format("there is a group '{}' already", group), ""});
+  }
+  if (!within_group(group, kRootGroup)) {
+    return fail({ErrorCode::kUsage, fmt::format("group '{}' is not below '{}'", group, kRootGroup),
+                 fmt::format("write '{}/{}'", kRootGroup, group)});
+  }
+  // From the top, so that a parent always stands in front of its subgroups.
+  std::vector<std::string> missing;
+  for (std::optional<std::string_view> at = group; at && !site.has_group(*at);
+       at = parent_group(*at)) {
+    missing.insert(missing.begin(), std::string(*at));
+  }
+  Edits edits(document);
+  std::size_t index = site.groups.size();
+  for (const std::string& name : missing) edits.set({"groups", index++}, name, true);
+  return edits.text();
+}
+
+Result<std::string> remove_group(const yaml::Document& document, const Site& site,
+                                 const std::string& group) {
+  const auto used = [&](const Origin& origin, std::string_view by) {
+    return fail({ErrorCode::kConflict,
+                 fmt::format("group '{}' is still used by {} ({})", group, by, to_string(origin)),
+                 "remove that first"});
+  };
+  for (const Group& other : site.groups) {
+    if (other.path != group && within_group(other.path, group)) {
+      return used(other.origin, fmt::format("its subgroup '{}'", other.path));
+    }
+  }
+  for (const DistributionPoint& dp : site.distribution_points) {
+    for (const Group& scope : dp.scope_groups) {
+      if (scope.path == group) return used(scope.origin, fmt::format("the scope of '{}'", dp.name));
+    }
+  }
+  for (const Policy& policy : site.policies) {
+    if (policy.group == group) return used(policy.origin, fmt::format("policy '{}'", policy.name));
+  }
+  for (std::size_t i = 0; i < site.groups.size(); ++i) {
+    if (site.groups[i].path == group) return yaml::remove(document, {"groups", i}, /*keep=*/1);
+  }
+  return fail({ErrorCode::kNotFound, fmt::format("no group '{}' is declared", group), ""});
+}
+
 }  // namespace kscpush::site

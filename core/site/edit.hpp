@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/site/model.hpp"
 #include "core/yaml/document.hpp"
@@ -21,5 +22,20 @@ struct DistributionPointChange {
 [[nodiscard]] Result<std::string> change(const yaml::Document& document,
                                          const DistributionPoint& dp,
                                          const DistributionPointChange& change);
+
+// A new one, push server off. kConflict: the name is taken.
+[[nodiscard]] Result<std::string> add_distribution_point(const yaml::Document& document,
+                                                         const Site& site, const std::string& name,
+                                                         const std::string& address,
+                                                         const std::vector<std::string>& groups);
+[[nodiscard]] Result<std::string> remove_distribution_point(const yaml::Document& document,
+                                                            const DistributionPoint& dp);
+
+// Groups above that are not declared yet are declared with it.
+[[nodiscard]] Result<std::string> add_group(const yaml::Document& document, const Site& site,
+                                            const std::string& group);
+// kConflict when something still uses it: a subgroup, a scope, a policy.
+[[nodiscard]] Result<std::string> remove_group(const yaml::Document& document, const Site& site,
+                                               const std::string& group);
 
 }  // namespace kscpush::site

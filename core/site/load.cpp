@@ -162,6 +162,54 @@ void read_settings(Reader& reader, const Node& written, const std::string& prefi
                       node.tag == "!locked", reader.origin(written)});
 }
 
+Profile read_profile(Reader& reader, const Node& node) {
+  Profile profile;
+  profile.origin = profile.condition_origin = reader.origin(node);
+  reader.mapping(node, "a profile",
+                 {{"name", [&](auto& v) { reader.read(v, "name", profile.name); }},
+                  {"condition",
+                   [&](auto& v) {
+                     profile.condition_origin = reader.origin(v);
+                     reader.read(v, "condition", profile.condition);
+                   }},
+                  {"settings", [&](auto& v) { read_settings(reader, v, "", profile.settings); }},
+                  {"profiles", [&](auto& v) {
+                     reader.error(v, "a profile cannot contain profiles",
+                                  "list it beside this one, in the policy's profiles");
+                   }}});
+  if (profile.name.empty()) reader.error(node, "a profile has no name");
+  if (profile.condition.empty()) {
+    reader.error(node, fmt::format("profile '{}' has no activation condition", profile.name),
+                 "for example: condition: tags contains laptop");
+  }
+  for (const Setting& setting : profile.settings) {
+    if (setting.locked) continue;
+    reader.error(
+        setting.origin,
+        fmt::format("{} is open, but the settings of a profile are always locked", setting.path),
+        "write !locked in front of the value");
+  }
+  return profile;
+}
+
+void read_profiles(Reader& reader, const Node& node, Policy& policy) {
+  reader.sequence(node, "profiles", [&](const Node& item, std::size_t) {
+    policy.profiles.push_back(read_profile(reader, item));
+    const Profile& added = policy.profiles.back();
+    for (const Profile& other : policy.profiles) {
+      if (&other != &added && other.name == added.name) {
+        reader.error(
+            item, fmt::format("policy '{}' has two profiles named '{}'", policy.name, added.name));
+        break;
+      }
+    }
+  });
+  if (policy.profiles.size() > kMostProfiles) {
+    reader.error(node, fmt::format("policy '{}' has {} profiles, at most {} are allowed",
+                                   policy.name, policy.profiles.size(), kMostProfiles));
+  }
+}
+
 Policy read_policy(Reader& reader, const Node& node, std::size_t index) {
   Policy policy;
   policy.index = index;
@@ -173,7 +221,8 @@ Policy read_policy(Reader& reader, const Node& node, std::size_t index) {
                   {"inherit", [&](auto& v) { reader.read(v, "inherit", policy.inherit); }},
                   {"force_inheritance",
                    [&](auto& v) { reader.read(v, "force_inheritance", policy.force_inheritance); }},
-                  {"settings", [&](auto& v) { read_settings(reader, v, "", policy.settings); }}});
+                  {"settings", [&](auto& v) { read_settings(reader, v, "", policy.settings); }},
+                  {"profiles", [&](auto& v) { read_profiles(reader, v, policy); }}});
   return policy;
 }
 

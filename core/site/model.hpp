@@ -55,7 +55,7 @@ struct ServerLimits {
   std::uint32_t message_bytes = 64 * 1024;
   std::uint32_t unsent_bytes = 64 * 1024;    // per connection; then it gets nothing more
   std::uint32_t slow_reader_timeout_s = 30;  // unsent bytes, and none taken for so long: closed
-  std::uint32_t shards = 0;                // 0: one per core
+  std::uint32_t shards = 0;                  // 0: one per core
 };
 
 struct PushServer {
@@ -92,6 +92,17 @@ struct Setting {
   Origin origin;
 };
 
+// A policy profile: settings that act on top of the policy's while a condition holds. They are
+// always locked.
+struct Profile {
+  std::string name;
+  std::string condition;  // policy/condition.hpp
+  std::vector<Setting> settings;
+  Origin origin;
+  Origin condition_origin;
+};
+inline constexpr std::size_t kMostProfiles = 100;  // of one policy, as in the product
+
 enum class PolicyStatus : std::uint8_t { kActive, kInactive, kOutOfOffice };
 [[nodiscard]] std::string_view to_string(PolicyStatus status);
 
@@ -102,7 +113,8 @@ struct Policy {
   bool inherit = true;
   bool force_inheritance = false;
   std::vector<Setting> settings;
-  std::size_t index = 0;  // in the file's list
+  std::vector<Profile> profiles;  // the highest in the list wins
+  std::size_t index = 0;          // in the file's list
   Origin origin;
 
   [[nodiscard]] const Setting* find(std::string_view path) const;

@@ -1,0 +1,24 @@
+#include "cli/support/edit_command.hpp"
+
+#include <ostream>
+
+#include "cli/app.hpp"
+
+namespace kscpush::cli {
+
+Status edit_site(const std::function<Result<SiteEdit>(const SiteFile&)>& edit, bool dry_run,
+                 Context& context) {
+  const auto file = load_site(context);
+  if (!file) return fail(file.error());
+  const auto edited = edit(*file);
+  if (!edited) return fail(edited.error());
+  const auto changed = save_site(*file, edited->text, dry_run, context);
+  if (!changed) return fail(changed.error());
+  if (dry_run && *changed) return {};
+  context.out << fmt::format("{}: {}{}\n", file->document.name(), edited->done,
+                             *changed ? "" : " (nothing to change)");
+  if (!edited->note.empty()) print_note(edited->note, context);
+  return {};
+}
+
+}  // namespace kscpush::cli
