@@ -24,8 +24,9 @@
 #include <string_view>
 #include <vector>
 
+#include <tl/expected.hpp>
+
 #include "core/result.hpp"
-#include "tl/expected.hpp"
 
 namespace kscpush::policy {
 

@@ -15,6 +15,15 @@ constexpr std::chrono::seconds kLinger{2};
 // Reads of one wake-up, so that one busy device does not hold up the others.
 constexpr int kReadsPerTurn = 4;
 
+// The agent's version as it calls itself: text of a device, so nothing of it is trusted.
+std::string version_text(std::string_view given) {
+  constexpr std::size_t kLongest = 32;
+  std::string text(given.substr(0, kLongest));
+  std::ranges::replace_if(
+      text, [](unsigned char c) { return c <= 0x20 || c >= 0x7F; }, '?');
+  return text;
+}
+
 }  // namespace
 
 Connection::Connection(Shard& shard, LinkPtr link, MonoTime now)
@@ -137,9 +146,9 @@ void Connection::peer_gone(IoResult::Kind kind) {
 }
 
 void Connection::on_connect(const mqtt::ConnectRequest& request) {
-  offer_ = std::make_unique<Offer>(Offer{std::string(request.client_id), std::string(request.agent),
-                                         link_->peer_address(), request.version,
-                                         request.clean_start, link_->secure()});
+  offer_ = std::make_unique<Offer>(Offer{std::string(request.client_id),
+                                         version_text(request.agent), link_->peer_address(),
+                                         request.version, request.clean_start, link_->secure()});
   stage_ = Stage::kDeciding;
   shard_->handshake_ended();
   if (!link_->secure()) return;

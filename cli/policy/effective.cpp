@@ -106,7 +106,18 @@ void print_explanation(const policy::Explanation& explanation, std::ostream& out
   }
 }
 
-Status run_explain(const ExplainOptions& options, Context& context) {
+// With --group and one word, that word is the setting: there is no device to name.
+ExplainOptions sorted_out(ExplainOptions options) {
+  const bool one_word = !options.subject.device.empty() && options.setting.empty();
+  if (one_word && !options.subject.group.empty() &&
+      policy::find_setting(options.subject.device) != nullptr) {
+    options.setting = std::exchange(options.subject.device, "");
+  }
+  return options;
+}
+
+Status run_explain(const ExplainOptions& given, Context& context) {
+  const ExplainOptions options = sorted_out(given);
   const policy::SettingRow* only = nullptr;
   if (!options.setting.empty()) {
     const auto row = policy::require_setting(options.setting);

@@ -81,19 +81,6 @@ TEST_CASE("the policy's half is in place only when the option is on and locked")
   CHECK(half_with("!locked false") == Half::kOff);
 }
 
-TEST_CASE("a group without an active policy of its own gets its parent's") {
-  const Loaded loaded = load_text(R"(version: 1
-groups: [Managed devices/A, Managed devices/A/B, Managed devices/C]
-policies:
-  - {name: root, group: Managed devices}
-  - {name: a, group: Managed devices/A}
-  - {name: b, group: Managed devices/A/B, status: inactive}
-)");
-  CHECK(active_policy(loaded.site, "Managed devices/A/B")->name == "a");
-  CHECK(active_policy(loaded.site, "Managed devices/C")->name == "root");
-  CHECK(active_policy(loaded.site, "Managed devices")->name == "root");
-}
-
 TEST_CASE("the worst group of a scope decides, and is named") {
   const Loaded loaded = load_text(R"(version: 1
 groups: [Managed devices/A]
@@ -103,7 +90,7 @@ policies:
   - name: root
     group: Managed devices
     settings: {connectivity: {network: {use_distribution_point_to_force_connection: !locked true}}}
-  - {name: a, group: Managed devices/A}
+  - {name: a, group: Managed devices/A, inherit: false}
 )");
   const PolicyHalf half = policy_half(loaded.site, loaded.site.distribution_points[0]);
   CHECK(half.half == Half::kOff);
