@@ -7,6 +7,7 @@
 
 #include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/node/node.h>  // clang-tidy takes its declaration in parser.h for our Node
 #include <yaml-cpp/parser.h>
 
 #include "core/yaml/parse_error.hpp"
@@ -46,7 +47,7 @@ class BoundedBuffer final : public std::streambuf {
   [[nodiscard]] static bool token_byte(char c) {
     return std::string_view("[]{},:?&*!\"'").find(c) != std::string_view::npos;
   }
-  static constexpr std::ptrdiff_t kPiece = 16 * 1024;
+  static constexpr std::ptrdiff_t kPiece = 16'384;
   static constexpr std::ptrdiff_t kMaxPending = 2'000'000;
 
   char* next_;

@@ -57,6 +57,12 @@ std::size_t properties_end(std::string_view text, const Node& node) {
   return end;
 }
 
+char quote_of(std::string_view text, const Node& node) {
+  const char first = lexer::peek(text, node.content);
+  const bool quotes = first == '"' || first == '\'';
+  return quotes && node.kind == Kind::kScalar && node.end > node.content ? first : '\0';
+}
+
 std::size_t block_column(std::string_view text, const Node& node) {
   return column_of(text, child_begin(text, node, 0));
 }

@@ -23,6 +23,8 @@ namespace kscpush::yaml {
 [[nodiscard]] std::size_t child_end(const Node& node, std::size_t index);
 // Behind the node's tag and anchor; its begin when it has none.
 [[nodiscard]] std::size_t properties_end(std::string_view text, const Node& node);
+// ' or " when the node is written in such quotes, else 0.
+[[nodiscard]] char quote_of(std::string_view text, const Node& node);
 // The column in which the children of a block collection begin; it has at least one.
 [[nodiscard]] std::size_t block_column(std::string_view text, const Node& node);
 

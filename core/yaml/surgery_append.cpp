@@ -15,14 +15,6 @@ using lexer::skip_space;
 
 constexpr std::size_t kMaxGap = 8;
 
-// ' or " when the node is written in such quotes, else 0.
-char quote_of(std::string_view text, const Node& node) {
-  const char first = peek(text, node.content);
-  return node.kind == Kind::kScalar && node.end > node.content && (first == '"' || first == '\'')
-             ? first
-             : '\0';
-}
-
 // What is written between two children, or between a key and its value, when it is INDICATOR and
 // blanks; otherwise what is usual.
 std::string gap_like(std::string_view text, std::size_t begin, std::size_t end, char indicator,

@@ -37,13 +37,6 @@ std::size_t indicator_end(std::string_view text, const Node& node) {
   return std::min(text.find_first_not_of("|>+-0123456789", node.content), text.size());
 }
 
-char quote_of(std::string_view text, const Node& node) {
-  const char first = peek(text, node.content);
-  return node.kind == Kind::kScalar && node.end > node.content && (first == '"' || first == '\'')
-             ? first
-             : '\0';
-}
-
 struct Span {
   std::size_t begin;
   std::size_t end;

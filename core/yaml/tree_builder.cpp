@@ -78,7 +78,7 @@ void TreeBuilder::enter_entry(std::size_t begin) {
       cursor_ = behind;
     } else if (!frame.node.flow && !frame.explicit_key) {
       // yaml-cpp lets the end of the block stand for it.
-      throw TreeError{frame.entry.key.mark, "a key without ':'",
+      throw TreeError{frame.node.entries.back().key.mark, "a key without ':'",
                       "write 'key: value', or indent the line if it belongs to the one above"};
     }
     return;
@@ -245,7 +245,7 @@ void TreeBuilder::open(Node node, YAML::anchor_t anchor) {
   }
   const bool compact = node.flow && node.kind == Kind::kMapping && peek(text_, node.content) != '{';
   if (compact) cursor_ = node.content;
-  frames_.push_back({std::move(node), {}, false, false, compact, anchor});
+  frames_.push_back({std::move(node), false, false, compact, anchor});
 }
 
 void TreeBuilder::attach(Node node) {
@@ -258,12 +258,10 @@ void TreeBuilder::attach(Node node) {
   if (frame.node.kind == Kind::kSequence) {
     frame.node.items.push_back(std::move(node));
   } else if (!frame.has_key) {
-    frame.entry.key = std::move(node);
+    frame.node.entries.emplace_back().key = std::move(node);
     frame.has_key = true;
   } else {
-    frame.entry.value = std::move(node);
-    frame.node.entries.push_back(std::move(frame.entry));
-    frame.entry = {};
+    frame.node.entries.back().value = std::move(node);
     frame.has_key = false;
   }
 }

@@ -51,8 +51,7 @@ class TreeBuilder final : public YAML::EventHandler {
   // A collection that is open.
   struct Frame {
     Node node;
-    Entry entry;  // of a mapping: its key is read, its value is awaited
-    bool has_key = false;
+    bool has_key = false;       // of a mapping: its last entry awaits its value
     bool explicit_key = false;  // it is behind a "? "
     bool compact = false;       // the one-entry mapping of [a: b], which has no braces
     YAML::anchor_t anchor = 0;
