@@ -34,6 +34,9 @@ class CheckedIn(unittest.TestCase):
     def test_docs_kscpush_1(self):
         self.is_current("man", "docs/kscpush.1")
 
+    def test_docs_settings(self):
+        self.is_current("settings", "docs/settings.md")
+
 
 class Bash(unittest.TestCase):
     def complete(self, line):
