@@ -1,7 +1,5 @@
 #include "policy/edit.hpp"
 
-#include "core/yaml/editor.hpp"
-
 namespace kscpush::policy {
 namespace {
 
@@ -21,8 +19,8 @@ yaml::Path path_of(const site::Policy& policy, const SettingRow& row) {
 
 }  // namespace
 
-Result<std::string> set_setting(const yaml::Document& document, const site::Policy& policy,
-                                const SettingRow& row, const std::string& value, Lock lock) {
+yaml::Edited set_setting(const yaml::Document& document, const site::Policy& policy,
+                         const SettingRow& row, const std::string& value, Lock lock) {
   const site::Setting* const present = policy.find(row.path);
   const bool locked =
       lock == Lock::kLocked || (lock == Lock::kKeep && present != nullptr && present->locked);
@@ -33,13 +31,13 @@ Result<std::string> set_setting(const yaml::Document& document, const site::Poli
   return yaml::set(document, path_of(policy, row), node);
 }
 
-Result<std::string> unset_setting(const yaml::Document& document, const site::Policy& policy,
-                                  const SettingRow& row) {
+yaml::Edited unset_setting(const yaml::Document& document, const site::Policy& policy,
+                           const SettingRow& row) {
   return yaml::remove(document, path_of(policy, row), /*keep=*/3);
 }
 
-Result<std::string> lock_setting(const yaml::Document& document, const site::Policy& policy,
-                                 const SettingRow& row, bool locked) {
+yaml::Edited lock_setting(const yaml::Document& document, const site::Policy& policy,
+                          const SettingRow& row, bool locked) {
   if (policy.find(row.path) == nullptr) {
     return fail({ErrorCode::kNotFound,
                  fmt::format("policy '{}' does not set {}", policy.name, row.path),
@@ -49,9 +47,9 @@ Result<std::string> lock_setting(const yaml::Document& document, const site::Pol
   return yaml::set_tag(document, path_of(policy, row), locked ? kLockTag : "");
 }
 
-Result<std::string> add_policy(const yaml::Document& document, const site::Site& site,
-                               const std::string& name, const std::string& group,
-                               site::PolicyStatus status) {
+yaml::Edited add_policy(const yaml::Document& document, const site::Site& site,
+                        const std::string& name, const std::string& group,
+                        site::PolicyStatus status) {
   for (const site::Policy& other : site.policies) {
     if (other.group != group) continue;
     const bool both_active =
@@ -77,7 +75,7 @@ Result<std::string> add_policy(const yaml::Document& document, const site::Site&
   return yaml::set(document, {"policies", site.policies.size()}, policy);
 }
 
-Result<std::string> remove_policy(const yaml::Document& document, const site::Policy& policy) {
+yaml::Edited remove_policy(const yaml::Document& document, const site::Policy& policy) {
   return yaml::remove(document, {"policies", policy.index}, /*keep=*/1);
 }
 

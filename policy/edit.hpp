@@ -1,11 +1,10 @@
-// Edits of a policy's settings. Text in, text out; what the edits promise is told in
-// core/yaml/editor.hpp.
+// Edits of a policy's settings. What the edits promise is told in core/yaml/editor.hpp.
 #pragma once
 
 #include <string>
 
 #include "core/site/model.hpp"
-#include "core/yaml/document.hpp"
+#include "core/yaml/editor.hpp"
 #include "policy/schema.hpp"
 
 namespace kscpush::policy {
@@ -13,23 +12,21 @@ namespace kscpush::policy {
 enum class Lock { kKeep, kLocked, kOpen };
 
 // VALUE as parse_value() gives it. kKeep: a new setting is open.
-[[nodiscard]] Result<std::string> set_setting(const yaml::Document& document,
-                                              const site::Policy& policy, const SettingRow& row,
-                                              const std::string& value, Lock lock);
+[[nodiscard]] yaml::Edited set_setting(const yaml::Document& document, const site::Policy& policy,
+                                       const SettingRow& row, const std::string& value, Lock lock);
 // Sections that become empty go with it. A setting that is not there is no error.
-[[nodiscard]] Result<std::string> unset_setting(const yaml::Document& document,
-                                                const site::Policy& policy, const SettingRow& row);
+[[nodiscard]] yaml::Edited unset_setting(const yaml::Document& document, const site::Policy& policy,
+                                         const SettingRow& row);
 // kNotFound when the policy does not have the setting.
-[[nodiscard]] Result<std::string> lock_setting(const yaml::Document& document,
-                                               const site::Policy& policy, const SettingRow& row,
-                                               bool locked);
+[[nodiscard]] yaml::Edited lock_setting(const yaml::Document& document, const site::Policy& policy,
+                                        const SettingRow& row, bool locked);
 
 // A new policy without settings. kConflict: the group has a policy of that name, or, for an active
 // one, an active policy.
-[[nodiscard]] Result<std::string> add_policy(const yaml::Document& document, const site::Site& site,
-                                             const std::string& name, const std::string& group,
-                                             site::PolicyStatus status);
-[[nodiscard]] Result<std::string> remove_policy(const yaml::Document& document,
-                                                const site::Policy& policy);
+[[nodiscard]] yaml::Edited add_policy(const yaml::Document& document, const site::Site& site,
+                                      const std::string& name, const std::string& group,
+                                      site::PolicyStatus status);
+[[nodiscard]] yaml::Edited remove_policy(const yaml::Document& document,
+                                         const site::Policy& policy);
 
 }  // namespace kscpush::policy

@@ -21,10 +21,10 @@ struct RemoveOptions {
 Status run_dp_add(const AddOptions& options, Context& context) {
   return edit_site(
       [&](const SiteFile& file) -> Result<SiteEdit> {
-        auto text = site::add_distribution_point(file.document, file.site, options.name,
-                                                 options.address, options.groups);
-        if (!text) return fail(text.error());
-        return SiteEdit{std::move(*text),
+        auto edited = site::add_distribution_point(file.document, file.site, options.name,
+                                                   options.address, options.groups);
+        if (!edited) return fail(edited.error());
+        return SiteEdit{std::move(*edited),
                         fmt::format("distribution point '{0}' added, push server off (kscpush dp "
                                     "enable {0})",
                                     options.name)};
@@ -37,9 +37,9 @@ Status run_dp_remove(const RemoveOptions& options, Context& context) {
       [&](const SiteFile& file) -> Result<SiteEdit> {
         const auto dp = choose_distribution_point(file, options.name);
         if (!dp) return fail(dp.error());
-        auto text = site::remove_distribution_point(file.document, **dp);
-        if (!text) return fail(text.error());
-        return SiteEdit{std::move(*text),
+        auto edited = site::remove_distribution_point(file.document, **dp);
+        if (!edited) return fail(edited.error());
+        return SiteEdit{std::move(*edited),
                         fmt::format("distribution point '{}' removed", (*dp)->name)};
       },
       options.dry_run, context);

@@ -64,10 +64,10 @@ Status run_dp_set(const DpSetOptions& options, Context& context) {
       [&](const SiteFile& file) -> Result<SiteEdit> {
         const auto dp = choose_distribution_point(file, options.dp);
         if (!dp) return fail(dp.error());
-        auto text = site::change(file.document, **dp, *change);
-        if (!text) return fail(text.error());
+        auto edited = site::change(file.document, **dp, *change);
+        if (!edited) return fail(edited.error());
         const bool on = change->enabled.value_or((*dp)->push_server.enabled);
-        return SiteEdit{std::move(*text), summary(**dp, *change),
+        return SiteEdit{std::move(*edited), summary(**dp, *change),
                         on ? describe_policy_half(file, **dp) : ""};
       },
       options.dry_run, context);

@@ -41,8 +41,7 @@ Status run_group_list(Context& context) {
   return {};
 }
 
-using GroupEdit = Result<std::string> (*)(const yaml::Document&, const site::Site&,
-                                          const std::string&);
+using GroupEdit = yaml::Edited (*)(const yaml::Document&, const site::Site&, const std::string&);
 
 void add_edit(CLI::App& parent, const std::string& name, const std::string& help, GroupEdit edit,
               const std::string& done, Context& context) {
@@ -56,8 +55,9 @@ void add_edit(CLI::App& parent, const std::string& name, const std::string& help
     context.action = [options, edit, done, &context] {
       return edit_site(
           [&](const SiteFile& file) {
-            return edit(file.document, file.site, options->group).map([&](std::string text) {
-              return SiteEdit{std::move(text), fmt::format("group '{}' {}", options->group, done)};
+            return edit(file.document, file.site, options->group).map([&](yaml::Document edited) {
+              return SiteEdit{std::move(edited),
+                              fmt::format("group '{}' {}", options->group, done)};
             });
           },
           options->dry_run, context);

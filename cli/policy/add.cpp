@@ -31,11 +31,12 @@ site::PolicyStatus parse_status(const std::string& text) {
 Status run_policy_add(const AddOptions& options, Context& context) {
   return edit_site(
       [&](const SiteFile& file) -> Result<SiteEdit> {
-        auto text = policy::add_policy(file.document, file.site, options.name, options.group,
-                                       parse_status(options.status));
-        if (!text) return fail(text.error());
-        return SiteEdit{std::move(*text), fmt::format("policy '{}' of group '{}' added, {}",
-                                                      options.name, options.group, options.status)};
+        auto edited = policy::add_policy(file.document, file.site, options.name, options.group,
+                                         parse_status(options.status));
+        if (!edited) return fail(edited.error());
+        return SiteEdit{std::move(*edited),
+                        fmt::format("policy '{}' of group '{}' added, {}", options.name,
+                                    options.group, options.status)};
       },
       options.dry_run, context);
 }
@@ -45,10 +46,10 @@ Status run_policy_remove(const RemoveOptions& options, Context& context) {
       [&](const SiteFile& file) -> Result<SiteEdit> {
         const auto policy = choose_policy(file, options.target.name, options.target.group);
         if (!policy) return fail(policy.error());
-        auto text = policy::remove_policy(file.document, **policy);
-        if (!text) return fail(text.error());
-        return SiteEdit{std::move(*text), fmt::format("policy '{}' of group '{}' removed",
-                                                      (*policy)->name, (*policy)->group)};
+        auto edited = policy::remove_policy(file.document, **policy);
+        if (!edited) return fail(edited.error());
+        return SiteEdit{std::move(*edited), fmt::format("policy '{}' of group '{}' removed",
+                                                        (*policy)->name, (*policy)->group)};
       },
       options.dry_run, context);
 }

@@ -25,8 +25,7 @@ struct SettingOptions {
 
 // What an edit does, and how it is told.
 struct Edit {
-  std::function<Result<std::string>(const yaml::Document&, const site::Policy&, const SettingRow&)>
-      apply;
+  std::function<yaml::Edited(const yaml::Document&, const site::Policy&, const SettingRow&)> apply;
   std::string done;
   // It gives the setting a value or a lock, which a lock above would make void.
   bool decides = true;
@@ -78,9 +77,9 @@ Status edit_setting(const SettingOptions& options, const Edit& edit, Context& co
             return fail(free.error());
           }
         }
-        auto text = edit.apply(file.document, **policy, **row);
-        if (!text) return fail(text.error());
-        return SiteEdit{std::move(*text),
+        auto edited = edit.apply(file.document, **policy, **row);
+        if (!edited) return fail(edited.error());
+        return SiteEdit{std::move(*edited),
                         fmt::format("policy '{}' of group '{}': {} {}", (*policy)->name,
                                     (*policy)->group, (*row)->path, edit.done),
                         edit.note ? edit.note(file, **policy) : ""};

@@ -12,7 +12,7 @@ Status edit_site(const std::function<Result<SiteEdit>(const SiteFile&)>& edit, b
   if (!file) return fail(file.error());
   const auto edited = edit(*file);
   if (!edited) return fail(edited.error());
-  const auto changed = save_site(*file, edited->text, dry_run, context);
+  const auto changed = save_site(*file, edited->document, dry_run, context);
   if (!changed) return fail(changed.error());
   if (dry_run && *changed) return {};
   context.out << fmt::format("{}: {}{}\n", file->document.name(), edited->done,

@@ -8,9 +8,9 @@
 
 namespace kscpush::cli {
 
-// What an edit made of the text, and the sentence that says what is so now.
+// The edited configuration, and the sentence that says what is so now.
 struct SiteEdit {
-  std::string text;
+  yaml::Document document;
   std::string done;
   std::string note{};  // what else should be known, for standard error
 };

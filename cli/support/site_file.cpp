@@ -13,11 +13,8 @@
 namespace kscpush::cli {
 namespace {
 
-Result<CheckedSite> check_text(const std::filesystem::path& path, std::string text,
-                               const std::string& name) {
-  auto document = yaml::Document::parse(std::move(text), name);
-  if (!document) return fail(document.error());
-  CheckedSite checked{{path, std::move(*document), {}}, {}};
+CheckedSite check_document(const std::filesystem::path& path, yaml::Document document) {
+  CheckedSite checked{{path, std::move(document), {}}, {}};
   checked.file.site = site::load(checked.file.document, checked.diagnostics);
   policy::check(checked.file.site, checked.diagnostics);
   return checked;
@@ -66,7 +63,10 @@ Result<CheckedSite> check_site(const Context& context) {
   auto text = read_file(*path, yaml::Document::kMaxBytes);
   if (!text) return fail(text.error());
   // Messages name the file as the user would: relative to where they are.
-  return check_text(*path, std::move(*text), path->lexically_proximate(context.directory).string());
+  auto document = yaml::Document::parse(std::move(*text),
+                                        path->lexically_proximate(context.directory).string());
+  if (!document) return fail(document.error());
+  return check_document(*path, std::move(*document));
 }
 
 Result<SiteFile> load_site(const Context& context) {
@@ -77,24 +77,23 @@ Result<SiteFile> load_site(const Context& context) {
   return std::move(checked->file);
 }
 
-Result<bool> save_site(const SiteFile& file, const std::string& edited, bool dry_run,
+Result<bool> save_site(const SiteFile& file, const yaml::Document& edited, bool dry_run,
                        const Context& context) {
   const std::string& old = file.document.text();
-  if (edited == old) return false;
-  const auto checked = check_text(file.path, edited, file.document.name());
-  if (!checked) return fail(within("the edit would break the file", checked.error()));
-  if (has_errors(checked->diagnostics)) {
-    print_diagnostics(checked->diagnostics, context);
+  if (edited.text() == old) return false;
+  const CheckedSite checked = check_document(file.path, edited);
+  if (has_errors(checked.diagnostics)) {
+    print_diagnostics(checked.diagnostics, context);
     return fail({ErrorCode::kInvalidConfig,
-                 "the edited configuration would not hold; nothing was "
-                 "written",
-                 ""});
+                 "the edited configuration would not hold; nothing was written", ""});
   }
   if (dry_run) {
-    context.out << unified_diff(old, edited, file.document.name());
+    context.out << unified_diff(old, edited.text(), file.document.name());
     return true;
   }
-  if (auto written = replace_file(file.path, edited, old); !written) return fail(written.error());
+  if (auto written = replace_file(file.path, edited.text(), old); !written) {
+    return fail(written.error());
+  }
   return true;
 }
 

@@ -35,10 +35,10 @@ void print_diagnostics(const Diagnostics& diagnostics, const Context& context);
 // The same; prints every error; kInvalidConfig when there are errors among them.
 [[nodiscard]] Result<SiteFile> load_site(const Context& context);
 
-// Writes the edited text, or with DRY_RUN prints what would change as a unified diff. Refused when
-// the edited configuration would not hold. False when nothing changes.
-[[nodiscard]] Result<bool> save_site(const SiteFile& file, const std::string& edited, bool dry_run,
-                                     const Context& context);
+// Writes the edited configuration, or with DRY_RUN prints what would change as a unified diff.
+// Refused when the edited configuration would not hold. False when nothing changes.
+[[nodiscard]] Result<bool> save_site(const SiteFile& file, const yaml::Document& edited,
+                                     bool dry_run, const Context& context);
 
 // The distribution point of that name, or the only one there is when NAME is empty.
 [[nodiscard]] Result<const site::DistributionPoint*> choose_distribution_point(

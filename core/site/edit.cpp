@@ -1,11 +1,9 @@
 #include "core/site/edit.hpp"
 
-#include "core/yaml/editor.hpp"
-
 namespace kscpush::site {
 namespace {
 
-// Applies edits one after the other: each sees the text that the one before it left.
+// Applies edits one after the other: each sees what the one before it left.
 class Edits {
  public:
   explicit Edits(const yaml::Document& document) : document_(document) {}
@@ -16,21 +14,16 @@ class Edits {
     node.value = std::move(value);
     node.text = text;
     auto edited = yaml::set(document_, path, node);
-    if (!edited) {
-      error_ = std::move(edited.error());
-      return;
-    }
-    auto parsed = yaml::Document::parse(std::move(*edited), document_.name());
-    if (parsed) {
-      document_ = std::move(*parsed);
+    if (edited) {
+      document_ = std::move(*edited);
     } else {
-      error_ = std::move(parsed.error());
+      error_ = std::move(edited.error());
     }
   }
 
-  [[nodiscard]] Result<std::string> text() const {
+  [[nodiscard]] yaml::Edited result() const {
     if (error_) return fail(*error_);
-    return document_.text();
+    return document_;
   }
 
  private:
@@ -40,8 +33,8 @@ class Edits {
 
 }  // namespace
 
-Result<std::string> change(const yaml::Document& document, const DistributionPoint& dp,
-                           const DistributionPointChange& change) {
+yaml::Edited change(const yaml::Document& document, const DistributionPoint& dp,
+                    const DistributionPointChange& change) {
   const yaml::Path base{"distribution_points", dp.index};
   const auto at = [&](std::initializer_list<const char*> keys) {
     yaml::Path path = base;
@@ -60,7 +53,7 @@ Result<std::string> change(const yaml::Document& document, const DistributionPoi
     edits.set(at({"push_server", "max_connections"}), std::to_string(*change.max_connections),
               false);
   }
-  return edits.text();
+  return edits.result();
 }
 
 namespace {
@@ -74,9 +67,9 @@ yaml::NewNode text_node(const std::string& value) {
 
 }  // namespace
 
-Result<std::string> add_distribution_point(const yaml::Document& document, const Site& site,
-                                           const std::string& name, const std::string& address,
-                                           const std::vector<std::string>& groups) {
+yaml::Edited add_distribution_point(const yaml::Document& document, const Site& site,
+                                    const std::string& name, const std::string& address,
+                                    const std::vector<std::string>& groups) {
   if (site.find_distribution_point(name) != nullptr) {
     return fail({ErrorCode::kConflict,
                  fmt::format("there is a distribution point '{}' already", name),
@@ -102,13 +95,12 @@ Result<std::string> add_distribution_point(const yaml::Document& document, const
   return yaml::set(document, {"distribution_points", site.distribution_points.size()}, dp);
 }
 
-Result<std::string> remove_distribution_point(const yaml::Document& document,
-                                              const DistributionPoint& dp) {
+yaml::Edited remove_distribution_point(const yaml::Document& document,
+                                       const DistributionPoint& dp) {
   return yaml::remove(document, {"distribution_points", dp.index}, /*keep=*/1);
 }
 
-Result<std::string> add_group(const yaml::Document& document, const Site& site,
-                              const std::string& group) {
+yaml::Edited add_group(const yaml::Document& document, const Site& site, const std::string& group) {
   if (site.has_group(group)) {
     return fail({ErrorCode::kConflict, fmt::format("there is a group '{}' already", group), ""});
   }
@@ -125,11 +117,11 @@ Result<std::string> add_group(const yaml::Document& document, const Site& site,
   Edits edits(document);
   std::size_t index = site.groups.size();
   for (const std::string& name : missing) edits.set({"groups", index++}, name, true);
-  return edits.text();
+  return edits.result();
 }
 
-Result<std::string> remove_group(const yaml::Document& document, const Site& site,
-                                 const std::string& group) {
+yaml::Edited remove_group(const yaml::Document& document, const Site& site,
+                          const std::string& group) {
   const auto used = [&](const Origin& origin, std::string_view by) {
     return fail({ErrorCode::kConflict,
                  fmt::format("group '{}' is still used by {} ({})", group, by, to_string(origin)),

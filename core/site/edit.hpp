@@ -1,5 +1,5 @@
-// Edits of the parts of a site configuration that are not policies. Text in, text out; what the
-// edits promise is told in core/yaml/editor.hpp.
+// Edits of the parts of a site configuration that are not policies. What the edits promise is told
+// in core/yaml/editor.hpp.
 #pragma once
 
 #include <optional>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/site/model.hpp"
-#include "core/yaml/document.hpp"
+#include "core/yaml/editor.hpp"
 
 namespace kscpush::site {
 
@@ -19,23 +19,22 @@ struct DistributionPointChange {
   std::optional<std::string> address;
 };
 
-[[nodiscard]] Result<std::string> change(const yaml::Document& document,
-                                         const DistributionPoint& dp,
-                                         const DistributionPointChange& change);
+[[nodiscard]] yaml::Edited change(const yaml::Document& document, const DistributionPoint& dp,
+                                  const DistributionPointChange& change);
 
 // A new one, push server off. kConflict: the name is taken.
-[[nodiscard]] Result<std::string> add_distribution_point(const yaml::Document& document,
-                                                         const Site& site, const std::string& name,
-                                                         const std::string& address,
-                                                         const std::vector<std::string>& groups);
-[[nodiscard]] Result<std::string> remove_distribution_point(const yaml::Document& document,
-                                                            const DistributionPoint& dp);
+[[nodiscard]] yaml::Edited add_distribution_point(const yaml::Document& document, const Site& site,
+                                                  const std::string& name,
+                                                  const std::string& address,
+                                                  const std::vector<std::string>& groups);
+[[nodiscard]] yaml::Edited remove_distribution_point(const yaml::Document& document,
+                                                     const DistributionPoint& dp);
 
 // Groups above that are not declared yet are declared with it.
-[[nodiscard]] Result<std::string> add_group(const yaml::Document& document, const Site& site,
-                                            const std::string& group);
+[[nodiscard]] yaml::Edited add_group(const yaml::Document& document, const Site& site,
+                                     const std::string& group);
 // kConflict when something still uses it: a subgroup, a scope, a policy.
-[[nodiscard]] Result<std::string> remove_group(const yaml::Document& document, const Site& site,
-                                               const std::string& group);
+[[nodiscard]] yaml::Edited remove_group(const yaml::Document& document, const Site& site,
+                                        const std::string& group);
 
 }  // namespace kscpush::site

@@ -27,8 +27,8 @@ Edited perform(const Document& document, const Path& path, const Change& change,
   for (const bool careful : {false, true}) {
     const Writer writer(style, careful);
     std::string text = spliced(document.text(), cut(Surgery{document, writer, document.text()}));
-    const auto after = Document::parse(text, document.name());
-    if (after && is_changed_by(document, *after, change)) return text;
+    auto after = Document::parse(std::move(text), document.name());
+    if (after && is_changed_by(document, *after, change)) return after;
   }
   const Node& near = follow(document, path).last();
   return refuse(document, near,
@@ -133,7 +133,7 @@ constexpr int kMaxSmallEdits = 40;
 
 Edited set_counted(const Document& document, const Path& path, const NewNode& value, int& edits) {
   const Node* const present = read(document, path);
-  if (present != nullptr && reads_as(document, *present, value)) return document.text();
+  if (present != nullptr && reads_as(document, *present, value)) return document;
   const Trail trail = follow(document, path);
   if (trail.depth() < path.size()) return create(document, path, trail, value);
   if (auto status = check_not_shared(document, trail); !status) return fail(status.error());
@@ -141,9 +141,8 @@ Edited set_counted(const Document& document, const Path& path, const NewNode& va
   const bool collections = trail.last().kind == value.kind && child_count(trail.last()) > 0 &&
                            !(value.items.empty() && value.entries.empty());
   if (collections) {
-    const auto text = reconcile(document, path, value, set_counted, edits);
-    const auto after = text ? Document::parse(*text, document.name()) : fail(Error{});
-    if (after && is_changed_by(document, *after, change)) return *text;
+    auto after = reconcile(document, path, value, set_counted, edits);
+    if (after && is_changed_by(document, *after, change)) return std::move(*after);
   }
   if (auto status = check_not_needed(document, trail.last()); !status) {
     return fail(status.error());
@@ -188,7 +187,7 @@ Edited remove(const Document& document, const Path& path, std::size_t keep) {
   }
   if (trail.depth() < path.size()) {
     const Node* const found = read(document, path);
-    if (found == nullptr) return document.text();
+    if (found == nullptr) return document;
     return refuse(document, *found,
                   fmt::format("{} comes from here, by an alias or a merge key (<<) at line {}",
                               describe(path, path.size()), trail.last().mark.line),
@@ -216,7 +215,7 @@ Edited set_tag(const Document& document, const Path& path, std::string_view tag)
   if (trail.depth() < path.size()) {
     return fail(ErrorCode::kNotFound, "{}: there is no {}", document.name(), to_string(path));
   }
-  if (trail.last().tag == tag) return document.text();
+  if (trail.last().tag == tag) return document;
   if (trail.last().kind == Kind::kAlias) {
     return refuse(document, trail.last(), "an alias cannot have a tag",
                   "replace the alias by a value of its own");

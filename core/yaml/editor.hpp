@@ -4,7 +4,7 @@
 // a missing final newline stay as they are. Each edit splices the text, parses the result and
 // compares it with the old tree plus exactly the intended change; when they differ nothing is
 // returned but an error that says what to edit by hand. An edit that would change another node's
-// value, through an anchor, alias or merge key, is refused. Pure: text in, text out.
+// value, through an anchor, alias or merge key, is refused. Pure: a document in, a document out.
 #pragma once
 
 #include <string>
@@ -40,8 +40,8 @@ struct NewEntry {
   NewNode second;
 };
 
-// The new text; equal to the old one when the edit changes nothing.
-using Edited = Result<std::string>;
+// The edited document, as it was parsed to verify it; the same one when the edit changes nothing.
+using Edited = Result<Document>;
 
 // Errors: kConflict, with the line and what to edit by hand, for what is refused: an edit that an
 // alias elsewhere would show, one through an alias or a merge key, a path that leads through a

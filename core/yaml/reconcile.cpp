@@ -18,7 +18,7 @@ class Reconciler {
     if (node().tag != value.tag && !take(set_tag(document_, path_, value.tag))) return false;
     return value.kind == Kind::kMapping ? mapping(value) : sequence(value);
   }
-  [[nodiscard]] std::string text() const { return document_.text(); }
+  [[nodiscard]] const Document& result() const { return document_; }
 
  private:
   [[nodiscard]] const Node& node() const { return follow(document_, path_).last(); }
@@ -29,13 +29,10 @@ class Reconciler {
     return path;
   }
 
-  // Goes on from the text that an edit gave.
+  // Goes on from what an edit gave.
   bool take(const Edited& edited) {
     if (!edited || --edits_ < 0) return false;
-    if (*edited == document_.text()) return true;
-    auto next = Document::parse(*edited, document_.name());
-    if (!next) return false;
-    document_ = std::move(*next);
+    document_ = *edited;
     return true;
   }
 
@@ -99,11 +96,11 @@ class Reconciler {
 
 }  // namespace
 
-std::optional<std::string> reconcile(const Document& document, const Path& path,
-                                     const NewNode& value, const SetFunction& set, int& edits) {
+std::optional<Document> reconcile(const Document& document, const Path& path, const NewNode& value,
+                                  const SetFunction& set, int& edits) {
   Reconciler reconciler(document, path, set, edits);
   if (!reconciler.run(value)) return std::nullopt;
-  return reconciler.text();
+  return reconciler.result();
 }
 
 }  // namespace kscpush::yaml

@@ -1,8 +1,8 @@
 // Any bytes as what a device publishes, and as what an agent receives: decoded or refused, and what
 // was decoded survives being encoded and decoded again.
-#include "core/push.hpp"
-
 #include <cstdlib>
+
+#include "core/push.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using namespace kscpush;

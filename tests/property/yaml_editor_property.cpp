@@ -209,7 +209,7 @@ struct Counts {
   std::size_t set_back = 0;
 };
 
-std::string set_back(const Document& document, const Edited& edited, const Edit& edit,
+std::string set_back(const Document& document, const Result<std::string>& edited, const Edit& edit,
                      Counts& counts) {
   const Found found = find(document.root(), edit.path);
   const bool whole = edit.op == Op::kSet && found.depth == edit.path.size();
@@ -221,7 +221,7 @@ std::string set_back(const Document& document, const Edited& edited, const Edit&
   old.text = found.node->quoted;
   const auto back = set(Document::parse(*edited, "back").value(), edit.path, old);
   if (!back) return "set back is refused: " + back.error().message;
-  return *back == document.text() ? "" : "set back gives another text:\n" + *back;
+  return back->text() == document.text() ? "" : "set back gives another text:\n" + back->text();
 }
 
 // One edit; an empty text, or what is wrong. The sample is then the edited one.
@@ -229,7 +229,7 @@ std::string run_edit(Sample& sample, const Edit& edit, Counts& counts) {
   const Document document = Document::parse(sample.text, "sample").value();
   Model model = sample.model;
   const Verdict verdict = expect(model, edit);
-  const Edited edited = apply_to(document, edit);
+  const auto edited = apply_to(document, edit);
   ++counts.edits;
   if (!edited) {
     if (verdict == Verdict::kRefused || verdict == Verdict::kEither) {

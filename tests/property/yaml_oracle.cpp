@@ -247,14 +247,15 @@ Edit random_edit(Random& random, const Model& root) {
   return edit;
 }
 
-Edited apply_to(const Document& document, const Edit& edit) {
+Result<std::string> apply_to(const Document& document, const Edit& edit) {
+  const auto text = [](const Document& edited) { return edited.text(); };
   switch (edit.op) {
     case Op::kSet:
-      return set(document, edit.path, edit.value);
+      return set(document, edit.path, edit.value).map(text);
     case Op::kRemove:
-      return remove(document, edit.path, edit.keep);
+      return remove(document, edit.path, edit.keep).map(text);
     case Op::kTag:
-      return set_tag(document, edit.path, edit.value.tag);
+      return set_tag(document, edit.path, edit.value.tag).map(text);
   }
   return std::string();
 }

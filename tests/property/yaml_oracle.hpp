@@ -18,7 +18,7 @@ struct Edit {
 
 [[nodiscard]] Edit random_edit(Random& random, const Model& root);
 [[nodiscard]] std::string to_text(const Edit& edit);
-[[nodiscard]] Edited apply_to(const Document& document, const Edit& edit);
+[[nodiscard]] Result<std::string> apply_to(const Document& document, const Edit& edit);
 
 enum class Verdict {
   kAllowed,

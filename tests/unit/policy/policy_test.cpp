@@ -103,16 +103,18 @@ TEST_CASE("edits: set, lock, unlock, unset change the one line") {
   const Loaded loaded = load_text(before);
   const site::Policy& policy = loaded.site.policies[0];
   const SettingRow& row = *find_setting("force-via-dp");
-  CHECK(*set_setting(loaded.document, policy, row, "true", Lock::kLocked) ==
+  CHECK(set_setting(loaded.document, policy, row, "true", Lock::kLocked)->text() ==
         site_with("!locked true"));
-  CHECK(*set_setting(loaded.document, policy, row, "true", Lock::kKeep) == site_with("true"));
-  CHECK(*lock_setting(loaded.document, policy, row, true) == site_with("!locked false"));
-  CHECK(*lock_setting(loaded.document, policy, row, false) == before);
+  CHECK(set_setting(loaded.document, policy, row, "true", Lock::kKeep)->text() ==
+        site_with("true"));
+  CHECK(lock_setting(loaded.document, policy, row, true)->text() == site_with("!locked false"));
+  CHECK(lock_setting(loaded.document, policy, row, false)->text() == before);
 
   const Loaded locked = load_text(site_with("!locked true"));
-  CHECK(*set_setting(locked.document, locked.site.policies[0], row, "false", Lock::kKeep) ==
+  CHECK(set_setting(locked.document, locked.site.policies[0], row, "false", Lock::kKeep)->text() ==
         site_with("!locked false"));
-  CHECK(*lock_setting(locked.document, locked.site.policies[0], row, false) == site_with("true"));
+  CHECK(lock_setting(locked.document, locked.site.policies[0], row, false)->text() ==
+        site_with("true"));
 }
 
 TEST_CASE("unset takes the sections with it that become empty, but not settings itself") {
@@ -120,11 +122,11 @@ TEST_CASE("unset takes the sections with it that become empty, but not settings 
   const auto edited =
       unset_setting(loaded.document, loaded.site.policies[0], *find_setting("force-via-dp"));
   REQUIRE(edited.has_value());
-  const Loaded after = load_text(*edited);
+  const Loaded after = load_text(edited->text());
   CHECK(after.diagnostics.empty());
   CHECK(after.site.policies[0].settings.empty());
-  CHECK(edited->find("connectivity") == std::string::npos);
-  CHECK(edited->find("settings:") != std::string::npos);
+  CHECK(edited->text().find("connectivity") == std::string::npos);
+  CHECK(edited->text().find("settings:") != std::string::npos);
 }
 
 TEST_CASE("locking a setting that is not set says how to set it") {
