@@ -60,6 +60,7 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   [[nodiscard]] bool subscribed() const { return session_.state().subscribed; }
   [[nodiscard]] bool acknowledges() const { return session_.state().qos > 0; }
   [[nodiscard]] std::size_t in_flight() const { return session_.state().in_flight.size(); }
+  [[nodiscard]] std::size_t unread() const { return buffers_ ? buffers_->in.size() : 0; }
   [[nodiscard]] Device* device() const { return device_; }
   void forget_device() { device_ = nullptr; }
   [[nodiscard]] const Offer* offer() const { return offer_.get(); }

@@ -466,10 +466,10 @@ bool Shard::disconnect(const DeviceId& id, mqtt::EndReason reason) {
 std::size_t Shard::end_some(std::size_t count, mqtt::EndReason reason) {
   std::size_t active = 0;
   std::vector<Connection*> chosen;
-  for (const auto& [connection, owner] : connections_) {
-    if (connection->device() == nullptr) continue;
+  for (const auto& [id, device] : devices_) {
+    if (device->connection == nullptr) continue;
     ++active;
-    if (chosen.size() < count) chosen.push_back(connection);
+    if (chosen.size() < count) chosen.push_back(device->connection);
   }
   for (Connection* connection : chosen) connection->disconnect(reason, "");
   return active - chosen.size();
@@ -477,6 +477,52 @@ std::size_t Shard::end_some(std::size_t count, mqtt::EndReason reason) {
 
 void Shard::advance_time() {
   wheel_.advance(now());
+}
+
+// --- Looking at itself
+
+ShardUsage Shard::usage() const {
+  ShardUsage usage{connections_.size(), devices_.size()};
+  for (const auto& [connection, owner] : connections_) {
+    usage.most_unsent = std::max(usage.most_unsent, connection->unsent());
+    usage.most_unread = std::max(usage.most_unread, connection->unread());
+    usage.most_in_flight = std::max(usage.most_in_flight, connection->in_flight());
+  }
+  for (const auto& [id, device] : devices_) {
+    if (device->kept == nullptr) continue;
+    usage.most_in_flight = std::max(usage.most_in_flight, device->kept->in_flight.size());
+  }
+  return usage;
+}
+
+std::string Shard::inconsistency() const {
+  std::size_t connected = 0;
+  for (const auto& [id, device] : devices_) {
+    if (id != device->id) return fmt::format("{}: kept as '{}'", device->id, id);
+    if (home_shard(id, context_.shards.size()) != index_) return fmt::format("{}: not at home", id);
+    if (device->connection == nullptr) {
+      if (device->kept == nullptr) return fmt::format("{}: neither here nor away", id);
+      if (!device->set()) return fmt::format("{}: its session never ends", id);
+      continue;
+    }
+    ++connected;
+    if (device->kept != nullptr) return fmt::format("{}: both here and away", id);
+    if (!connections_.contains(device->connection)) {
+      return fmt::format("{}: its connection is gone", id);
+    }
+  }
+  for (const auto& [connection, owner] : connections_) {
+    const Device* const device = connection->device();
+    if (device != nullptr && device->connection != connection) {
+      return fmt::format("{}: has two connections", device->id);
+    }
+    if (!connection->set()) return "a connection has no deadline";
+  }
+  if (connected != counters_.connected.get()) {
+    return fmt::format("{} devices are connected, counted were {}", connected,
+                       counters_.connected.get());
+  }
+  return {};
 }
 
 }  // namespace kscpush::server

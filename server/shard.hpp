@@ -59,6 +59,15 @@ struct DeviceView {
   std::size_t in_flight = 0;
 };
 
+// What a shard holds, for those who watch its bounds.
+struct ShardUsage {
+  std::size_t connections = 0;
+  std::size_t devices = 0;         // connected, or with a session that is kept
+  std::size_t most_unsent = 0;     // bytes, of the connection that has the most
+  std::size_t most_unread = 0;     // the same of what was read and not taken
+  std::size_t most_in_flight = 0;  // pushes of the device that has the most
+};
+
 class Shard {
  public:
   Shard(std::size_t index, ShardContext& context);
@@ -74,6 +83,10 @@ class Shard {
   void add(LinkPtr link);
   [[nodiscard]] bool may_accept() const;
   void on_room(std::function<void()> resume) { resume_accept_ = std::move(resume); }
+
+  // Both walk over everything there is. What does not hold together; empty if all does.
+  [[nodiscard]] ShardUsage usage() const;
+  [[nodiscard]] std::string inconsistency() const;
 
   // Commands, by way of loop().
   void probe(const DeviceId& id, Duration timeout, ProbeDone done);

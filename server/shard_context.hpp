@@ -27,6 +27,7 @@ class ConnectionBudget {
   }
   void give_back() { used_.fetch_sub(1, std::memory_order_relaxed); }
   [[nodiscard]] std::uint32_t limit() const { return limit_; }
+  [[nodiscard]] std::uint32_t used() const { return used_.load(std::memory_order_relaxed); }
 
  private:
   const std::uint32_t limit_;
