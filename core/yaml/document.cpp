@@ -48,7 +48,7 @@ class BoundedBuffer final : public std::streambuf {
     return std::string_view("[]{},:?&*!\"'").find(c) != std::string_view::npos;
   }
   static constexpr std::ptrdiff_t kPiece = 16'384;
-  static constexpr std::ptrdiff_t kMaxPending = 2'000'000;
+  static constexpr std::ptrdiff_t kMaxPending = 1'000'000;
 
   char* next_;
   char* const end_;
@@ -88,7 +88,7 @@ Status read_events(std::string& text, const std::string& name, TreeBuilder& buil
     failure = to_error({1, 1}, error.what(), "see that the file is YAML", name);
   }
   if (buffer.exceeded()) {
-    const Mark mark = builder.open_flow() != nullptr ? builder.open_flow()->mark : Mark{1, 1};
+    const Mark mark = builder.outer_flow() != nullptr ? builder.outer_flow()->mark : Mark{1, 1};
     failure = to_error(mark, "too many values between brackets, or a bracket that is not closed",
                        "write large lists and mappings in block style, one line for each", name);
   }

@@ -128,8 +128,13 @@ Edited create(const Document& document, const Path& path, const Trail& trail,
   });
 }
 
-// Each parses the text; lists that differ in more places are written anew.
-constexpr int kMaxSmallEdits = 40;
+// Each small edit parses the text; lists that differ in more places are written anew. Large files
+// get fewer of them, so that the time is bounded.
+int max_small_edits(std::size_t bytes) {
+  constexpr std::size_t kMaxEdits = 40;
+  constexpr std::size_t kMaxParsed = std::size_t{8} << 20;
+  return static_cast<int>(std::min(kMaxEdits, 1 + kMaxParsed / (bytes + 1)));
+}
 
 Edited set_counted(const Document& document, const Path& path, const NewNode& value, int& edits) {
   const Node* const present = read(document, path);
@@ -176,7 +181,7 @@ std::string to_string(const Path& path) {
 
 Edited set(const Document& document, const Path& path, const NewNode& value) {
   if (auto status = check_writable(wrap(path, 0, value)); !status) return fail(status.error());
-  int edits = kMaxSmallEdits;
+  int edits = max_small_edits(document.text().size());
   return set_counted(document, path, value, edits);
 }
 

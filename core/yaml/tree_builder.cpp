@@ -296,6 +296,12 @@ const Node* TreeBuilder::open_flow() const {
   return found == frames_.rend() ? nullptr : &found->node;
 }
 
+const Node* TreeBuilder::outer_flow() const {
+  const auto found =
+      std::ranges::find_if(frames_, [](const Frame& frame) { return frame.node.flow; });
+  return found == frames_.end() ? nullptr : &found->node;
+}
+
 Mark TreeBuilder::mark_at(std::size_t at) {
   while (true) {
     const std::size_t end = text_.find('\n', counted_);

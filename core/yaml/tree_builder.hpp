@@ -32,6 +32,8 @@ class TreeBuilder final : public YAML::EventHandler {
   [[nodiscard]] std::size_t events() const { return events_; }
   // After an error: the innermost [ or { that is not closed yet, or nullptr.
   [[nodiscard]] const Node* open_flow() const;
+  // The outermost one.
+  [[nodiscard]] const Node* outer_flow() const;
 
   void OnDocumentStart(const YAML::Mark& mark) override;
   void OnDocumentEnd() override {}

@@ -106,9 +106,10 @@ TEST_CASE("yaml document: where each style of value ends") {
 }
 
 TEST_CASE("yaml document: a value that is not written is not taken for the next key") {
-  for (const char* text : {"a:\nnull: x\n", "a:\n~: x\n", "a: !t\n\"\": x\n", "a: !t\n\"e\": x\n",
-                           "a: &n\nnull: x\n", "a:\nnull x: y\n", "a: &n\n!t b: y\n",
-                           "a: !t\n&n b: y\n", "a:\n&n b: y\n", "a:\n!t b: y\n"}) {
+  for (const char* text :
+       {"a:\nnull: x\n", "a:\n~: x\n", "a: !t\n\"\": x\n", "a: !t\n\"e\": x\n", "a: &n\nnull: x\n",
+        "a:\nnull x: y\n", "a:\n~]: y\n", "a:\n~ ]: y\n", "a: !t\n' ': y\n", "a: &n\n!t b: y\n",
+        "a: !t\n&n b: y\n", "a:\n&n b: y\n", "a:\n!t b: y\n"}) {
     CAPTURE(text);
     const Document document = parsed(text);
     CHECK(document.root().entries.size() == 2);
@@ -242,6 +243,11 @@ TEST_CASE("yaml document: what is nested too deep is an error, whatever it is ma
                [](int i) { return std::string(static_cast<std::size_t>(i), ' ') + "a:\n"; })}) {
     CHECK(refused(text).message.find("nested deeper than 500 levels") != std::string::npos);
   }
+}
+
+TEST_CASE("yaml document: brackets without end are given up before they fill the memory") {
+  CHECK(refused("a: 1\nb: " + std::string(1'100'000, '[')).message ==
+        "f.yaml:2:4: too many values between brackets, or a bracket that is not closed");
 }
 
 TEST_CASE("yaml document: 100,000 keys, the last one a repeated one") {
