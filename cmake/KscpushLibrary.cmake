@@ -19,6 +19,11 @@ if(KSCPUSH_SANITIZE)
   add_compile_options(-fsanitize=${KSCPUSH_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${KSCPUSH_SANITIZE})
+  if(KSCPUSH_SANITIZE MATCHES undefined)
+    # The vptr check opens a pipe to look at memory, and calls it invalid when a test has taken all
+    # descriptors away. ASan finds what it is for: use after destruction.
+    add_compile_options(-fno-sanitize=vptr)
+  endif()
   if(KSCPUSH_SANITIZE MATCHES thread)
     # ThreadSanitizer does not know fences; asio locks as well.
     add_compile_definitions(ASIO_DISABLE_FENCED_BLOCK)
