@@ -205,6 +205,12 @@ void SimDevice::fault() {
   });
 }
 
+void SimDevice::flood(SimConnection& connection) {
+  std::string pings;
+  for (std::size_t i = random_.below(10'000); i > 0; --i) pings += test::pingreq_bytes();
+  connection.send(pings);
+}
+
 void SimDevice::do_fault(const DialoguePtr& dialogue) {
   SimConnection& connection = *dialogue->connection;
   switch (random_.below(9)) {
@@ -222,14 +228,12 @@ void SimDevice::do_fault(const DialoguePtr& dialogue) {
       connection.close();
       return ended(dialogue);
     case 4:
-      return connection.stop_reading(milliseconds(random_.between(100, 60'000)));
+      connection.stop_reading(milliseconds(random_.between(100, 60'000)));
+      return random_.percent(50) ? flood(connection) : void();
     case 5:  // a second connection while the first is open
       return connect();
-    case 6: {
-      std::string flood;
-      for (std::size_t i = random_.below(3000); i > 0; --i) flood += test::pingreq_bytes();
-      return connection.send(flood);
-    }
+    case 6:
+      return flood(connection);
     case 7:
       connection.send(unsubscribe_bytes(plan_.spec));
       return connection.send(subscribe_bytes(plan_.spec, plan_.qos));

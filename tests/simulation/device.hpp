@@ -54,6 +54,7 @@ class SimDevice {
   void watch(const DialoguePtr& dialogue);
   void fault();
   void do_fault(const DialoguePtr& dialogue);
+  void flood(SimConnection& connection);
   void ended(const DialoguePtr& dialogue);
   void after(Duration time, Scheduler::Action action);
   [[nodiscard]] bool is_current(const DialoguePtr& dialogue) const { return dialogue == current_; }
