@@ -27,7 +27,7 @@ std::string version_text(std::string_view given) {
 }  // namespace
 
 Connection::Connection(Shard& shard, LinkPtr link, MonoTime now)
-    : shard_(&shard), link_(std::move(link)), session_(shard.context().mqtt_limits, now) {
+    : shard_(&shard), link_(std::move(link)), session_(shard.settings().mqtt_limits, now) {
   link_->set_owner(this);
 }
 
@@ -35,7 +35,7 @@ Connection::~Connection() = default;
 
 void Connection::start() {
   const auto timeout =
-      std::chrono::seconds(shard_->context().dp.push_server.limits.handshake_timeout_s);
+      std::chrono::seconds(shard_->settings().dp.push_server.limits.handshake_timeout_s);
   shard_->wheel().set(*this, shard_->now() + timeout);
   link_->wait_readable();
 }
@@ -48,6 +48,7 @@ void Connection::leave() {
 
 void Connection::enter(Shard& shard) {
   shard_ = &shard;
+  use(shard.settings().mqtt_limits);
   link_->attach(&shard.loop());
 }
 
@@ -129,7 +130,7 @@ void Connection::consume(std::string_view bytes) {
   const std::size_t taken = session_.receive(bytes, now, *this);
   if (taken < bytes.size()) buffers().in.assign(bytes.substr(taken));
   reading_paused_ =
-      stage_ == Stage::kActive && unsent() >= shard_->context().mqtt_limits.unsent_bytes;
+      stage_ == Stage::kActive && unsent() >= shard_->settings().mqtt_limits.unsent_bytes;
   release_empty_buffers();
 }
 
@@ -186,7 +187,7 @@ void Connection::refuse(mqtt::ReasonCode code, std::string_view reason,
 
 mqtt::Session::Delivery Connection::deliver(mqtt::Outgoing push) {
   const bool room = unsent() == 0 ||
-                    unsent() + push.payload->size() <= shard_->context().mqtt_limits.unsent_bytes;
+                    unsent() + push.payload->size() <= shard_->settings().mqtt_limits.unsent_bytes;
   const auto delivery = session_.deliver(std::move(push), shard_->wall(), *this);
   if (delivery == mqtt::Session::Delivery::kWindowFull && !room) pushes_wait_ = true;
   return delivery;
@@ -282,7 +283,7 @@ void Connection::blocked() {
 MonoTime Connection::slow_reader_deadline() const {
   if (!buffers_ || buffers_->stalled == MonoTime::max()) return MonoTime::max();
   return buffers_->stalled +
-         std::chrono::seconds(shard_->context().dp.push_server.limits.slow_reader_timeout_s);
+         std::chrono::seconds(shard_->settings().dp.push_server.limits.slow_reader_timeout_s);
 }
 
 // While nothing is read nothing can be said about the keep alive.

@@ -50,6 +50,8 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   // Between shards: after leave() nothing of it may be touched by the old shard's thread.
   void leave();
   void enter(Shard& shard);
+  // The limits must outlive their use.
+  void use(const mqtt::Limits& limits) { session_.use(limits); }
   // The home shard's decision.
   void admit(Device& device, mqtt::SessionState state, bool session_present);
   void refuse(mqtt::ReasonCode code, std::string_view reason, std::string_view server_reference);

@@ -91,7 +91,7 @@ std::string render_metrics(const PushServer& server) {
   families.push_back(family("kscpush_max_connections", "Connections this push server may hold",
                             MetricType::Gauge));
   families.back().metric.push_back(
-      metric(MetricType::Gauge, server.config().dp.push_server.max_connections));
+      metric(MetricType::Gauge, server.config()->dp.push_server.max_connections));
   return prometheus::TextSerializer().Serialize(families);
 }
 

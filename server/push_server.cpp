@@ -2,69 +2,88 @@
 
 #include <algorithm>
 #include <atomic>
+#include <latch>
+#include <mutex>
 #include <numeric>
 #include <shared_mutex>
 #include <thread>
 
-#include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
-#include <asio/steady_timer.hpp>
-
-#include "core/file.hpp"
-#include "core/pki.hpp"
-#include "server/net/listener.hpp"
-#include "server/net/tls.hpp"
 
 namespace kscpush::server {
 namespace {
 
-// Devices told per turn when the server stops, and how long that may take in all.
-constexpr std::size_t kEndPerTurn = 500;
-constexpr std::chrono::milliseconds kStopTick{10};
-constexpr std::chrono::seconds kStopWithin{3};
+constexpr std::chrono::seconds kEndWithin{3};
 constexpr std::chrono::minutes kExpireEvery{1};
 
-// A shard with what only its thread touches.
-struct Worker {
-  Worker(Shard& own_shard, std::unique_ptr<TlsContext> context)
-      : shard(own_shard), tls(std::move(context)), tick(own_shard.loop()) {}
-
-  Shard& shard;
-  std::unique_ptr<TlsContext> tls;
-  std::vector<std::unique_ptr<Listener>> listeners;
-  asio::steady_timer tick;
-  std::thread thread;
-};
+Error stopping() {
+  return Error{ErrorCode::kUnreachable, "the push server is stopping", "try again when it is back"};
+}
 
 }  // namespace
 
 class PushServer::Impl {
  public:
   Impl(ServerConfig config, const Clock& clock, spdlog::logger& log, std::unique_ptr<Store> store)
-      : config_(std::move(config)),
+      : config_(std::make_shared<const ServerConfig>(std::move(config))),
         clock_(clock),
         log_(log),
         store_(std::move(store)),
-        context_{config_.dp, mqtt_limits(config_.dp.push_server.limits),
-                 *store_,    clock,
-                 log,        ConnectionBudget(config_.dp.push_server.max_connections),
-                 {}},
+        context_{std::make_shared<const ShardSettings>(config_->dp),        *store_, clock, log,
+                 ConnectionBudget(config_->dp.push_server.max_connections), {}},
         started_(clock.wall()) {}
 
   ~Impl() { stop(); }
 
   Status start() {
-    const site::PushServer& server = config_.dp.push_server;
+    const site::PushServer& server = config_->dp.push_server;
     std::size_t count = server.limits.shards;
     if (count == 0) count = std::max(1U, std::thread::hardware_concurrency());
     for (std::size_t i = 0; i < count; ++i) {
       context_.shards.push_back(std::make_unique<Shard>(i, context_));
+      workers_.push_back(std::make_unique<Worker>(*context_.shards.back()));
     }
-    if (auto opened = open_listeners(); !opened) return opened;
-    for (auto& worker : workers_) run(*worker);
+    auto serving = prepare(*config_, context_.settings, /*relisten=*/true);
+    if (!serving) return fail(serving.error());
+    for (std::size_t i = 0; i < count; ++i) {
+      workers_[i]->start(std::move((*serving)[i]), [this, first = i == 0] {
+        if (first) expire();
+      });
+    }
     ready_ = true;
-    log_.info("push server of '{}' on {}:{}, {} shards, up to {} connections", config_.dp.name,
+    log_.info("push server of '{}' on {}:{}, {} shards, up to {} connections", config_->dp.name,
               server.listen, server.port.value(), count, server.max_connections);
+    return {};
+  }
+
+  // One call at a time.
+  Status reconfigure(ServerConfig config) {
+    const auto present = this->config();
+    const bool relisten = !same_addresses(present->dp.push_server, config.dp.push_server);
+    auto settings = std::make_shared<const ShardSettings>(config.dp);
+    auto serving = prepare(config, settings, relisten);
+    if (!serving) return fail(serving.error());
+    std::latch taken_up(static_cast<std::ptrdiff_t>(workers_.size()));
+    const bool begun = unless_stopping([&] {
+      for (std::size_t i = 0; i < workers_.size(); ++i) {
+        Worker& worker = *workers_[i];
+        asio::post(worker.shard().loop(),
+                   [this, &worker, &taken_up, served = std::move((*serving)[i])]() mutable {
+                     const bool on = served.settings->dp.push_server.enabled;
+                     worker.change(std::move(served));
+                     if (!on) {
+                       worker.end_connections(mqtt::EndReason::kServerShutdown,
+                                              clock_.now() + kEndWithin, [] {});
+                     }
+                     taken_up.count_down();
+                   });
+      }
+    });
+    if (!begun) return fail(stopping());
+    taken_up.wait();
+    context_.budget.set_limit(config.dp.push_server.max_connections);
+    const std::scoped_lock lock(config_mutex_);
+    config_ = std::make_shared<const ServerConfig>(std::move(config));
     return {};
   }
 
@@ -75,18 +94,24 @@ class PushServer::Impl {
     }
     log_.info("stopping: {} devices connected", connected());
     for (auto& worker : workers_) {
-      asio::post(worker->shard.loop(), [this, w = worker.get()] {
-        for (auto& listener : w->listeners) listener->close();
-        end_connections(*w, clock_.now() + kStopWithin);
+      asio::post(worker->shard().loop(), [this, w = worker.get()] {
+        w->close_listeners();
+        w->end_connections(mqtt::EndReason::kServerShutdown, clock_.now() + kEndWithin,
+                           [w] { w->stop(); });
       });
     }
-    for (auto& worker : workers_) worker->thread.join();
+    for (auto& worker : workers_) worker->join();
     // What the loops and the writer still hold is answered now; the listeners' last handlers run
     // in it too, so they go afterwards. The shards stay: their counters may still be asked for.
     for (auto& shard : context_.shards) shard->close();
     store_->drain();
     workers_.clear();
     log_.info("stopped");
+  }
+
+  [[nodiscard]] std::shared_ptr<const ServerConfig> config() const {
+    const std::scoped_lock lock(config_mutex_);
+    return config_;
   }
 
   [[nodiscard]] Shard& home(const DeviceId& id) {
@@ -116,7 +141,8 @@ class PushServer::Impl {
     return unless_stopping([&] { asio::post(home(id).loop(), std::move(task)); });
   }
 
-  ServerConfig config_;
+  std::shared_ptr<const ServerConfig> config_;  // under config_mutex_
+  mutable std::mutex config_mutex_;
   const Clock& clock_;
   spdlog::logger& log_;
   std::unique_ptr<Store> store_;
@@ -127,102 +153,44 @@ class PushServer::Impl {
   std::vector<std::unique_ptr<Worker>> workers_;
 
  private:
-  Status open_listeners() {
-    const site::PushServer& server = config_.dp.push_server;
-    if (auto free = check_port_free(server.listen, server.port); !free) return free;
-    if (auto free = check_plain_port_free(); !free) return free;
-    const TicketKeys ticket_keys = TicketKeys::generate();
-    for (auto& shard : context_.shards) {
-      auto tls = TlsContext::create(
-          {config_.paths.certificate, config_.paths.key, config_.paths.client_ca}, ticket_keys);
-      if (!tls) return fail(tls.error());
-      workers_.push_back(std::make_unique<Worker>(*shard, std::move(*tls)));
-      Worker& worker = *workers_.back();
-      if (auto listening = listen(worker, server.listen, server.port, true); !listening) {
-        return listening;
-      }
-      if (!server.plain_listener) continue;
-      const auto& plain = *server.plain_listener;
-      if (auto listening = listen(worker, plain.host, plain.port, false); !listening) {
-        return listening;
-      }
+  // For every worker, in order.
+  Result<std::vector<Serving>> prepare(const ServerConfig& config,
+                                       const std::shared_ptr<const ShardSettings>& settings,
+                                       bool relisten) {
+    if (relisten && config.dp.push_server.enabled) {
+      if (auto free = check_ports_free(config.dp.push_server); !free) return fail(free.error());
     }
-    return {};
-  }
-
-  [[nodiscard]] Status check_plain_port_free() const {
-    const auto& plain = config_.dp.push_server.plain_listener;
-    if (!plain) return {};
-    const auto free = check_port_free(plain->host, plain->port);
-    if (free) return {};
-    Error error = free.error();
-    error.hint = "push_server.plain_listener must be a free port of a loopback address";
-    return fail(std::move(error));
-  }
-
-  Status listen(Worker& worker, const std::string& host, Port port, bool secure) {
-    Shard& shard = worker.shard;
-    SSL_CTX* tls = secure ? worker.tls->get() : nullptr;
-    auto listener =
-        Listener::open(shard.loop(), host, port,
-                       {[&shard] { return shard.may_accept(); },
-                        [&shard, tls](Socket socket) {
-                          shard.add(LinkPtr(tls == nullptr ? new TcpLink(std::move(socket))
-                                                           : new TlsLink(std::move(socket), tls)));
-                        },
-                        [&shard, this](const std::string& reason) {
-                          shard.counts().accept_failures.add();
-                          log_.warn("a connection cannot be accepted: {}", reason);
-                        }});
-    if (!listener) return fail(listener.error());
-    worker.listeners.push_back(std::move(*listener));
-    return {};
-  }
-
-  void run(Worker& worker) {
-    worker.shard.on_room([&worker] {
-      for (auto& listener : worker.listeners) listener->resume();
-    });
-    for (auto& listener : worker.listeners) listener->start();
-    keep_time(worker);
-    worker.thread = std::thread([&worker] { worker.shard.loop().run(); });
-  }
-
-  void keep_time(Worker& worker) {
-    worker.tick.expires_after(TimerWheel::kTick);
-    worker.tick.async_wait([this, &worker](const asio::error_code& error) {
-      if (error) return;
-      worker.shard.advance_time();
-      if (&worker == workers_.front().get() && clock_.now() >= next_expire_) {
-        next_expire_ = clock_.now() + kExpireEvery;
-        store_->expire(clock_.wall());
-      }
-      keep_time(worker);
-    });
-  }
-
-  // Paced, so that the last words of each connection are flushed before the next are written.
-  void end_connections(Worker& worker, MonoTime deadline) {
-    const std::size_t left = worker.shard.end_some(kEndPerTurn, mqtt::EndReason::kServerShutdown);
-    const bool flushed = left == 0 && worker.shard.all_told();
-    if (flushed || clock_.now() >= deadline) {
-      worker.shard.loop().stop();
-      return;
+    std::vector<Serving> all;
+    for (auto& worker : workers_) {
+      auto serving = worker->prepare(config, ticket_keys_, settings, relisten);
+      if (!serving) return fail(serving.error());
+      all.push_back(std::move(*serving));
     }
-    worker.tick.expires_after(kStopTick);
-    worker.tick.async_wait([this, &worker, deadline](const asio::error_code& error) {
-      if (!error) end_connections(worker, deadline);
-    });
+    return all;
   }
 
+  void expire() {
+    if (clock_.now() < next_expire_) return;
+    next_expire_ = clock_.now() + kExpireEvery;
+    store_->expire(clock_.wall());
+  }
+
+  const TicketKeys ticket_keys_ = TicketKeys::generate();
   MonoTime next_expire_{};  // first shard's thread
 };
 
 PushServer::PushServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 PushServer::~PushServer() = default;
 
-Result<std::unique_ptr<PushServer>> PushServer::start(ServerConfig config, const Clock& clock,
-                                                      spdlog::logger& log) {
+StoreLimits store_limits(const site::PushServer& server) {
+  StoreLimits limits;
+  limits.pending_per_device = server.limits.pending_per_device;
+  return limits;
+}
+
+Result<std::unique_ptr<PushServer>> PushServer::start(ServerConfig config,
+                                                      std::unique_ptr<Store> store,
+                                                      const Clock& clock, spdlog::logger& log) {
   const site::DistributionPoint& dp = config.dp;
   if (!dp.push_server.enabled) {
     return fail({ErrorCode::kInvalidConfig,
@@ -230,13 +198,13 @@ Result<std::unique_ptr<PushServer>> PushServer::start(ServerConfig config, const
                  fmt::format("switch it on with: kscpush dp enable {} --port {}", dp.name,
                              dp.push_server.port.value())});
   }
-  StoreLimits limits;
-  limits.pending_per_device = dp.push_server.limits.pending_per_device;
-  auto store = Store::open(config.paths.state_directory, clock, limits);
-  if (!store) return fail(store.error());
-  auto impl = std::make_unique<Impl>(std::move(config), clock, log, std::move(*store));
+  auto impl = std::make_unique<Impl>(std::move(config), clock, log, std::move(store));
   if (auto started = impl->start(); !started) return fail(started.error());
   return std::unique_ptr<PushServer>(new PushServer(std::move(impl)));
+}
+
+Status PushServer::reconfigure(ServerConfig config) {
+  return impl_->reconfigure(std::move(config));
 }
 
 void PushServer::stop() {
@@ -245,8 +213,8 @@ void PushServer::stop() {
 Store& PushServer::store() {
   return *impl_->store_;
 }
-const ServerConfig& PushServer::config() const {
-  return impl_->config_;
+std::shared_ptr<const ServerConfig> PushServer::config() const {
+  return impl_->config();
 }
 const Clock& PushServer::clock() const {
   return impl_->clock_;
@@ -268,10 +236,6 @@ std::vector<const Counters*> PushServer::counters() const {
 }
 
 namespace {
-
-Error stopping() {
-  return Error{ErrorCode::kUnreachable, "the push server is stopping", "try again when it is back"};
-}
 
 Result<DeviceRecord> registered(Store& store, const DeviceId& id) {
   auto found = store.find_device(id);
@@ -316,7 +280,7 @@ void PushServer::push(const DeviceId& id, const PushRequest& request,
               std::chrono::seconds(kMaxTtl).count()));
     return;
   }
-  const std::uint32_t most = config().dp.push_server.limits.message_bytes;
+  const std::uint32_t most = config()->dp.push_server.limits.message_bytes;
   if (request.params.size() > most) {
     done(fail(ErrorCode::kTooLarge, "the parameters have {} bytes, at most {} are allowed",
               request.params.size(), most));

@@ -21,31 +21,38 @@
 #include "server/probe.hpp"
 #include "server/shard.hpp"
 #include "server/store/store.hpp"
+#include "server/worker.hpp"
 
 namespace kscpush::server {
 
-struct ServerConfig {
-  site::DistributionPoint dp;
-  site::ServerPaths paths;
-};
-
 struct PushRequest {
   std::string kind;
-  std::string params = "{}";                // a JSON object
+  std::string params = "{}";                  // a JSON object
   std::optional<std::chrono::seconds> ttl{};  // nothing: the kind's default
 };
+
+[[nodiscard]] StoreLimits store_limits(const site::PushServer& server);
 
 class PushServer {
  public:
   static constexpr Duration kLongestProbe = std::chrono::seconds(60);
 
-  // kInvalidConfig, kConflict (port or state directory in use), kDenied; each says what mends it.
+  // STORE as opened in the configuration's state directory, with store_limits(). kInvalidConfig,
+  // kConflict (port in use), kDenied; each says what mends it.
   [[nodiscard]] static Result<std::unique_ptr<PushServer>> start(ServerConfig config,
+                                                                 std::unique_ptr<Store> store,
                                                                  const Clock& clock,
                                                                  spdlog::logger& log);
   ~PushServer();
   // Afterwards every callback has been called, and requests are answered kUnreachable.
   void stop();
+
+  // Takes up another configuration of the same distribution point, or leaves all as it is: the
+  // errors are those of start(). Certificates are read again. Connections stay, unless the push
+  // server is off now: what bounds a connection changes with it, what it was admitted by does not.
+  // Waits for the shards; one call at a time, not on a thread of the server. Not changed before the
+  // next start: limits.shards and the paths of state and admin API.
+  [[nodiscard]] Status reconfigure(ServerConfig config);
 
   // kNotFound, kOffline, kNoAnswer, kOverloaded.
   void ping(const DeviceId& id, Duration timeout, ProbeDone done);
@@ -59,7 +66,7 @@ class PushServer {
              std::function<void(std::vector<std::optional<DeviceView>>)> done);
 
   [[nodiscard]] Store& store();
-  [[nodiscard]] const ServerConfig& config() const;
+  [[nodiscard]] std::shared_ptr<const ServerConfig> config() const;
   [[nodiscard]] const Clock& clock() const;
   [[nodiscard]] WallTime started() const;
   [[nodiscard]] bool ready() const;  // false while it stops

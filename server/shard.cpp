@@ -30,7 +30,11 @@ void Device::on_timer(MonoTime /*now*/) {
 }
 
 Shard::Shard(std::size_t index, ShardContext& context)
-    : context_(context), index_(index), wheel_(context.clock.now()), scratch_(kScratchBytes) {}
+    : context_(context),
+      settings_(context.settings),
+      index_(index),
+      wheel_(context.clock.now()),
+      scratch_(kScratchBytes) {}
 
 Shard::~Shard() {
   close();
@@ -52,7 +56,14 @@ void Shard::close() {
 // --- Connections
 
 bool Shard::may_accept() const {
-  return counters_.handshaking.get() < context_.dp.push_server.limits.handshakes_in_flight;
+  return counters_.handshaking.get() < settings_->dp.push_server.limits.handshakes_in_flight;
+}
+
+void Shard::use(std::shared_ptr<const ShardSettings> settings) {
+  // The sessions refer to the limits: they change over before the old ones may go.
+  for (const auto& [connection, owner] : connections_) connection->use(settings->mqtt_limits);
+  settings_ = std::move(settings);
+  if (resume_accept_) resume_accept_();
 }
 
 void Shard::add(LinkPtr link) {
@@ -146,7 +157,7 @@ Status Shard::check_registered(const DeviceId& id) const {
   if (!found->has_value()) return fail(ErrorCode::kDenied, "the device is not registered");
   const DeviceRecord& device = **found;
   if (device.revoked) return fail(ErrorCode::kDenied, "the device has been revoked");
-  if (!site::in_scope(context_.dp, device.group)) {
+  if (!site::in_scope(settings_->dp, device.group)) {
     return fail(ErrorCode::kDenied, "its group '{}' is not in the scope of this distribution point",
                 device.group);
   }

@@ -88,6 +88,11 @@ class Shard {
   [[nodiscard]] ShardUsage usage() const;
   [[nodiscard]] std::string inconsistency() const;
 
+  // Takes up a changed configuration; connections keep what they were admitted with, except for
+  // what bounds them.
+  void use(std::shared_ptr<const ShardSettings> settings);
+  [[nodiscard]] const ShardSettings& settings() const { return *settings_; }
+
   // Commands, by way of loop().
   void probe(const DeviceId& id, Duration timeout, ProbeDone done);
   void offer_push(const PushRecord& push);
@@ -137,6 +142,7 @@ class Shard {
   void flush_all();
 
   ShardContext& context_;
+  std::shared_ptr<const ShardSettings> settings_;
   const std::size_t index_;
   Loop loop_{1};
   Counters counters_;

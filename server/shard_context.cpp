@@ -6,8 +6,6 @@ namespace {
 // Room of an MQTT packet around the largest payload: topic and properties.
 constexpr std::uint32_t kPacketOverhead = 1024;
 
-}  // namespace
-
 mqtt::Limits mqtt_limits(const site::ServerLimits& limits) {
   mqtt::Limits result;
   result.packet_bytes = limits.message_bytes + kPacketOverhead;
@@ -16,5 +14,10 @@ mqtt::Limits mqtt_limits(const site::ServerLimits& limits) {
   result.unsent_bytes = limits.unsent_bytes;
   return result;
 }
+
+}  // namespace
+
+ShardSettings::ShardSettings(site::DistributionPoint distribution_point)
+    : dp(std::move(distribution_point)), mqtt_limits(server::mqtt_limits(dp.push_server.limits)) {}
 
 }  // namespace kscpush::server

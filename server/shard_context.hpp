@@ -21,24 +21,31 @@ class ConnectionBudget {
  public:
   explicit ConnectionBudget(std::uint32_t limit) : limit_(limit) {}
   [[nodiscard]] bool take() {
-    if (used_.fetch_add(1, std::memory_order_relaxed) < limit_) return true;
+    if (used_.fetch_add(1, std::memory_order_relaxed) < limit()) return true;
     used_.fetch_sub(1, std::memory_order_relaxed);
     return false;
   }
   void give_back() { used_.fetch_sub(1, std::memory_order_relaxed); }
-  [[nodiscard]] std::uint32_t limit() const { return limit_; }
+  [[nodiscard]] std::uint32_t limit() const { return limit_.load(std::memory_order_relaxed); }
+  // Those connected beyond a lowered limit stay; nobody new comes in until there are fewer.
+  void set_limit(std::uint32_t limit) { limit_.store(limit, std::memory_order_relaxed); }
   [[nodiscard]] std::uint32_t used() const { return used_.load(std::memory_order_relaxed); }
 
  private:
-  const std::uint32_t limit_;
+  std::atomic<std::uint32_t> limit_;
   std::atomic<std::uint32_t> used_{0};
 };
 
-[[nodiscard]] mqtt::Limits mqtt_limits(const site::ServerLimits& limits);
+// What the configuration says, as a shard uses it. Never changed: another configuration is another
+// object, which each shard takes up on its own thread (Shard::use).
+struct ShardSettings {
+  explicit ShardSettings(site::DistributionPoint distribution_point);
+  const site::DistributionPoint dp;
+  const mqtt::Limits mqtt_limits;
+};
 
 struct ShardContext {
-  const site::DistributionPoint& dp;
-  const mqtt::Limits mqtt_limits;
+  std::shared_ptr<const ShardSettings> settings;  // that a shard begins with
   ShardStore& store;
   const Clock& clock;
   spdlog::logger& log;

@@ -175,7 +175,9 @@ class Session {
   enum class Phase : std::uint8_t { kAwaitConnect, kAwaitDecision, kActive, kClosed };
 
   // LIMITS is shared by the sessions of a shard and outlives them.
+  // LIMITS must outlive the session, or its change to others.
   explicit Session(const Limits& limits, MonoTime now) : limits_(&limits), last_inbound_(now) {}
+  void use(const Limits& limits) { limits_ = &limits; }
 
   // Takes whole packets off the front of BYTES and returns how many bytes it took; the rest is the
   // start of a packet, to be given again with what follows it. Stops after CONNECT until decided:

@@ -162,7 +162,8 @@ void AdminApi::metrics(const Call& call) {
 }
 
 void AdminApi::server_status(const Call& call) {
-  const site::DistributionPoint& dp = server_.config().dp;
+  const auto config = server_.config();
+  const site::DistributionPoint& dp = config->dp;
   call.answer(200, {{"name", dp.name},
                     {"address", dp.address},
                     {"port", dp.push_server.port.value()},
@@ -262,7 +263,7 @@ void AdminApi::certificate(const Call& call) {
   const auto device = require_device(server_, call);
   if (!device) return;
   const auto enrolment =
-      enroll(server_.store(), server_.config().paths, device->id, server_.clock());
+      enroll(server_.store(), server_.config()->paths, device->id, server_.clock());
   if (!enrolment) return call.answer(enrolment.error());
   call.answer(201, {{"id", device->id.str()},
                     {"certificate", enrolment->device.certificate},
@@ -289,7 +290,7 @@ void AdminApi::ping(const Call& call) {
       return;
     }
     json result = to_json(*report);
-    result["server"] = server_.config().dp.name;
+    result["server"] = server_.config()->dp.name;
     answer(200, result);
   });
 }

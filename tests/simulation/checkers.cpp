@@ -221,7 +221,6 @@ void ProbeChecker::check_overdue(MonoTime now) {
 // --- The shards
 
 void check_shards(Verdict& verdict, const server::ShardContext& context) {
-  const site::ServerLimits& limits = context.dp.push_server.limits;
   std::uint64_t connected = 0;
   for (const auto& shard : context.shards) {
     if (const std::string wrong = shard->inconsistency(); !wrong.empty()) {
@@ -229,7 +228,8 @@ void check_shards(Verdict& verdict, const server::ShardContext& context) {
     }
     connected += shard->counters().connected.get();
     const server::ShardUsage usage = shard->usage();
-    const std::size_t packet = context.mqtt_limits.packet_bytes;
+    const site::ServerLimits& limits = shard->settings().dp.push_server.limits;
+    const std::size_t packet = shard->settings().mqtt_limits.packet_bytes;
     if (usage.most_unsent > limits.unsent_bytes + packet + kAnswerBytes) {
       verdict.fail("{} bytes wait for a device that does not read", usage.most_unsent);
     }

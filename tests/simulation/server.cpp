@@ -13,10 +13,8 @@ constexpr Duration kExpireEvery = std::chrono::seconds(60);
 
 SimServer::Process::Process(const site::DistributionPoint& dp, server::ShardStore& store,
                             const Clock& clock, spdlog::logger& log, std::size_t shards)
-    : context{dp,    server::mqtt_limits(dp.push_server.limits),
-              store, clock,
-              log,   server::ConnectionBudget(dp.push_server.max_connections),
-              {}} {
+    : context{std::make_shared<const server::ShardSettings>(dp),        store, clock, log,
+              server::ConnectionBudget(dp.push_server.max_connections), {}} {
   for (std::size_t i = 0; i < shards; ++i) {
     context.shards.push_back(std::make_unique<server::Shard>(i, context));
   }

@@ -100,7 +100,10 @@ void TestSite::register_devices() const {
 }
 
 Result<std::unique_ptr<server::PushServer>> TestSite::try_start() {
-  return server::PushServer::start(config, system_clock(), silent_log());
+  auto store = server::Store::open(config.paths.state_directory, system_clock(),
+                                   server::store_limits(config.dp.push_server));
+  if (!store) return fail(store.error());
+  return server::PushServer::start(config, std::move(*store), system_clock(), silent_log());
 }
 
 std::unique_ptr<server::PushServer> TestSite::start() {
