@@ -1,0 +1,93 @@
+#include "policy/plan_fields.hpp"
+
+#include <fmt/format.h>
+
+namespace kscpush::policy {
+namespace {
+
+std::string on_off(bool value) {
+  return value ? "on" : "off";
+}
+
+// What is empty stands for a default that depends on the distribution point's name.
+std::string path_or_default(const std::string& path) {
+  return path.empty() ? "(default)" : path;
+}
+
+std::string address(const site::ListenAddress& listen) {
+  return fmt::format("{}:{}", listen.host, listen.port.value());
+}
+
+void add_limits(const site::ServerLimits& limits, std::vector<Field>& fields) {
+  const auto number = [&](std::string_view name, std::uint32_t value) {
+    fields.push_back({fmt::format("push server limits.{}", name), std::to_string(value)});
+  };
+  number("handshakes_in_flight", limits.handshakes_in_flight);
+  number("handshake_timeout_s", limits.handshake_timeout_s);
+  number("keep_alive_max_s", limits.keep_alive_max_s);
+  number("session_expiry_max_s", limits.session_expiry_max_s);
+  number("pending_per_device", limits.pending_per_device);
+  number("message_bytes", limits.message_bytes);
+  number("unsent_bytes", limits.unsent_bytes);
+  number("slow_reader_timeout_s", limits.slow_reader_timeout_s);
+  number("shards", limits.shards);
+}
+
+void add_settings(const std::vector<site::Setting>& settings, std::vector<Field>& fields) {
+  for (const site::Setting& setting : settings) {
+    fields.push_back({setting.path,
+                      fmt::format("{}, {}", setting.value, setting.locked ? "locked" : "open"),
+                      setting.origin});
+  }
+}
+
+}  // namespace
+
+std::vector<Field> fields(const site::Site& site) {
+  return {{"address", site.administration_server},
+          {"TLS port", std::to_string(site.administration_server_port.value())}};
+}
+
+std::vector<Field> fields(const site::DistributionPoint& dp) {
+  const site::PushServer& server = dp.push_server;
+  std::vector<Field> all{
+      {"address", dp.address},
+      {"push server", on_off(server.enabled), server.origin},
+      {"push server port", std::to_string(server.port.value()), server.port_origin},
+      {"push server max_connections", std::to_string(server.max_connections)},
+      {"push server listen", server.listen},
+      {"push server plain_listener",
+       server.plain_listener ? address(*server.plain_listener) : "none"},
+      {"push server tls.certificate", path_or_default(server.tls.certificate)},
+      {"push server tls.key", path_or_default(server.tls.key)},
+      {"push server tls.client_ca", path_or_default(server.tls.client_ca)},
+      {"push server admin.listen", address(server.admin.listen)},
+      {"push server admin.token_file", path_or_default(server.admin.token_file)},
+      {"push server admin.operator_token_file", path_or_default(server.admin.operator_token_file)},
+      {"push server admin.viewer_token_file", path_or_default(server.admin.viewer_token_file)},
+      {"push server state_directory", path_or_default(server.state_directory)},
+  };
+  add_limits(server.limits, all);
+  for (const site::Group& group : dp.scope_groups) {
+    all.push_back({fmt::format("scope group '{}'", group.path), "", group.origin});
+  }
+  return all;
+}
+
+std::vector<Field> fields(const site::Policy& policy) {
+  std::vector<Field> all{
+      {"status", std::string(to_string(policy.status))},
+      {"inherit settings from parent policy", on_off(policy.inherit)},
+      {"force inheritance of settings in child policies", on_off(policy.force_inheritance)},
+  };
+  add_settings(policy.settings, all);
+  return all;
+}
+
+std::vector<Field> fields(const site::Profile& profile) {
+  std::vector<Field> all{{"condition", profile.condition, profile.condition_origin}};
+  add_settings(profile.settings, all);
+  return all;
+}
+
+}  // namespace kscpush::policy
