@@ -54,6 +54,19 @@ CREATE TABLE pushes(
 CREATE INDEX pushes_of_device ON pushes(device, (state < 3), seq);
 CREATE INDEX pushes_due ON pushes(due);
 )",
+    R"(
+CREATE TABLE site_revisions(
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  applied INTEGER NOT NULL,
+  how TEXT NOT NULL,
+  comment TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  files TEXT NOT NULL,
+  plan TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE site_file(only INTEGER PRIMARY KEY CHECK(only = 1), hash TEXT NOT NULL) STRICT;
+)",
 };
 
 constexpr int kVersion = static_cast<int>(kSteps.size());

@@ -14,6 +14,7 @@
 #include "server/store/last_seen.hpp"
 #include "server/store/pushes.hpp"
 #include "server/store/readers.hpp"
+#include "server/store/revisions.hpp"
 #include "server/store/schema.hpp"
 #include "server/store/writer.hpp"
 
@@ -270,6 +271,43 @@ Result<std::vector<PushRecord>> Store::list_pushes(const DeviceId& device, std::
                                                    std::size_t limit) const {
   return impl_->readers.use(
       [&](Database& database) { return pushes::history(database, device, before, limit); });
+}
+
+Result<std::int64_t> Store::add_revision(SiteRevision revision,
+                                         const std::optional<std::string>& file_hash) {
+  std::int64_t number = 0;
+  const auto done = impl_->writer.wait([&](Database& database) -> Status {
+    const auto added = revisions::add(database, revision);
+    if (!added) return fail(added.error());
+    number = *added;
+    return file_hash ? revisions::set_file_hash(database, *file_hash) : Status();
+  });
+  if (!done) return fail(done.error());
+  return number;
+}
+
+Result<std::optional<SiteRevision>> Store::find_revision(std::int64_t number) const {
+  return impl_->readers.use(
+      [&](Database& database) { return revisions::find(database, number); });
+}
+
+Result<std::optional<SiteRevision>> Store::newest_revision() const {
+  return impl_->readers.use([](Database& database) { return revisions::newest(database); });
+}
+
+Result<std::vector<SiteRevision>> Store::list_revisions(std::int64_t before,
+                                                        std::size_t limit) const {
+  return impl_->readers.use(
+      [&](Database& database) { return revisions::list(database, before, limit); });
+}
+
+Result<std::string> Store::file_hash() const {
+  return impl_->readers.use([](Database& database) { return revisions::file_hash(database); });
+}
+
+Status Store::set_file_hash(const std::string& hash) {
+  return impl_->writer.wait(
+      [&](Database& database) { return revisions::set_file_hash(database, hash); });
 }
 
 void Store::expire(WallTime now, Done done) {

@@ -20,6 +20,7 @@
 #include "core/push.hpp"
 #include "core/result.hpp"
 #include "server/store/shard_store.hpp"
+#include "server/store/site_revision.hpp"
 
 namespace kscpush::server {
 
@@ -90,6 +91,19 @@ class Store final : public ShardStore {
   [[nodiscard]] Result<std::vector<PushRecord>> list_pushes(const DeviceId& device,
                                                             std::int64_t before,
                                                             std::size_t limit) const;
+  // Site configurations that ran here, all of them. Its number, after it is on disk. With FILE_HASH
+  // the files on the server's own disk are remembered with it (file_hash).
+  [[nodiscard]] Result<std::int64_t> add_revision(SiteRevision revision,
+                                                  const std::optional<std::string>& file_hash);
+  [[nodiscard]] Result<std::optional<SiteRevision>> find_revision(std::int64_t number) const;
+  [[nodiscard]] Result<std::optional<SiteRevision>> newest_revision() const;
+  // Without files and plans, newest first, those below BEFORE; 0 for the newest.
+  [[nodiscard]] Result<std::vector<SiteRevision>> list_revisions(std::int64_t before,
+                                                                 std::size_t limit) const;
+  // Of the site's files as the server found them last on its own disk; empty if it never looked.
+  [[nodiscard]] Result<std::string> file_hash() const;
+  [[nodiscard]] Status set_file_hash(const std::string& hash);
+
   // Ends as expired what is past its time to live, and drops history past its time.
   void expire(WallTime now, Done done = nullptr);
 

@@ -1,0 +1,290 @@
+#include "server/site_keeper.hpp"
+
+#include <algorithm>
+
+#include <asio/post.hpp>
+
+#include "core/pki.hpp"
+#include "core/site/load.hpp"
+#include "policy/check.hpp"
+#include "server/admin/json.hpp"
+
+namespace kscpush::server {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kDevicesAPage = 10'000;
+
+tl::unexpected<Refusal> refuse(Error error, Diagnostics diagnostics = {}) {
+  return tl::unexpected<Refusal>(Refusal{std::move(error), std::move(diagnostics)});
+}
+
+std::string to_text(const SiteFiles& files) {
+  json list = json::array();
+  for (const site::SourceFile& file : files) {
+    list.push_back({{"name", file.name}, {"text", file.text}});
+  }
+  return list.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+Result<SiteFiles> from_text(const std::string& text) {
+  const json list = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  auto files = site_files_from_json(list);
+  if (!files) return fail(within("the database is damaged", files.error()));
+  return files;
+}
+
+// Names and texts, each behind its length, so that no two lists look alike.
+std::string hash_of(const SiteFiles& files) {
+  std::string all;
+  for (const site::SourceFile& file : files) {
+    all += fmt::format("{}:{}{}:{}", file.name.size(), file.name, file.text.size(), file.text);
+  }
+  return pki::sha256_hex(all).substr(0, 32);
+}
+
+SiteResult<RunningSite> read(SiteFiles files, const std::string& dp) {
+  auto sources = site::Sources::from(files);
+  if (!sources) return refuse(sources.error());
+  Diagnostics diagnostics;
+  RunningSite running{{}, std::move(files), site::load(*sources, diagnostics)};
+  policy::check(running.site, diagnostics);
+  if (has_errors(diagnostics)) {
+    const auto errors = std::ranges::count(diagnostics, Severity::kError, &Diagnostic::severity);
+    return refuse({ErrorCode::kInvalidConfig,
+                   fmt::format("the configuration does not hold: {} error{}", errors,
+                               errors == 1 ? "" : "s"),
+                   "nothing was changed; 'kscpush validate' shows the same"},
+                  std::move(diagnostics));
+  }
+  if (running.site.find_distribution_point(dp) == nullptr) {
+    return refuse({ErrorCode::kNotFound,
+                   fmt::format("the configuration has no distribution point '{}', whose push "
+                               "server this is",
+                               dp),
+                   "stop the push server before its distribution point is removed"});
+  }
+  running.revision.hash = hash_of(running.files);
+  return running;
+}
+
+SiteResult<RunningSite> read(const SiteRevision& revision, const std::string& dp) {
+  auto files = from_text(revision.files);
+  if (!files) return refuse(files.error());
+  auto running = read(std::move(*files), dp);
+  if (running) running->revision = revision;
+  return running;
+}
+
+policy::DeviceFacts facts_of(const DeviceRecord& device) {
+  return {device.id.str(), device.group, device.platform, device.address, device.tags};
+}
+
+// Calls LOOK for every device of the registry.
+template <class Look>
+Status each_device(const Store& store, Look look) {
+  std::string after;
+  do {
+    auto page = store.list_devices({}, after, kDevicesAPage);
+    if (!page) return fail(page.error());
+    for (const DeviceRecord& device : page->devices) look(device);
+    after = page->next;
+  } while (!after.empty());
+  return {};
+}
+
+Result<policy::Plan> plan_between(const Store& store, const site::Site& from,
+                                  const site::Site& to) {
+  policy::Planner planner(from, to);
+  const auto looked = each_device(store, [&](const DeviceRecord& device) {
+    static_cast<void>(planner.look_at(facts_of(device)));
+  });
+  if (!looked) return fail(looked.error());
+  return planner.finish();
+}
+
+SiteResult<RunningSite> record(Store& store, RunningSite running, const std::string& plan,
+                               WallTime now) {
+  running.revision.how = "start";
+  running.revision.applied = now;
+  running.revision.files = to_text(running.files);
+  running.revision.plan = plan;
+  const auto number = store.add_revision(running.revision, running.revision.hash);
+  if (!number) return refuse(number.error());
+  running.revision.number = *number;
+  return running;
+}
+
+}  // namespace
+
+SiteResult<RunningSite> SiteKeeper::choose(Store& store, const SiteFiles& own_files,
+                                           const std::string& dp, bool force, WallTime now) {
+  const auto newest = store.newest_revision();
+  if (!newest) return refuse(newest.error());
+  const auto known = store.file_hash();
+  if (!known) return refuse(known.error());
+  const std::string hash = hash_of(own_files);
+  const bool same_text = *newest && (*newest)->hash == hash;
+  if (*newest && (same_text || (!force && *known == hash))) {
+    auto running = read(**newest, dp);
+    if (!running) {
+      running.error().error = within(
+          fmt::format("revision {}, which ran last", (*newest)->number), running.error().error);
+      running.error().error.hint = "run the files of this machine instead: kscpush serve --from-file";
+      return running;
+    }
+    if (*known == hash) return running;
+    if (const auto noted = store.set_file_hash(hash); !noted) return refuse(noted.error());
+    return running;
+  }
+  auto fresh = read(own_files, dp);
+  if (!fresh) return fresh;
+  // What ran last may be of a version of the program that knew other keys: then nothing can be said
+  // about what has changed since.
+  std::string plan = "null";
+  if (*newest) {
+    if (const auto former = read(**newest, dp)) {
+      const auto changes = plan_between(store, former->site, fresh->site);
+      if (!changes) return refuse(changes.error());
+      plan = to_json(*changes).dump();
+    }
+  }
+  return record(store, std::move(*fresh), plan, now);
+}
+
+SiteKeeper::SiteKeeper(PushServer& server, RunningSite running, std::filesystem::path folder)
+    : server_(server),
+      dp_(server.config()->dp.name),
+      started_with_(server.config()->dp),
+      folder_(std::move(folder)),
+      running_(std::make_shared<const RunningSite>(std::move(running))) {}
+
+SiteKeeper::~SiteKeeper() {
+  thread_.join();
+}
+
+std::shared_ptr<const RunningSite> SiteKeeper::running() const {
+  const std::scoped_lock lock(mutex_);
+  return running_;
+}
+
+void SiteKeeper::submit(SiteRequest request, Done done) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (waiting_ < kMostWaiting) {
+      ++waiting_;
+      asio::post(thread_,
+                 [this, request = std::move(request), done = std::move(done)] {
+                   auto change = run(request);
+                   {
+                     const std::scoped_lock finished(mutex_);
+                     --waiting_;
+                   }
+                   done(std::move(change));
+                 });
+      return;
+    }
+  }
+  done(refuse({ErrorCode::kOverloaded, "too many changes of the configuration are waiting",
+               "try again in a moment"}));
+}
+
+SiteResult<RunningSite> SiteKeeper::candidate(const SiteRequest& request) const {
+  if (request.comment.size() > kLongestComment) {
+    return refuse({ErrorCode::kTooLarge,
+                   fmt::format("the comment has {} bytes, at most {} are allowed",
+                               request.comment.size(), kLongestComment),
+                   ""});
+  }
+  if (!request.revision) return read(request.files, dp_);
+  const auto found = server_.store().find_revision(*request.revision);
+  if (!found) return refuse(found.error());
+  if (!*found) {
+    return refuse({ErrorCode::kNotFound, fmt::format("no revision {}", *request.revision),
+                   "'kscpush history' lists the revisions"});
+  }
+  return read(**found, dp_);
+}
+
+SiteResult<policy::Plan> SiteKeeper::look_at_devices(const RunningSite& from, const RunningSite& to,
+                                                     std::vector<DeviceId>& out_of_scope) const {
+  const auto& before = *from.site.find_distribution_point(dp_);
+  const auto& after = *to.site.find_distribution_point(dp_);
+  policy::Planner planner(from.site, to.site);
+  const auto looked = each_device(server_.store(), [&](const DeviceRecord& device) {
+    const auto facts = facts_of(device);
+    static_cast<void>(planner.look_at(facts));
+    if (serves(before, device) && !serves(after, device)) out_of_scope.push_back(device.id);
+  });
+  if (!looked) return refuse(looked.error());
+  return planner.finish();
+}
+
+SiteResult<SiteChange> SiteKeeper::run(const SiteRequest& request) {
+  auto next = candidate(request);
+  if (!next) return tl::unexpected<Refusal>(std::move(next.error()));
+  const auto present = running();
+  std::vector<DeviceId> out_of_scope;
+  auto plan = look_at_devices(*present, *next, out_of_scope);
+  if (!plan) return tl::unexpected<Refusal>(std::move(plan.error()));
+  SiteChange change{present->revision.number, present->revision.number, std::move(*plan),
+                    notes(*next->site.find_distribution_point(dp_))};
+  if (request.trial) return change;
+  const bool same_text = next->revision.hash == present->revision.hash;
+  // The files that the configuration names may be others though it is the same: they are taken up
+  // all the same, certificates for one.
+  if (auto done = activate(*next, request, change.plan); !done) return refuse(done.error());
+  if (!same_text) change.to = next->revision.number;
+  const std::scoped_lock lock(mutex_);
+  if (!same_text) running_ = std::make_shared<const RunningSite>(std::move(*next));
+  server_.recheck(std::move(out_of_scope));
+  return change;
+}
+
+Status SiteKeeper::activate(RunningSite& next, const SiteRequest& request,
+                            const policy::Plan& plan) {
+  const auto& dp = *next.site.find_distribution_point(dp_);
+  const bool same_text = next.revision.hash == running()->revision.hash;
+  const auto recorded = [&]() -> Status {
+    if (same_text) {
+      return request.own_files ? server_.store().set_file_hash(next.revision.hash) : Status();
+    }
+    next.revision.how = request.how;
+    next.revision.comment = request.comment;
+    next.revision.applied = server_.clock().wall();
+    next.revision.files = to_text(next.files);
+    next.revision.plan = to_json(plan).dump();
+    const auto number = server_.store().add_revision(
+        next.revision, request.own_files ? std::optional(next.revision.hash) : std::nullopt);
+    if (!number) return fail(number.error());
+    next.revision.number = *number;
+    return {};
+  };
+  return server_.reconfigure({dp, site::server_paths(dp, folder_)}, recorded);
+}
+
+std::vector<std::string> SiteKeeper::notes(const site::DistributionPoint& dp) const {
+  std::vector<std::string> all;
+  const auto compare = [&](std::string_view what, const auto& started, const auto& wanted) {
+    if (started == wanted) return;
+    all.push_back(fmt::format("push_server.{} takes effect when the push server is started again",
+                              what));
+  };
+  const site::PushServer& started = started_with_.push_server;
+  const site::PushServer& wanted = dp.push_server;
+  compare("state_directory", started.state_directory, wanted.state_directory);
+  compare("limits.shards", started.limits.shards, wanted.limits.shards);
+  compare("limits.pending_per_device", started.limits.pending_per_device,
+          wanted.limits.pending_per_device);
+  compare("admin.listen", std::pair(started.admin.listen.host, started.admin.listen.port.value()),
+          std::pair(wanted.admin.listen.host, wanted.admin.listen.port.value()));
+  compare("admin.token_file", started.admin.token_file, wanted.admin.token_file);
+  compare("admin.operator_token_file", started.admin.operator_token_file,
+          wanted.admin.operator_token_file);
+  compare("admin.viewer_token_file", started.admin.viewer_token_file,
+          wanted.admin.viewer_token_file);
+  return all;
+}
+
+}  // namespace kscpush::server
