@@ -39,7 +39,7 @@ Status run_validate(Context& context) {
   if (!valid) {
     const auto errors = std::ranges::count(all, Severity::kError, &Diagnostic::severity);
     return fail({ErrorCode::kInvalidConfig,
-                 fmt::format("{}: {} error{}", checked->file.document.name(), errors,
+                 fmt::format("{}: {} error{}", checked->file.sources.root().name(), errors,
                              errors == 1 ? "" : "s"),
                  ""});
   }
@@ -47,7 +47,7 @@ Status run_validate(Context& context) {
   if (text) {
     context.out << fmt::format(
         "{}: valid ({} groups, {} distribution points, {} policies, {} warnings)\n",
-        checked->file.document.name(), site.groups.size(), site.distribution_points.size(),
+        checked->file.sources.root().name(), site.groups.size(), site.distribution_points.size(),
         site.policies.size(), all.size());
   }
   return {};

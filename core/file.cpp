@@ -237,6 +237,12 @@ Status write_new_file(const fs::path& path, std::string_view content, mode_t mod
   return {};
 }
 
+Status check_replaceable(const fs::path& path, std::string_view expected_old) {
+  const auto target = find_target(path);
+  if (!target) return fail(target.error());
+  return check_unchanged(target->path, expected_old);
+}
+
 Status replace_file(const fs::path& path, std::string_view content, std::string_view expected_old,
                     const ReplaceOptions& options) {
   if (content == expected_old) return {};

@@ -65,4 +65,8 @@ struct ReplaceOptions {
                                   std::string_view expected_old,
                                   const ReplaceOptions& options = {});
 
+// What replace_file() would refuse at once: the file is read-only, or no longer EXPECTED_OLD.
+[[nodiscard]] Status check_replaceable(const std::filesystem::path& path,
+                                       std::string_view expected_old);
+
 }  // namespace kscpush

@@ -1,5 +1,7 @@
 #include "policy/edit.hpp"
 
+#include "core/site/edit.hpp"
+
 namespace kscpush::policy {
 namespace {
 
@@ -7,7 +9,7 @@ constexpr std::string_view kLockTag = "!locked";
 
 // policies[i].settings, then the levels of the setting's own path.
 yaml::Path path_of(const site::Policy& policy, const SettingRow& row) {
-  yaml::Path path{"policies", policy.index, "settings"};
+  yaml::Path path{"policies", policy.place.index, "settings"};
   std::string_view rest = row.path;
   while (!rest.empty()) {
     const std::string_view level = rest.substr(0, rest.find('.'));
@@ -19,7 +21,7 @@ yaml::Path path_of(const site::Policy& policy, const SettingRow& row) {
 
 }  // namespace
 
-yaml::Edited set_setting(const yaml::Document& document, const site::Policy& policy,
+site::Edited set_setting(const site::Sources& sources, const site::Policy& policy,
                          const SettingRow& row, const std::string& value, Lock lock) {
   const site::Setting* const present = policy.find(row.path);
   const bool locked =
@@ -28,15 +30,15 @@ yaml::Edited set_setting(const yaml::Document& document, const site::Policy& pol
   node.value = value;
   node.text = row.type == Type::kText;
   if (locked) node.tag = kLockTag;
-  return yaml::set(document, path_of(policy, row), node);
+  return site::set(sources, policy.place.document, path_of(policy, row), node);
 }
 
-yaml::Edited unset_setting(const yaml::Document& document, const site::Policy& policy,
+site::Edited unset_setting(const site::Sources& sources, const site::Policy& policy,
                            const SettingRow& row) {
-  return yaml::remove(document, path_of(policy, row), /*keep=*/3);
+  return site::remove(sources, policy.place.document, path_of(policy, row), /*keep=*/3);
 }
 
-yaml::Edited lock_setting(const yaml::Document& document, const site::Policy& policy,
+site::Edited lock_setting(const site::Sources& sources, const site::Policy& policy,
                           const SettingRow& row, bool locked) {
   if (policy.find(row.path) == nullptr) {
     return fail({ErrorCode::kNotFound,
@@ -44,10 +46,12 @@ yaml::Edited lock_setting(const yaml::Document& document, const site::Policy& po
                  fmt::format("set it with: kscpush policy set {} VALUE",
                              row.short_name.empty() ? row.path : row.short_name)});
   }
-  return yaml::set_tag(document, path_of(policy, row), locked ? kLockTag : "");
+  return sources.edit(policy.place.document, [&](const yaml::Document& document) {
+    return yaml::set_tag(document, path_of(policy, row), locked ? kLockTag : "");
+  });
 }
 
-yaml::Edited add_policy(const yaml::Document& document, const site::Site& site,
+site::Edited add_policy(const site::Sources& sources, const site::Site& site,
                         const std::string& name, const std::string& group,
                         site::PolicyStatus status) {
   for (const site::Policy& other : site.policies) {
@@ -72,11 +76,13 @@ yaml::Edited add_policy(const yaml::Document& document, const site::Site& site,
   policy.entries.emplace_back("name", node(name, true));
   policy.entries.emplace_back("group", node(group, true));
   policy.entries.emplace_back("status", node(std::string(site::to_string(status)), true));
-  return yaml::set(document, {"policies", site.policies.size()}, policy);
+  const site::Place place = site::next_place(site.policies);
+  return site::set(sources, place.document, {"policies", place.index}, policy);
 }
 
-yaml::Edited remove_policy(const yaml::Document& document, const site::Policy& policy) {
-  return yaml::remove(document, {"policies", policy.index}, /*keep=*/1);
+site::Edited remove_policy(const site::Sources& sources, const site::Policy& policy) {
+  return site::remove(sources, policy.place.document, {"policies", policy.place.index},
+                      /*keep=*/1);
 }
 
 }  // namespace kscpush::policy

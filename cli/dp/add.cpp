@@ -21,7 +21,7 @@ struct RemoveOptions {
 Status run_dp_add(const AddOptions& options, Context& context) {
   return edit_site(
       [&](const SiteFile& file) -> Result<SiteEdit> {
-        auto edited = site::add_distribution_point(file.document, file.site, options.name,
+        auto edited = site::add_distribution_point(file.sources, file.site, options.name,
                                                    options.address, options.groups);
         if (!edited) return fail(edited.error());
         return SiteEdit{std::move(*edited),
@@ -37,7 +37,7 @@ Status run_dp_remove(const RemoveOptions& options, Context& context) {
       [&](const SiteFile& file) -> Result<SiteEdit> {
         const auto dp = choose_distribution_point(file, options.name);
         if (!dp) return fail(dp.error());
-        auto edited = site::remove_distribution_point(file.document, **dp);
+        auto edited = site::remove_distribution_point(file.sources, **dp);
         if (!edited) return fail(edited.error());
         return SiteEdit{std::move(*edited),
                         fmt::format("distribution point '{}' removed", (*dp)->name)};

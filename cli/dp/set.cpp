@@ -64,7 +64,7 @@ Status run_dp_set(const DpSetOptions& options, Context& context) {
       [&](const SiteFile& file) -> Result<SiteEdit> {
         const auto dp = choose_distribution_point(file, options.dp);
         if (!dp) return fail(dp.error());
-        auto edited = site::change(file.document, **dp, *change);
+        auto edited = site::change(file.sources, **dp, *change);
         if (!edited) return fail(edited.error());
         const bool on = change->enabled.value_or((*dp)->push_server.enabled);
         return SiteEdit{std::move(*edited), summary(**dp, *change),

@@ -41,7 +41,7 @@ Status run_group_list(Context& context) {
   return {};
 }
 
-using GroupEdit = yaml::Edited (*)(const yaml::Document&, const site::Site&, const std::string&);
+using GroupEdit = site::Edited (*)(const site::Sources&, const site::Site&, const std::string&);
 
 void add_edit(CLI::App& parent, const std::string& name, const std::string& help, GroupEdit edit,
               const std::string& done, Context& context) {
@@ -55,7 +55,7 @@ void add_edit(CLI::App& parent, const std::string& name, const std::string& help
     context.action = [options, edit, done, &context] {
       return edit_site(
           [&](const SiteFile& file) {
-            return edit(file.document, file.site, options->group).map([&](yaml::Document edited) {
+            return edit(file.sources, file.site, options->group).map([&](site::Sources edited) {
               return SiteEdit{std::move(edited),
                               fmt::format("group '{}' {}", options->group, done)};
             });

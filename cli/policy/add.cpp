@@ -31,7 +31,7 @@ site::PolicyStatus parse_status(const std::string& text) {
 Status run_policy_add(const AddOptions& options, Context& context) {
   return edit_site(
       [&](const SiteFile& file) -> Result<SiteEdit> {
-        auto edited = policy::add_policy(file.document, file.site, options.name, options.group,
+        auto edited = policy::add_policy(file.sources, file.site, options.name, options.group,
                                          parse_status(options.status));
         if (!edited) return fail(edited.error());
         return SiteEdit{std::move(*edited),
@@ -46,7 +46,7 @@ Status run_policy_remove(const RemoveOptions& options, Context& context) {
       [&](const SiteFile& file) -> Result<SiteEdit> {
         const auto policy = choose_policy(file, options.target.name, options.target.group);
         if (!policy) return fail(policy.error());
-        auto edited = policy::remove_policy(file.document, **policy);
+        auto edited = policy::remove_policy(file.sources, **policy);
         if (!edited) return fail(edited.error());
         return SiteEdit{std::move(*edited), fmt::format("policy '{}' of group '{}' removed",
                                                         (*policy)->name, (*policy)->group)};

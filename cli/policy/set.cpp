@@ -25,7 +25,7 @@ struct SettingOptions {
 
 // What an edit does, and how it is told.
 struct Edit {
-  std::function<yaml::Edited(const yaml::Document&, const site::Policy&, const SettingRow&)> apply;
+  std::function<site::Edited(const site::Sources&, const site::Policy&, const SettingRow&)> apply;
   std::string done;
   // It gives the setting a value or a lock, which a lock above would make void.
   bool decides = true;
@@ -77,7 +77,7 @@ Status edit_setting(const SettingOptions& options, const Edit& edit, Context& co
             return fail(free.error());
           }
         }
-        auto edited = edit.apply(file.document, **policy, **row);
+        auto edited = edit.apply(file.sources, **policy, **row);
         if (!edited) return fail(edited.error());
         return SiteEdit{std::move(*edited),
                         fmt::format("policy '{}' of group '{}': {} {}", (*policy)->name,
@@ -101,8 +101,8 @@ Status run_policy_set(const SettingOptions& options, Context& context) {
   Lock lock = force_via_dp ? Lock::kLocked : Lock::kKeep;
   if (options.lock) lock = Lock::kLocked;
   if (options.open) lock = Lock::kOpen;
-  Edit edit{[&](const auto& document, const auto& policy, const auto& setting) {
-              return policy::set_setting(document, policy, setting, *value, lock);
+  Edit edit{[&](const auto& sources, const auto& policy, const auto& setting) {
+              return policy::set_setting(sources, policy, setting, *value, lock);
             },
             fmt::format("= {}{}", *value,
                         lock == Lock::kLocked ? ", locked"
@@ -166,8 +166,8 @@ void add_policy_unset(CLI::App& parent, Context& context) {
 
 void add_policy_lock(CLI::App& parent, Context& context) {
   add_simple_edit(parent, "lock", "Lock a setting: enforced on devices",
-                  {[](const auto& document, const auto& policy, const auto& row) {
-                     return policy::lock_setting(document, policy, row, true);
+                  {[](const auto& sources, const auto& policy, const auto& row) {
+                     return policy::lock_setting(sources, policy, row, true);
                    },
                    "is locked"},
                   context);
@@ -175,8 +175,8 @@ void add_policy_lock(CLI::App& parent, Context& context) {
 
 void add_policy_unlock(CLI::App& parent, Context& context) {
   add_simple_edit(parent, "unlock", "Open a setting: devices and child policies may change it",
-                  {[](const auto& document, const auto& policy, const auto& row) {
-                     return policy::lock_setting(document, policy, row, false);
+                  {[](const auto& sources, const auto& policy, const auto& row) {
+                     return policy::lock_setting(sources, policy, row, false);
                    },
                    "is open"},
                   context);

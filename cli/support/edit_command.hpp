@@ -10,7 +10,7 @@ namespace kscpush::cli {
 
 // The edited configuration, and the sentence that says what is so now.
 struct SiteEdit {
-  yaml::Document document;
+  site::Sources sources;
   std::string done;
   std::string note{};  // what else should be known, for standard error
 };

@@ -6,16 +6,16 @@
 #include "cli/app.hpp"
 #include "core/diagnostic.hpp"
 #include "core/diff.hpp"
-#include "core/file.hpp"
 #include "core/site/load.hpp"
+#include "core/site/source_files.hpp"
 #include "policy/check.hpp"
 
 namespace kscpush::cli {
 namespace {
 
-CheckedSite check_document(const std::filesystem::path& path, yaml::Document document) {
-  CheckedSite checked{{path, std::move(document), {}}, {}};
-  checked.file.site = site::load(checked.file.document, checked.diagnostics);
+CheckedSite check_sources(const std::filesystem::path& path, site::Sources sources) {
+  CheckedSite checked{{path, std::move(sources), {}}, {}};
+  checked.file.site = site::load(checked.file.sources, checked.diagnostics);
   policy::check(checked.file.site, checked.diagnostics);
   return checked;
 }
@@ -60,13 +60,10 @@ void print_diagnostics(const Diagnostics& diagnostics, const Context& context) {
 Result<CheckedSite> check_site(const Context& context) {
   const auto path = find_config(context);
   if (!path) return fail(path.error());
-  auto text = read_file(*path, yaml::Document::kMaxBytes);
-  if (!text) return fail(text.error());
-  // Messages name the file as the user would: relative to where they are.
-  auto document = yaml::Document::parse(std::move(*text),
-                                        path->lexically_proximate(context.directory).string());
-  if (!document) return fail(document.error());
-  return check_document(*path, std::move(*document));
+  // Messages name files as the user would: relative to where they are.
+  auto sources = site::read_sources(*path, context.directory);
+  if (!sources) return fail(sources.error());
+  return check_sources(*path, std::move(*sources));
 }
 
 Result<SiteFile> load_site(const Context& context) {
@@ -77,24 +74,30 @@ Result<SiteFile> load_site(const Context& context) {
   return std::move(checked->file);
 }
 
-Result<bool> save_site(const SiteFile& file, const yaml::Document& edited, bool dry_run,
-                       const Context& context) {
-  const std::string& old = file.document.text();
-  if (edited.text() == old) return false;
-  const CheckedSite checked = check_document(file.path, edited);
+Result<std::vector<std::string>> save_site(const SiteFile& file, const site::Sources& edited,
+                                           bool dry_run, const Context& context) {
+  std::vector<std::string> names;
+  std::string difference;
+  for (const std::size_t i : edited.changed_since(file.sources)) {
+    names.push_back(edited.document(i).name());
+    difference +=
+        unified_diff(file.sources.document(i).text(), edited.document(i).text(), names.back());
+  }
+  if (names.empty()) return names;
+  const CheckedSite checked = check_sources(file.path, edited);
   if (has_errors(checked.diagnostics)) {
     print_diagnostics(checked.diagnostics, context);
     return fail({ErrorCode::kInvalidConfig,
                  "the edited configuration would not hold; nothing was written", ""});
   }
   if (dry_run) {
-    context.out << unified_diff(old, edited.text(), file.document.name());
-    return true;
+    context.out << difference;
+    return names;
   }
-  if (auto written = replace_file(file.path, edited.text(), old); !written) {
+  if (auto written = site::write_sources(file.path, file.sources, edited); !written) {
     return fail(written.error());
   }
-  return true;
+  return names;
 }
 
 Result<const site::DistributionPoint*> choose_distribution_point(const SiteFile& file,

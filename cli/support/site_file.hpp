@@ -3,18 +3,19 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "cli/context.hpp"
 #include "core/diagnostic.hpp"
 #include "core/site/model.hpp"
 #include "core/site/paths.hpp"
-#include "core/yaml/document.hpp"
+#include "core/site/sources.hpp"
 
 namespace kscpush::cli {
 
 struct SiteFile {
-  std::filesystem::path path;
-  yaml::Document document;
+  std::filesystem::path path;  // the root file
+  site::Sources sources;
   site::Site site;
 
   [[nodiscard]] std::filesystem::path folder() const;
@@ -35,10 +36,11 @@ void print_diagnostics(const Diagnostics& diagnostics, const Context& context);
 // The same; prints every error; kInvalidConfig when there are errors among them.
 [[nodiscard]] Result<SiteFile> load_site(const Context& context);
 
-// Writes the edited configuration, or with DRY_RUN prints what would change as a unified diff.
-// Refused when the edited configuration would not hold. False when nothing changes.
-[[nodiscard]] Result<bool> save_site(const SiteFile& file, const yaml::Document& edited,
-                                     bool dry_run, const Context& context);
+// Writes the edited configuration, or with DRY_RUN prints what would change as one unified diff.
+// Refused when the edited configuration would not hold. Gives the files that change.
+[[nodiscard]] Result<std::vector<std::string>> save_site(const SiteFile& file,
+                                                         const site::Sources& edited, bool dry_run,
+                                                         const Context& context);
 
 // The distribution point of that name, or the only one there is when NAME is empty.
 [[nodiscard]] Result<const site::DistributionPoint*> choose_distribution_point(

@@ -4,7 +4,6 @@
 #include <array>
 #include <cctype>
 #include <map>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -44,8 +43,10 @@ class Checker {
   }
 
   void check_group(const std::string& group, const Origin& origin) {
-    if (!seen_groups_.insert(group).second) {
-      error(origin, fmt::format("group '{}' is declared twice", group));
+    const auto [at, fresh] = seen_groups_.emplace(group, &origin);
+    if (!fresh) {
+      error(origin, fmt::format("group '{}' is declared twice, first at {}", group,
+                                to_string(*at->second)));
     }
     const auto parent = parent_group(group);
     if (!parent || !within_group(group, kRootGroup)) {
@@ -66,10 +67,12 @@ class Checker {
   }
 
   void check_dp(const DistributionPoint& dp) {
+    const auto [at, fresh] = seen_dps_.emplace(dp.name, &dp.origin);
     if (dp.name.empty()) {
       error(dp.origin, "a distribution point has no name");
-    } else if (!seen_dps_.insert(dp.name).second) {
-      error(dp.origin, fmt::format("two distribution points are named '{}'", dp.name));
+    } else if (!fresh) {
+      error(dp.origin, fmt::format("two distribution points are named '{}', the first at {}",
+                                   dp.name, to_string(*at->second)));
     } else if (dp.name.find_first_of("/\\\n") != std::string::npos || dp.name[0] == '.') {
       error(dp.origin, fmt::format("'{}' cannot name a distribution point", dp.name),
             "its name is used for file names: no slash, no dot at the front");
@@ -137,9 +140,11 @@ class Checker {
       return;
     }
     check_known_group(policy.group, policy.origin, fmt::format("policy '{}'", policy.name));
-    if (!seen_policies_.emplace(policy.name, policy.group).second) {
-      error(policy.origin,
-            fmt::format("two policies of group '{}' are named '{}'", policy.group, policy.name));
+    const auto [same, unique] =
+        seen_policies_.emplace(std::pair(policy.name, policy.group), &policy.origin);
+    if (!unique) {
+      error(policy.origin, fmt::format("two policies of group '{}' are named '{}', the first at {}",
+                                       policy.group, policy.name, to_string(*same->second)));
     }
     if (policy.status != PolicyStatus::kActive) return;
     const auto [at, fresh] = active_.emplace(policy.group, &policy);
@@ -153,9 +158,9 @@ class Checker {
 
   const Site& site_;
   Diagnostics& diagnostics_;
-  std::set<std::string> seen_groups_;
-  std::set<std::string> seen_dps_;
-  std::set<std::pair<std::string, std::string>> seen_policies_;
+  std::map<std::string, const Origin*> seen_groups_;
+  std::map<std::string, const Origin*> seen_dps_;
+  std::map<std::pair<std::string, std::string>, const Origin*> seen_policies_;
   std::map<std::string, const Policy*> active_;
 };
 

@@ -6,42 +6,46 @@ namespace {
 // Applies edits one after the other: each sees what the one before it left.
 class Edits {
  public:
-  explicit Edits(const yaml::Document& document) : document_(document) {}
+  Edits(const Sources& sources, std::size_t document) : sources_(sources), document_(document) {}
 
   void set(const yaml::Path& path, std::string value, bool text) {
-    if (error_) return;
+    if (!sources_) return;
     yaml::NewNode node;
     node.value = std::move(value);
     node.text = text;
-    auto edited = yaml::set(document_, path, node);
-    if (edited) {
-      document_ = std::move(*edited);
-    } else {
-      error_ = std::move(edited.error());
-    }
+    sources_ = site::set(*sources_, document_, path, node);
   }
 
-  [[nodiscard]] yaml::Edited result() const {
-    if (error_) return fail(*error_);
-    return document_;
-  }
+  [[nodiscard]] Edited result() const { return sources_; }
 
  private:
-  yaml::Document document_;
-  std::optional<Error> error_;
+  Edited sources_;
+  std::size_t document_;
 };
 
 }  // namespace
 
-yaml::Edited change(const yaml::Document& document, const DistributionPoint& dp,
-                    const DistributionPointChange& change) {
-  const yaml::Path base{"distribution_points", dp.index};
+Edited set(const Sources& sources, std::size_t document, const yaml::Path& path,
+           const yaml::NewNode& value) {
+  return sources.edit(document,
+                      [&](const yaml::Document& old) { return yaml::set(old, path, value); });
+}
+
+Edited remove(const Sources& sources, std::size_t document, const yaml::Path& path,
+              std::size_t keep) {
+  return sources.edit(document,
+                      [&](const yaml::Document& old) { return yaml::remove(old, path, keep); });
+}
+
+Edited change(const Sources& sources, const DistributionPoint& dp,
+              const DistributionPointChange& change) {
+  const yaml::Path base{"distribution_points", dp.place.index};
   const auto at = [&](std::initializer_list<const char*> keys) {
     yaml::Path path = base;
     for (const char* key : keys) path.emplace_back(std::string(key));
     return path;
   };
-  Edits edits(document);
+  Edits edits(sources, dp.place.document);
   if (change.address) edits.set(at({"address"}), *change.address, true);
   if (change.enabled) {
     edits.set(at({"push_server", "enabled"}), *change.enabled ? "true" : "false", false);
@@ -67,9 +71,8 @@ yaml::NewNode text_node(const std::string& value) {
 
 }  // namespace
 
-yaml::Edited add_distribution_point(const yaml::Document& document, const Site& site,
-                                    const std::string& name, const std::string& address,
-                                    const std::vector<std::string>& groups) {
+Edited add_distribution_point(const Sources& sources, const Site& site, const std::string& name,
+                              const std::string& address, const std::vector<std::string>& groups) {
   if (site.find_distribution_point(name) != nullptr) {
     return fail({ErrorCode::kConflict,
                  fmt::format("there is a distribution point '{}' already", name),
@@ -92,15 +95,15 @@ yaml::Edited add_distribution_point(const yaml::Document& document, const Site& 
   dp.entries.emplace_back("address", text_node(address));
   dp.entries.emplace_back("scope", std::move(scope));
   dp.entries.emplace_back("push_server", std::move(push_server));
-  return yaml::set(document, {"distribution_points", site.distribution_points.size()}, dp);
+  const Place place = next_place(site.distribution_points);
+  return set(sources, place.document, {"distribution_points", place.index}, dp);
 }
 
-yaml::Edited remove_distribution_point(const yaml::Document& document,
-                                       const DistributionPoint& dp) {
-  return yaml::remove(document, {"distribution_points", dp.index}, /*keep=*/1);
+Edited remove_distribution_point(const Sources& sources, const DistributionPoint& dp) {
+  return remove(sources, dp.place.document, {"distribution_points", dp.place.index}, /*keep=*/1);
 }
 
-yaml::Edited add_group(const yaml::Document& document, const Site& site, const std::string& group) {
+Edited add_group(const Sources& sources, const Site& site, const std::string& group) {
   if (site.has_group(group)) {
     return fail({ErrorCode::kConflict, fmt::format("there is a group '{}' already", group), ""});
   }
@@ -114,14 +117,13 @@ yaml::Edited add_group(const yaml::Document& document, const Site& site, const s
        at = parent_group(*at)) {
     missing.insert(missing.begin(), std::string(*at));
   }
-  Edits edits(document);
-  std::size_t index = site.groups.size();
-  for (const std::string& name : missing) edits.set({"groups", index++}, name, true);
+  Place place = next_place(site.groups);
+  Edits edits(sources, place.document);
+  for (const std::string& name : missing) edits.set({"groups", place.index++}, name, true);
   return edits.result();
 }
 
-yaml::Edited remove_group(const yaml::Document& document, const Site& site,
-                          const std::string& group) {
+Edited remove_group(const Sources& sources, const Site& site, const std::string& group) {
   const auto used = [&](const Origin& origin, std::string_view by) {
     return fail({ErrorCode::kConflict,
                  fmt::format("group '{}' is still used by {} ({})", group, by, to_string(origin)),
@@ -140,8 +142,9 @@ yaml::Edited remove_group(const yaml::Document& document, const Site& site,
   for (const Policy& policy : site.policies) {
     if (policy.group == group) return used(policy.origin, fmt::format("policy '{}'", policy.name));
   }
-  for (std::size_t i = 0; i < site.groups.size(); ++i) {
-    if (site.groups[i].path == group) return yaml::remove(document, {"groups", i}, /*keep=*/1);
+  for (const Group& declared : site.groups) {
+    if (declared.path != group) continue;
+    return remove(sources, declared.place.document, {"groups", declared.place.index}, /*keep=*/1);
   }
   return fail({ErrorCode::kNotFound, fmt::format("no group '{}' is declared", group), ""});
 }

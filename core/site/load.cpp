@@ -91,12 +91,18 @@ void read_group(Reader& reader, const Node& node, std::string_view what,
                 std::vector<Group>& groups) {
   Group group{"", reader.origin(node)};
   reader.read(node, what, group.path);
-  if (!group.path.empty()) groups.push_back(std::move(group));
+  if (group.path.empty()) {
+    // Anything else than a text has been reported.
+    if (reader.resolve(node).kind == yaml::Kind::kScalar) {
+      reader.error(node, fmt::format("{} must not be empty", what));
+    }
+    return;
+  }
+  groups.push_back(std::move(group));
 }
 
-DistributionPoint read_distribution_point(Reader& reader, const Node& node, std::size_t index) {
+DistributionPoint read_distribution_point(Reader& reader, const Node& node) {
   DistributionPoint dp;
-  dp.index = index;
   dp.origin = reader.origin(node);
   const auto group = [&](const Node& v, std::size_t) {
     read_group(reader, v, "scope.groups", dp.scope_groups);
@@ -210,9 +216,8 @@ void read_profiles(Reader& reader, const Node& node, Policy& policy) {
   }
 }
 
-Policy read_policy(Reader& reader, const Node& node, std::size_t index) {
+Policy read_policy(Reader& reader, const Node& node) {
   Policy policy;
-  policy.index = index;
   policy.origin = reader.origin(node);
   reader.mapping(node, "a policy",
                  {{"name", [&](auto& v) { reader.read(v, "name", policy.name); }},
@@ -226,54 +231,78 @@ Policy read_policy(Reader& reader, const Node& node, std::size_t index) {
   return policy;
 }
 
-void read_root(Reader& reader, const Node& root, Site& site) {
-  std::uint32_t version = 0;
+void read_administration_server(Reader& reader, const Node& node, Site& site) {
   reader.mapping(
-      root, "the site configuration",
-      {{"version", [&](auto& v) { reader.read(v, "version", version, 1, 1); }},
-       {"administration_server",
-        [&](auto& v) {
-          reader.mapping(
-              v, "administration_server",
-              {{"address", [&](auto& a) { reader.read(a, "address", site.administration_server); }},
-               {"tls_port",
-                [&](auto& p) { reader.read(p, "tls_port", site.administration_server_port); }}});
-        }},
-       {"groups",
-        [&](auto& v) {
-          reader.sequence(v, "groups", [&](const Node& g, std::size_t) {
-            read_group(reader, g, "a group", site.groups);
-          });
-        }},
-       {"distribution_points",
-        [&](auto& v) {
-          reader.sequence(v, "distribution_points", [&](const Node& n, std::size_t i) {
-            site.distribution_points.push_back(read_distribution_point(reader, n, i));
-          });
-        }},
-       {"policies", [&](auto& v) {
-          reader.sequence(v, "policies", [&](const Node& n, std::size_t i) {
-            site.policies.push_back(read_policy(reader, n, i));
-          });
-        }}});
-  if (root.kind == yaml::Kind::kMapping && root.find("version") == nullptr) {
+      node, "administration_server",
+      {{"address", [&](auto& v) { reader.read(v, "address", site.administration_server); }},
+       {"tls_port",
+        [&](auto& v) { reader.read(v, "tls_port", site.administration_server_port); }}});
+}
+
+// The keys of one file, the DOCUMENT-th; lists go behind what the files before it have brought.
+void read_keys(Reader& reader, const Node& root, std::size_t document, Site& site,
+               Origin& administration_server) {
+  std::uint32_t version = 0;
+  const auto list = [&](std::string_view name, auto& target, auto read) -> Reader::Field {
+    return {name, [&reader, name, &target, read, document](const Node& v) {
+              reader.sequence(v, name, [&](const Node& item, std::size_t i) {
+                const std::size_t before = target.size();
+                read(item);
+                if (target.size() > before) target.back().place = {document, i};
+              });
+            }};
+  };
+  reader.mapping(root, document == 0 ? "the site configuration" : "an included file",
+                 {{"version", [&](auto& v) { reader.read(v, "version", version, 1, 1); }},
+                  {"include", [](auto&) {}},  // Sources has followed it
+                  {"administration_server",
+                   [&](auto& v) {
+                     if (!administration_server.file.empty()) {
+                       reader.error(
+                           v, "administration_server is given twice",
+                           fmt::format("it stands at {} already; there is one for all files",
+                                       to_string(administration_server)));
+                     }
+                     administration_server = reader.origin(v);
+                     read_administration_server(reader, v, site);
+                   }},
+                  list("groups", site.groups,
+                       [&](const Node& n) { read_group(reader, n, "a group", site.groups); }),
+                  list("distribution_points", site.distribution_points,
+                       [&](const Node& n) {
+                         site.distribution_points.push_back(read_distribution_point(reader, n));
+                       }),
+                  list("policies", site.policies,
+                       [&](const Node& n) { site.policies.push_back(read_policy(reader, n)); })});
+  if (document == 0 && root.kind == yaml::Kind::kMapping && root.find("version") == nullptr) {
     reader.error(root, "'version' is missing", "write 'version: 1' at the top of the file");
   }
 }
 
 }  // namespace
 
-Site load(const yaml::Document& document, Diagnostics& diagnostics) {
+Site load(const Sources& sources, Diagnostics& diagnostics) {
   Site site;
-  Reader reader(document, diagnostics);
-  if (document.root().kind == yaml::Kind::kNull) {
-    reader.error(Origin{document.name(), 0, 0}, "the file is empty",
-                 "write a new site with: kscpush init --dir DIR");
-    return site;
+  diagnostics.insert(diagnostics.end(), sources.diagnostics().begin(), sources.diagnostics().end());
+  Origin administration_server;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const yaml::Document& document = sources.document(i);
+    Reader reader(document, diagnostics);
+    if (document.root().kind != yaml::Kind::kNull) {
+      read_keys(reader, document.root(), i, site, administration_server);
+    } else if (i == 0) {
+      reader.error(Origin{document.name(), 0, 0}, "the file is empty",
+                   "write a new site with: kscpush init --dir DIR");
+      return site;
+    }
   }
-  read_root(reader, document.root(), site);
-  check(site, diagnostics);
+  // Without what a missing file declares, much would seem to be wrong that is not.
+  if (!has_errors(sources.diagnostics())) check(site, diagnostics);
   return site;
+}
+
+Site load(const yaml::Document& document, Diagnostics& diagnostics) {
+  return load(Sources::alone(document), diagnostics);
 }
 
 }  // namespace kscpush::site

@@ -22,10 +22,18 @@ inline constexpr std::string_view kRootGroup = "Managed devices";
 inline constexpr Port kPushServerPort = Port::of<13295>();
 inline constexpr std::uint32_t kMaxConnections = 50'000;
 
+// Where an entry of groups, distribution_points or policies is written: in which of the
+// configuration's files (Sources::document), as which item of that file's list.
+struct Place {
+  std::size_t document = 0;
+  std::size_t index = 0;
+};
+
 // An administration group, by its path from the root: "Managed devices/Berlin".
 struct Group {
   std::string path;
   Origin origin;
+  Place place{};  // of a declared one
 };
 
 struct ListenAddress {
@@ -77,7 +85,7 @@ struct DistributionPoint {
   std::string address;
   std::vector<Group> scope_groups;  // each with all its subgroups
   PushServer push_server;
-  std::size_t index = 0;  // in the file's list
+  Place place;
   Origin origin;
 };
 
@@ -114,7 +122,7 @@ struct Policy {
   bool force_inheritance = false;
   std::vector<Setting> settings;
   std::vector<Profile> profiles;  // the highest in the list wins
-  std::size_t index = 0;          // in the file's list
+  Place place;
   Origin origin;
 
   [[nodiscard]] const Setting* find(std::string_view path) const;

@@ -93,23 +93,23 @@ void require(bool holds, const char* what) {
 }
 
 struct World {
-  yaml::Document document;
+  site::Sources sources;
   site::Site site;
 };
 
-World check_document(const yaml::Document& document) {
-  World world{document, {}};
+World check_sources(const site::Sources& sources) {
+  World world{sources, {}};
   Diagnostics diagnostics;
-  world.site = site::load(world.document, diagnostics);
+  world.site = site::load(world.sources, diagnostics);
   policy::check(world.site, diagnostics);
   require(!has_errors(diagnostics), "the site has errors");
   return world;
 }
 
 World load_and_check(const std::string& text) {
-  const auto document = yaml::Document::parse(text, "site.yaml");
-  require(document.has_value(), "the site does not parse");
-  return check_document(*document);
+  const auto sources = site::Sources::from({{"site.yaml", text}});
+  require(sources.has_value(), "the site does not parse");
+  return check_sources(*sources);
 }
 
 void validate_all(const std::string& text) {
@@ -161,9 +161,9 @@ int main() {
       // As a command does it: load, check, edit, check again.
       const World loaded = load_and_check(text);
       const auto edited =
-          site::change(loaded.document, loaded.site.distribution_points[100], change);
+          site::change(loaded.sources, loaded.site.distribution_points[100], change);
       require(edited.has_value(), "the edit failed");
-      (void)check_document(*edited);
+      (void)check_sources(*edited);
     }));
   }
   const double base = median(yaml_cpp);

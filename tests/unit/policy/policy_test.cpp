@@ -9,16 +9,16 @@ namespace kscpush::policy {
 namespace {
 
 struct Loaded {
-  yaml::Document document;
+  site::Sources sources;
   site::Site site;
   Diagnostics diagnostics;
 };
 
 Loaded load_text(const std::string& text) {
-  auto document = yaml::Document::parse(text, "site.yaml");
-  REQUIRE(document.has_value());
-  Loaded loaded{*document, {}, {}};
-  loaded.site = site::load(loaded.document, loaded.diagnostics);
+  const auto sources = site::Sources::from({{"site.yaml", text}});
+  REQUIRE(sources.has_value());
+  Loaded loaded{*sources, {}, {}};
+  loaded.site = site::load(loaded.sources, loaded.diagnostics);
   check(loaded.site, loaded.diagnostics);
   return loaded;
 }
@@ -103,35 +103,37 @@ TEST_CASE("edits: set, lock, unlock, unset change the one line") {
   const Loaded loaded = load_text(before);
   const site::Policy& policy = loaded.site.policies[0];
   const SettingRow& row = *find_setting("force-via-dp");
-  CHECK(set_setting(loaded.document, policy, row, "true", Lock::kLocked)->text() ==
+  CHECK(set_setting(loaded.sources, policy, row, "true", Lock::kLocked)->root().text() ==
         site_with("!locked true"));
-  CHECK(set_setting(loaded.document, policy, row, "true", Lock::kKeep)->text() ==
+  CHECK(set_setting(loaded.sources, policy, row, "true", Lock::kKeep)->root().text() ==
         site_with("true"));
-  CHECK(lock_setting(loaded.document, policy, row, true)->text() == site_with("!locked false"));
-  CHECK(lock_setting(loaded.document, policy, row, false)->text() == before);
+  CHECK(lock_setting(loaded.sources, policy, row, true)->root().text() ==
+        site_with("!locked false"));
+  CHECK(lock_setting(loaded.sources, policy, row, false)->root().text() == before);
 
   const Loaded locked = load_text(site_with("!locked true"));
-  CHECK(set_setting(locked.document, locked.site.policies[0], row, "false", Lock::kKeep)->text() ==
-        site_with("!locked false"));
-  CHECK(lock_setting(locked.document, locked.site.policies[0], row, false)->text() ==
+  CHECK(set_setting(locked.sources, locked.site.policies[0], row, "false", Lock::kKeep)
+            ->root()
+            .text() == site_with("!locked false"));
+  CHECK(lock_setting(locked.sources, locked.site.policies[0], row, false)->root().text() ==
         site_with("true"));
 }
 
 TEST_CASE("unset takes the sections with it that become empty, but not settings itself") {
   const Loaded loaded = load_text(site_with("false"));
   const auto edited =
-      unset_setting(loaded.document, loaded.site.policies[0], *find_setting("force-via-dp"));
+      unset_setting(loaded.sources, loaded.site.policies[0], *find_setting("force-via-dp"));
   REQUIRE(edited.has_value());
-  const Loaded after = load_text(edited->text());
+  const Loaded after = load_text(edited->root().text());
   CHECK(after.diagnostics.empty());
   CHECK(after.site.policies[0].settings.empty());
-  CHECK(edited->text().find("connectivity") == std::string::npos);
-  CHECK(edited->text().find("settings:") != std::string::npos);
+  CHECK(edited->root().text().find("connectivity") == std::string::npos);
+  CHECK(edited->root().text().find("settings:") != std::string::npos);
 }
 
 TEST_CASE("locking a setting that is not set says how to set it") {
   const Loaded loaded = load_text(site_with("false"));
-  const auto edited = lock_setting(loaded.document, loaded.site.policies[0],
+  const auto edited = lock_setting(loaded.sources, loaded.site.policies[0],
                                    *find_setting("connectivity.network.use_ssl"), true);
   REQUIRE_FALSE(edited.has_value());
   CHECK(edited.error().code == ErrorCode::kNotFound);

@@ -97,10 +97,10 @@ policies:
             "6:53: unknown key 'max_connection' in push_server; did you mean 'max_connections'?",
             "11:13: status must be active, inactive or out_of_office, not 'actif'",
             "2:34: group 'Berlin' is not below 'Managed devices'",
-            "2:42: group 'Managed devices/Berlin' is declared twice",
+            "2:42: group 'Managed devices/Berlin' is declared twice, first at site.yaml:2:10",
             "5:22: the scope of 'dp-1' names group 'Managed devices/Berlim', which is not "
             "declared; did you mean 'Managed devices/Berlin'?",
-            "7:5: two distribution points are named 'dp-1'",
+            "7:5: two distribution points are named 'dp-1', the first at site.yaml:4:5",
         });
 }
 
