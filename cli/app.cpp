@@ -120,6 +120,10 @@ std::unique_ptr<CLI::App> make_app(Context& context) {
   add_global_options(*app, context);
   add_init(*app, context);
   add_validate(*app, context);
+  add_diff(*app, context);
+  add_apply(*app, context);
+  add_history(*app, context);
+  add_rollback(*app, context);
   add_dp(*app, context);
   add_policy(*app, context);
   add_group(*app, context);

@@ -10,6 +10,10 @@ namespace kscpush::cli {
 
 void add_init(CLI::App& parent, Context& context);
 void add_validate(CLI::App& parent, Context& context);
+void add_diff(CLI::App& parent, Context& context);
+void add_apply(CLI::App& parent, Context& context);
+void add_history(CLI::App& parent, Context& context);
+void add_rollback(CLI::App& parent, Context& context);
 void add_dp(CLI::App& parent, Context& context);
 void add_policy(CLI::App& parent, Context& context);
 void add_device(CLI::App& parent, Context& context);

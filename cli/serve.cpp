@@ -4,9 +4,11 @@
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
 #include "cli/dp/view.hpp"
+#include "cli/plan_view.hpp"
 #include "cli/support/log.hpp"
 #include "policy/halves.hpp"
 #include "server/admin/api.hpp"
+#include "server/admin/site_json.hpp"
 
 namespace kscpush::cli {
 namespace {
@@ -14,41 +16,135 @@ namespace {
 struct ServeOptions {
   std::string dp;
   std::string log_level = "info";
+  bool from_file = false;
 };
 
-Status run_serve(const ServeOptions& options, Context& context) {
-  const auto file = load_site(context);
-  if (!file) return fail(file.error());
-  const auto dp = choose_distribution_point(*file, options.dp);
-  if (!dp) return fail(dp.error());
-  const auto paths = site::server_paths(**dp, file->folder());
-  const auto log = make_log(options.log_level);
+// Everything that runs, in the order of its start.
+class Service {
+ public:
+  Service(const ServeOptions& options, const Context& context)
+      : options_(options), context_(context), log_(make_log(options.log_level)) {}
 
-  // Signals are taken before there is anything that must be stopped cleanly.
-  asio::io_context loop{1};
-  asio::signal_set signals(loop, SIGTERM, SIGINT);
-
-  auto server = server::PushServer::start({**dp, paths}, context.clock, *log);
-  if (!server) return fail(server.error());
-  auto authenticator = server::Authenticator::load(paths);
-  if (!authenticator) return fail(authenticator.error());
-  server::AdminApi api(**server, file->site, std::move(*authenticator));
-  const auto& listen = (*dp)->push_server.admin.listen;
-  auto http = server::HttpServer::start(
-      listen, [&api](const server::HttpRequest& request, const server::HttpRespond& respond) {
-        api.handle(request, respond);
-      });
-  if (!http) return fail(http.error());
-  log->info("admin API on {}:{}", listen.host, listen.port.value());
-  if (policy::policy_half(file->site, **dp).half != policy::Half::kInPlace) {
-    print_note(describe_policy_half(*file, **dp), context);
+  Status start() {
+    const auto file = load_site(context_);
+    if (!file) return fail(file.error());
+    const auto dp = choose_distribution_point(*file, options_.dp);
+    if (!dp) return fail(dp.error());
+    auto store = server::Store::open(site::server_paths(**dp, file->folder()).state_directory,
+                                     context_.clock, server::store_limits((*dp)->push_server));
+    if (!store) return fail(store.error());
+    auto running = server::SiteKeeper::choose(**store, file->sources.bundle(), (*dp)->name,
+                                              options_.from_file, context_.clock.wall());
+    if (!running) return fail(running.error().error);
+    tell_what_runs(*running, *file);
+    return run(std::move(*store), std::move(*running), (*dp)->name, *file);
   }
 
-  signals.async_wait([&](const asio::error_code&, int signal) {
-    log->info("{} received", signal == SIGINT ? "SIGINT" : "SIGTERM");
+  // SIGHUP: the files again, and what they name.
+  void reload() {
+    const auto file = load_site(context_);
+    if (!file) {
+      log_->error("not reloaded, all stays as it was: the configuration does not hold");
+      return;
+    }
+    server::SiteRequest request;
+    request.files = file->sources.bundle();
+    request.how = "reload";
+    request.own_files = true;
+    keeper_->submit(std::move(request), [this](const auto& change) {
+      if (!change) {
+        log_->error("not reloaded, all stays as it was: {}", change.error().error.message);
+        return;
+      }
+      if (auto tokens = server::Authenticator::load(server_->config()->paths); tokens) {
+        api_->use(std::move(*tokens));
+      } else {
+        log_->error("the tokens stay as they were: {}", tokens.error().message);
+      }
+      for (const auto& line : plan_lines(server::to_json(change->plan))) log_->info("{}", line);
+      for (const auto& note : change->notes) log_->warn("{}", note);
+    });
+  }
+
+  // HTTP goes last of all: until then requests are answered, if only with "is stopping".
+  void stop() {
+    server_->stop();
+    keeper_->stop();
+    http_.reset();
+  }
+
+  spdlog::logger& log() { return *log_; }
+
+ private:
+  void tell_what_runs(const server::RunningSite& running, const SiteFile& file) {
+    const server::SiteRevision& revision = running.revision;
+    log_->info("configuration: revision {} of {} ({})", revision.number,
+               to_rfc3339(revision.applied), revision.how);
+    if (server::same_files(running.files, file.sources.bundle())) return;
+    log_->warn(
+        "{} says otherwise, but it has not changed since revision {} was applied: "
+        "'kscpush diff' shows how, 'kscpush apply' makes it run",
+        file.sources.root().name(), revision.number);
+  }
+
+  Status run(std::unique_ptr<server::Store> store, server::RunningSite running,
+             const std::string& name, const SiteFile& file) {
+    const site::DistributionPoint dp = *running.site.find_distribution_point(name);
+    const auto paths = site::server_paths(dp, file.folder());
+    auto server = server::PushServer::start({dp, paths}, std::move(store), context_.clock, *log_);
+    if (!server) return fail(server.error());
+    auto authenticator = server::Authenticator::load(paths);
+    if (!authenticator) return fail(authenticator.error());
+    server_ = std::move(*server);
+    keeper_ =
+        std::make_unique<server::SiteKeeper>(*server_, std::move(running), file.folder(), *log_);
+    api_ = std::make_unique<server::AdminApi>(*server_, *keeper_, std::move(*authenticator));
+    const auto& listen = dp.push_server.admin.listen;
+    auto http = server::HttpServer::start(
+        listen, [this](const server::HttpRequest& request, const server::HttpRespond& respond) {
+          api_->handle(request, respond);
+        });
+    if (!http) return fail(http.error());
+    http_ = std::move(*http);
+    log_->info("admin API on {}:{}", listen.host, listen.port.value());
+    const auto& site = keeper_->running()->site;
+    if (policy::policy_half(site, dp).half != policy::Half::kInPlace) {
+      print_note(describe_policy_half(site, dp), context_);
+    }
+    return {};
+  }
+
+  const ServeOptions options_;
+  const Context& context_;
+  std::unique_ptr<spdlog::logger> log_;
+  std::unique_ptr<server::PushServer> server_;
+  std::unique_ptr<server::SiteKeeper> keeper_;
+  std::unique_ptr<server::AdminApi> api_;
+  std::unique_ptr<server::HttpServer> http_;
+};
+
+void await_signals(asio::signal_set& signals, Service& service) {
+  signals.async_wait([&](const asio::error_code& error, int signal) {
+    if (error) return;
+    if (signal == SIGHUP) {
+      service.log().info("SIGHUP received");
+      service.reload();
+      await_signals(signals, service);
+      return;
+    }
+    service.log().info("{} received", signal == SIGINT ? "SIGINT" : "SIGTERM");
   });
+}
+
+Status run_serve(const ServeOptions& options, Context& context) {
+  // Signals are taken before there is anything that must be stopped cleanly.
+  asio::io_context loop{1};
+  asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
+  Service service(options, context);
+  if (auto started = service.start(); !started) return started;
+  await_signals(signals, service);
   loop.run();
-  (*server)->stop();
+  service.stop();
   return {};
 }
 
@@ -59,6 +155,9 @@ void add_serve(CLI::App& parent, Context& context) {
   CLI::App* command = parent.add_subcommand("serve", "Run the push server of a distribution point");
   command->add_option("--dp", options->dp, "Distribution point (default: the only one)")
       ->type_name("DP");
+  command->add_flag("--from-file", options->from_file,
+                    "Run what the files say, also when another revision was applied since they "
+                    "were changed");
   add_log_level(*command, options->log_level);
   command->callback([options, &context] {
     context.action = [options, &context] { return run_serve(*options, context); };

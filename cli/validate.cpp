@@ -7,18 +7,10 @@
 #include "cli/support/output.hpp"
 #include "cli/support/site_file.hpp"
 #include "policy/advice.hpp"
+#include "server/admin/site_json.hpp"
 
 namespace kscpush::cli {
 namespace {
-
-nlohmann::json to_json(const Diagnostic& d) {
-  return {{"severity", d.severity == Severity::kError ? "error" : "warning"},
-          {"file", d.origin.file},
-          {"line", d.origin.line},
-          {"column", d.origin.column},
-          {"message", d.message},
-          {"hint", d.hint}};
-}
 
 Status run_validate(Context& context) {
   auto checked = check_site(context);
@@ -32,9 +24,7 @@ Status run_validate(Context& context) {
   if (text) {
     print_diagnostics(all, context);
   } else {
-    nlohmann::json list = nlohmann::json::array();
-    for (const Diagnostic& d : all) list.push_back(to_json(d));
-    print_list(list, {}, "/message", context);
+    print_list(server::to_json(all), {}, "/message", context);
   }
   if (!valid) {
     const auto errors = std::ranges::count(all, Severity::kError, &Diagnostic::severity);

@@ -43,7 +43,7 @@ class PushServer::Impl {
       context_.shards.push_back(std::make_unique<Shard>(i, context_));
       workers_.push_back(std::make_unique<Worker>(*context_.shards.back()));
     }
-    auto serving = prepare(*config_, context_.settings, /*relisten=*/true);
+    auto serving = prepare(*config_, context_.settings, {});
     if (!serving) return fail(serving.error());
     for (std::size_t i = 0; i < count; ++i) {
       workers_[i]->start(std::move((*serving)[i]), [this, first = i == 0] {
@@ -57,12 +57,12 @@ class PushServer::Impl {
   }
 
   // One call at a time.
-  Status reconfigure(ServerConfig config) {
-    const auto present = this->config();
-    const bool relisten = !same_addresses(present->dp.push_server, config.dp.push_server);
+  Status reconfigure(ServerConfig config, const std::function<Status()>& commit) {
+    const Addresses present = addresses_of(this->config()->dp.push_server);
     auto settings = std::make_shared<const ShardSettings>(config.dp);
-    auto serving = prepare(config, settings, relisten);
+    auto serving = prepare(config, settings, present);
     if (!serving) return fail(serving.error());
+    if (auto committed = commit(); !committed) return committed;
     std::latch taken_up(static_cast<std::ptrdiff_t>(workers_.size()));
     const bool begun = unless_stopping([&] {
       for (std::size_t i = 0; i < workers_.size(); ++i) {
@@ -156,13 +156,12 @@ class PushServer::Impl {
   // For every worker, in order.
   Result<std::vector<Serving>> prepare(const ServerConfig& config,
                                        const std::shared_ptr<const ShardSettings>& settings,
-                                       bool relisten) {
-    if (relisten && config.dp.push_server.enabled) {
-      if (auto free = check_ports_free(config.dp.push_server); !free) return fail(free.error());
-    }
+                                       const Addresses& present) {
+    const Addresses wanted = addresses_of(config.dp.push_server);
+    if (auto free = check_ports_free(wanted, present); !free) return fail(free.error());
     std::vector<Serving> all;
     for (auto& worker : workers_) {
-      auto serving = worker->prepare(config, ticket_keys_, settings, relisten);
+      auto serving = worker->prepare(config, ticket_keys_, settings, present);
       if (!serving) return fail(serving.error());
       all.push_back(std::move(*serving));
     }
@@ -203,8 +202,14 @@ Result<std::unique_ptr<PushServer>> PushServer::start(ServerConfig config,
   return std::unique_ptr<PushServer>(new PushServer(std::move(impl)));
 }
 
-Status PushServer::reconfigure(ServerConfig config) {
-  return impl_->reconfigure(std::move(config));
+Status PushServer::reconfigure(ServerConfig config, const std::function<Status()>& commit) {
+  return impl_->reconfigure(std::move(config), commit);
+}
+
+void PushServer::recheck(std::vector<DeviceId> ids) {
+  for (DeviceId& id : ids) {
+    impl_->post(id, [this, id] { impl_->home(id).recheck(id); });
+  }
 }
 
 void PushServer::stop() {

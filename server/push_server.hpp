@@ -50,9 +50,12 @@ class PushServer {
   // Takes up another configuration of the same distribution point, or leaves all as it is: the
   // errors are those of start(). Certificates are read again. Connections stay, unless the push
   // server is off now: what bounds a connection changes with it, what it was admitted by does not.
-  // Waits for the shards; one call at a time, not on a thread of the server. Not changed before the
-  // next start: limits.shards and the paths of state and admin API.
-  [[nodiscard]] Status reconfigure(ServerConfig config);
+  // COMMIT is called when nothing else can fail; if it does, nothing changes either. Waits for the
+  // shards; one call at a time, not on a thread of the server. Not changed before the next start:
+  // limits.shards and the paths of state and admin API.
+  [[nodiscard]] Status reconfigure(ServerConfig config, const std::function<Status()>& commit);
+  // Ends the sessions of those devices that would not be admitted any more.
+  void recheck(std::vector<DeviceId> ids);
 
   // kNotFound, kOffline, kNoAnswer, kOverloaded.
   void ping(const DeviceId& id, Duration timeout, ProbeDone done);

@@ -318,6 +318,18 @@ bool Shard::disconnect(const DeviceId& id, mqtt::EndReason reason) {
   return true;
 }
 
+void Shard::recheck(const DeviceId& id) {
+  if (find(id.str()) == nullptr) return;
+  const auto registered = check_registered(id);
+  // A store that cannot be read ends nobody's session.
+  if (registered || registered.error().code != ErrorCode::kDenied) return;
+  context_.log.info("{}: its session ends: {}", id.str(), registered.error().message);
+  static_cast<void>(disconnect(id, mqtt::EndReason::kRefused));
+  // Nor is there one to come back to.
+  const auto kept = devices_.find(id.str());
+  if (kept != devices_.end() && kept->second->connection == nullptr) devices_.erase(kept);
+}
+
 std::size_t Shard::end_some(std::size_t count, mqtt::EndReason reason) {
   std::size_t active = 0;
   std::vector<Connection*> chosen;

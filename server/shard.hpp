@@ -98,6 +98,9 @@ class Shard {
   void offer_push(const PushRecord& push);
   [[nodiscard]] std::optional<DeviceView> view(const DeviceId& id) const;
   [[nodiscard]] bool disconnect(const DeviceId& id, mqtt::EndReason reason);
+  // After a change of the registry or of the scope: ends the session of a device that would not be
+  // admitted any more (0x87, Not authorized).
+  void recheck(const DeviceId& id);
   // Ends up to COUNT connections with the reason; returns how many are left.
   std::size_t end_some(std::size_t count, mqtt::EndReason reason);
   // No connection is left that has last words to be flushed.

@@ -7,7 +7,7 @@
 #include "core/pki.hpp"
 #include "core/site/load.hpp"
 #include "policy/check.hpp"
-#include "server/admin/json.hpp"
+#include "server/admin/site_json.hpp"
 
 namespace kscpush::server {
 namespace {
@@ -21,11 +21,7 @@ tl::unexpected<Refusal> refuse(Error error, Diagnostics diagnostics = {}) {
 }
 
 std::string to_text(const SiteFiles& files) {
-  json list = json::array();
-  for (const site::SourceFile& file : files) {
-    list.push_back({{"name", file.name}, {"text", file.text}});
-  }
-  return list.dump(-1, ' ', false, json::error_handler_t::replace);
+  return to_json(files).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 Result<SiteFiles> from_text(const std::string& text) {
@@ -52,11 +48,13 @@ SiteResult<RunningSite> read(SiteFiles files, const std::string& dp) {
   policy::check(running.site, diagnostics);
   if (has_errors(diagnostics)) {
     const auto errors = std::ranges::count(diagnostics, Severity::kError, &Diagnostic::severity);
-    return refuse({ErrorCode::kInvalidConfig,
-                   fmt::format("the configuration does not hold: {} error{}", errors,
-                               errors == 1 ? "" : "s"),
-                   "nothing was changed; 'kscpush validate' shows the same"},
-                  std::move(diagnostics));
+    const auto first = std::ranges::find(diagnostics, Severity::kError, &Diagnostic::severity);
+    return refuse(
+        {ErrorCode::kInvalidConfig,
+         fmt::format("the configuration does not hold: {} error{}, the first at {}: {}", errors,
+                     errors == 1 ? "" : "s", to_string(first->origin), first->message),
+         first->hint},
+        std::move(diagnostics));
   }
   if (running.site.find_distribution_point(dp) == nullptr) {
     return refuse({ErrorCode::kNotFound,
@@ -78,7 +76,7 @@ SiteResult<RunningSite> read(const SiteRevision& revision, const std::string& dp
 }
 
 policy::DeviceFacts facts_of(const DeviceRecord& device) {
-  return {device.id.str(), device.group, device.platform, device.address, device.tags};
+  return {device.id.str(), device.group, {}, {}, {}};
 }
 
 // Calls LOOK for every device of the registry.
@@ -86,10 +84,10 @@ template <class Look>
 Status each_device(const Store& store, Look look) {
   std::string after;
   do {
-    auto page = store.list_devices({}, after, kDevicesAPage);
+    auto page = store.list_devices(after, kDevicesAPage);
     if (!page) return fail(page.error());
-    for (const DeviceRecord& device : page->devices) look(device);
-    after = page->next;
+    for (const DeviceRecord& device : *page) look(device);
+    after = page->size() < kDevicesAPage ? "" : page->back().id.str();
   } while (!after.empty());
   return {};
 }
@@ -118,6 +116,10 @@ SiteResult<RunningSite> record(Store& store, RunningSite running, const std::str
 
 }  // namespace
 
+bool same_files(const SiteFiles& a, const SiteFiles& b) {
+  return hash_of(a) == hash_of(b);
+}
+
 SiteResult<RunningSite> SiteKeeper::choose(Store& store, const SiteFiles& own_files,
                                            const std::string& dp, bool force, WallTime now) {
   const auto newest = store.newest_revision();
@@ -129,9 +131,10 @@ SiteResult<RunningSite> SiteKeeper::choose(Store& store, const SiteFiles& own_fi
   if (*newest && (same_text || (!force && *known == hash))) {
     auto running = read(**newest, dp);
     if (!running) {
-      running.error().error = within(
-          fmt::format("revision {}, which ran last", (*newest)->number), running.error().error);
-      running.error().error.hint = "run the files of this machine instead: kscpush serve --from-file";
+      running.error().error = within(fmt::format("revision {}, which ran last", (*newest)->number),
+                                     running.error().error);
+      running.error().error.hint =
+          "run the files of this machine instead: kscpush serve --from-file";
       return running;
     }
     if (*known == hash) return running;
@@ -153,14 +156,20 @@ SiteResult<RunningSite> SiteKeeper::choose(Store& store, const SiteFiles& own_fi
   return record(store, std::move(*fresh), plan, now);
 }
 
-SiteKeeper::SiteKeeper(PushServer& server, RunningSite running, std::filesystem::path folder)
+SiteKeeper::SiteKeeper(PushServer& server, RunningSite running, std::filesystem::path folder,
+                       spdlog::logger& log)
     : server_(server),
       dp_(server.config()->dp.name),
       started_with_(server.config()->dp),
       folder_(std::move(folder)),
+      log_(log),
       running_(std::make_shared<const RunningSite>(std::move(running))) {}
 
 SiteKeeper::~SiteKeeper() {
+  stop();
+}
+
+void SiteKeeper::stop() {
   thread_.join();
 }
 
@@ -174,15 +183,14 @@ void SiteKeeper::submit(SiteRequest request, Done done) {
     const std::scoped_lock lock(mutex_);
     if (waiting_ < kMostWaiting) {
       ++waiting_;
-      asio::post(thread_,
-                 [this, request = std::move(request), done = std::move(done)] {
-                   auto change = run(request);
-                   {
-                     const std::scoped_lock finished(mutex_);
-                     --waiting_;
-                   }
-                   done(std::move(change));
-                 });
+      asio::post(thread_, [this, request = std::move(request), done = std::move(done)] {
+        auto change = run(request);
+        {
+          const std::scoped_lock finished(mutex_);
+          --waiting_;
+        }
+        done(std::move(change));
+      });
       return;
     }
   }
@@ -215,7 +223,8 @@ SiteResult<policy::Plan> SiteKeeper::look_at_devices(const RunningSite& from, co
   const auto looked = each_device(server_.store(), [&](const DeviceRecord& device) {
     const auto facts = facts_of(device);
     static_cast<void>(planner.look_at(facts));
-    if (serves(before, device) && !serves(after, device)) out_of_scope.push_back(device.id);
+    if (site::in_scope(before, device.group) && !site::in_scope(after, device.group))
+      out_of_scope.push_back(device.id);
   });
   if (!looked) return refuse(looked.error());
   return planner.finish();
@@ -236,6 +245,8 @@ SiteResult<SiteChange> SiteKeeper::run(const SiteRequest& request) {
   // all the same, certificates for one.
   if (auto done = activate(*next, request, change.plan); !done) return refuse(done.error());
   if (!same_text) change.to = next->revision.number;
+  log_.info("configuration: revision {} ({}), {} changes, the effective policy of {} devices",
+            change.to, request.how, change.plan.changes.size(), change.plan.policy_changes);
   const std::scoped_lock lock(mutex_);
   if (!same_text) running_ = std::make_shared<const RunningSite>(std::move(*next));
   server_.recheck(std::move(out_of_scope));
@@ -268,8 +279,8 @@ std::vector<std::string> SiteKeeper::notes(const site::DistributionPoint& dp) co
   std::vector<std::string> all;
   const auto compare = [&](std::string_view what, const auto& started, const auto& wanted) {
     if (started == wanted) return;
-    all.push_back(fmt::format("push_server.{} takes effect when the push server is started again",
-                              what));
+    all.push_back(
+        fmt::format("push_server.{} takes effect when the push server is started again", what));
   };
   const site::PushServer& started = started_with_.push_server;
   const site::PushServer& wanted = dp.push_server;

@@ -27,6 +27,7 @@
 namespace kscpush::server {
 
 using SiteFiles = std::vector<site::SourceFile>;  // the root first
+[[nodiscard]] bool same_files(const SiteFiles& a, const SiteFiles& b);
 
 // Never changed: another configuration is another object.
 struct RunningSite {
@@ -73,9 +74,12 @@ class SiteKeeper {
                                                       const std::string& dp, bool force,
                                                       WallTime now);
 
-  // FOLDER: that paths in the configuration are relative to. SERVER outlives the keeper.
-  SiteKeeper(PushServer& server, RunningSite running, std::filesystem::path folder);
-  ~SiteKeeper();  // completes what is waiting
+  // FOLDER: that paths in the configuration are relative to. SERVER and LOG outlive the keeper.
+  SiteKeeper(PushServer& server, RunningSite running, std::filesystem::path folder,
+             spdlog::logger& log);
+  ~SiteKeeper();  // stops
+  // Completes what is waiting; what is submitted afterwards is not answered.
+  void stop();
 
   // Thread safe. DONE is called on the keeper's thread, or at once when too much is waiting.
   // Refused: kInvalidConfig with diagnostics, kNotFound (the revision, or the distribution point in
@@ -95,6 +99,7 @@ class SiteKeeper {
   const std::string dp_;
   const site::DistributionPoint started_with_;
   const std::filesystem::path folder_;
+  spdlog::logger& log_;
   mutable std::mutex mutex_;
   std::shared_ptr<const RunningSite> running_;  // under mutex_
   std::size_t waiting_ = 0;                     // under mutex_

@@ -9,82 +9,78 @@ namespace {
 constexpr std::size_t kEndPerTurn = 500;
 constexpr std::chrono::milliseconds kEndTick{10};
 
+constexpr std::size_t kSecure = 0;  // of Addresses
+
 }  // namespace
 
-bool same_addresses(const site::PushServer& a, const site::PushServer& b) {
-  const auto plain = [](const site::PushServer& server) {
-    return server.plain_listener ? fmt::format("{}:{}", server.plain_listener->host,
-                                               server.plain_listener->port.value())
-                                 : std::string();
-  };
-  return a.enabled == b.enabled && a.listen == b.listen && a.port == b.port && plain(a) == plain(b);
+Addresses addresses_of(const site::PushServer& server) {
+  if (!server.enabled) return {};
+  return {site::ListenAddress{server.listen, server.port}, server.plain_listener};
 }
 
-Status check_ports_free(const site::PushServer& server) {
-  if (auto free = check_port_free(server.listen, server.port); !free) return free;
-  const auto& plain = server.plain_listener;
-  if (!plain) return {};
-  const auto free = check_port_free(plain->host, plain->port);
-  if (free) return {};
-  Error error = free.error();
-  error.hint = "push_server.plain_listener must be a free port of a loopback address";
-  return fail(std::move(error));
+Status check_ports_free(const Addresses& wanted, const Addresses& present) {
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (!wanted[i] || wanted[i] == present[i]) continue;
+    const auto free = check_port_free(wanted[i]->host, wanted[i]->port);
+    if (free) continue;
+    Error error = free.error();
+    if (i != kSecure) {
+      error.hint = "push_server.plain_listener must be a free port of a loopback address";
+    }
+    return fail(std::move(error));
+  }
+  return {};
 }
 
 Result<Serving> Worker::prepare(const ServerConfig& config, const TicketKeys& ticket_keys,
-                                std::shared_ptr<const ShardSettings> settings, bool relisten) {
-  const site::PushServer& server = config.dp.push_server;
-  Serving serving{std::move(settings), nullptr, std::nullopt};
+                                std::shared_ptr<const ShardSettings> settings,
+                                const Addresses& present) {
   auto tls = TlsContext::create(
       {config.paths.certificate, config.paths.key, config.paths.client_ca}, ticket_keys);
   if (!tls) return fail(tls.error());
-  serving.tls = std::move(*tls);
-  if (!relisten) return serving;
-  serving.listeners.emplace();
-  if (!server.enabled) return serving;
-  if (auto opened = open_listener(server.listen, server.port, true, serving); !opened) {
-    return fail(opened.error());
-  }
-  if (!server.plain_listener) return serving;
-  const auto& plain = *server.plain_listener;
-  if (auto opened = open_listener(plain.host, plain.port, false, serving); !opened) {
-    return fail(opened.error());
+  Serving serving{std::move(settings), std::move(*tls), addresses_of(config.dp.push_server)};
+  for (std::size_t i = 0; i < serving.addresses.size(); ++i) {
+    const auto& address = serving.addresses[i];
+    if (!address || address == present[i]) continue;
+    auto listener = listen(*address, i == kSecure);
+    if (!listener) return fail(listener.error());
+    serving.listeners[i] = std::move(*listener);
   }
   return serving;
 }
 
-Status Worker::open_listener(const std::string& host, Port port, bool secure, Serving& serving) {
-  auto listener =
-      Listener::open(shard_.loop(), host, port,
-                     {[this] { return shard_.may_accept(); },
-                      [this, secure](Socket socket) {
-                        // The context of the moment: a changed one serves those who come after the
-                        // change.
-                        shard_.add(LinkPtr(secure ? new TlsLink(std::move(socket), tls_->get())
-                                                  : new TcpLink(std::move(socket))));
-                      },
-                      [this](const std::string& reason) {
-                        shard_.counts().accept_failures.add();
-                        shard_.context().log.warn("a connection cannot be accepted: {}", reason);
-                      }});
-  if (!listener) return fail(listener.error());
-  serving.listeners->push_back(std::move(*listener));
-  return {};
+Result<std::unique_ptr<Listener>> Worker::listen(const site::ListenAddress& address, bool secure) {
+  return Listener::open(shard_.loop(), address.host, address.port,
+                        {[this] { return shard_.may_accept(); },
+                         [this, secure](Socket socket) {
+                           // The context of the moment: a changed one serves those who come after
+                           // the change.
+                           shard_.add(LinkPtr(secure ? new TlsLink(std::move(socket), tls_->get())
+                                                     : new TcpLink(std::move(socket))));
+                         },
+                         [this](const std::string& reason) {
+                           shard_.counts().accept_failures.add();
+                           shard_.context().log.warn("a connection cannot be accepted: {}", reason);
+                         }});
 }
 
 void Worker::take_up(Serving serving) {
   tls_ = std::move(serving.tls);
-  if (serving.listeners) {
-    close_listeners();
-    listeners_ = std::move(*serving.listeners);
-    for (auto& listener : listeners_) listener->start();
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    if (serving.addresses[i] == addresses_[i]) continue;
+    close_listener(i);
+    listeners_[i] = std::move(serving.listeners[i]);
+    if (listeners_[i]) listeners_[i]->start();
   }
+  addresses_ = std::move(serving.addresses);
 }
 
 void Worker::start(Serving serving, std::function<void()> on_tick) {
   on_tick_ = std::move(on_tick);
   shard_.on_room([this] {
-    for (auto& listener : listeners_) listener->resume();
+    for (auto& listener : listeners_) {
+      if (listener) listener->resume();
+    }
   });
   take_up(std::move(serving));
   keep_time();
@@ -97,13 +93,15 @@ void Worker::change(Serving serving) {
   shard_.use(std::move(settings));
 }
 
-// What they wait for ends in their own handlers, which run before the posted end of them.
 void Worker::close_listeners() {
-  for (auto& listener : listeners_) {
-    listener->close();
-    asio::post(shard_.loop(), [closed = std::move(listener)] {});
-  }
-  listeners_.clear();
+  for (std::size_t i = 0; i < listeners_.size(); ++i) close_listener(i);
+}
+
+// What it waits for ends in its own handlers, which run before the posted end of it.
+void Worker::close_listener(std::size_t index) {
+  if (!listeners_[index]) return;
+  listeners_[index]->close();
+  asio::post(shard_.loop(), [closed = std::move(listeners_[index])] {});
 }
 
 void Worker::keep_time() {

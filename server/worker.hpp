@@ -5,6 +5,7 @@
 // can fail any more when the shard takes it up (start, change).
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,23 +27,27 @@ struct ServerConfig {
   site::ServerPaths paths;
 };
 
+// Where devices are listened for: with TLS, and plain. Nothing: not at all.
+using Addresses = std::array<std::optional<site::ListenAddress>, 2>;
+[[nodiscard]] Addresses addresses_of(const site::PushServer& server);
+
 // What one shard serves a configuration with.
 struct Serving {
   std::shared_ptr<const ShardSettings> settings;
   std::unique_ptr<TlsContext> tls;
-  // Nothing: the listeners that there are go on. None: the push server is off.
-  std::optional<std::vector<std::unique_ptr<Listener>>> listeners;
+  Addresses addresses{};
+  std::array<std::unique_ptr<Listener>, 2> listeners{};  // for those that are listened on newly
 };
 
 class Worker {
  public:
   explicit Worker(Shard& shard) : shard_(shard), tick_(shard.loop()) {}
 
-  // Any thread. RELISTEN: the addresses differ from those listened on now. Errors: those of
-  // TlsContext::create and Listener::open.
+  // Any thread. PRESENT: those listened on now. Errors: those of TlsContext::create and
+  // Listener::open.
   [[nodiscard]] Result<Serving> prepare(const ServerConfig& config, const TicketKeys& ticket_keys,
                                         std::shared_ptr<const ShardSettings> settings,
-                                        bool relisten);
+                                        const Addresses& present);
 
   // Before the thread runs. ON_TICK runs on it, at every tick of the timer wheel.
   void start(Serving serving, std::function<void()> on_tick);
@@ -58,22 +63,23 @@ class Worker {
   [[nodiscard]] Shard& shard() { return shard_; }
 
  private:
-  Status open_listener(const std::string& host, Port port, bool secure, Serving& serving);
+  [[nodiscard]] Result<std::unique_ptr<Listener>> listen(const site::ListenAddress& address,
+                                                         bool secure);
   void take_up(Serving serving);
+  void close_listener(std::size_t index);
   void keep_time();
 
   Shard& shard_;
   std::unique_ptr<TlsContext> tls_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
+  Addresses addresses_{};
+  std::array<std::unique_ptr<Listener>, 2> listeners_{};
   asio::steady_timer tick_;
   std::optional<asio::steady_timer> pace_;  // of end_connections
   std::function<void()> on_tick_;
   std::thread thread_;
 };
 
-// Whether the two are served at the same addresses.
-[[nodiscard]] bool same_addresses(const site::PushServer& a, const site::PushServer& b);
-// Fails (kConflict) when another program holds a port of the push server.
-[[nodiscard]] Status check_ports_free(const site::PushServer& server);
+// Fails (kConflict) when another program holds one of WANTED that is not among PRESENT.
+[[nodiscard]] Status check_ports_free(const Addresses& wanted, const Addresses& present);
 
 }  // namespace kscpush::server

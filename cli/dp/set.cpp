@@ -68,7 +68,7 @@ Status run_dp_set(const DpSetOptions& options, Context& context) {
         if (!edited) return fail(edited.error());
         const bool on = change->enabled.value_or((*dp)->push_server.enabled);
         return SiteEdit{std::move(*edited), summary(**dp, *change),
-                        on ? describe_policy_half(file, **dp) : ""};
+                        on ? describe_policy_half(file.site, **dp) : ""};
       },
       options.dry_run, context);
 }

@@ -23,9 +23,9 @@ std::string_view name_of(Half half) {
   return "";
 }
 
-std::string set_command(const SiteFile& file, const site::Policy& policy) {
+std::string set_command(const site::Site& site, const site::Policy& policy) {
   std::string command = "kscpush policy set force-via-dp";
-  if (file.site.policies.size() > 1) {
+  if (site.policies.size() > 1) {
     command += fmt::format(" --policy '{}' --group '{}'", policy.name, policy.group);
   }
   return command;
@@ -53,8 +53,8 @@ nlohmann::json to_json(const SiteFile& file, const site::DistributionPoint& dp) 
           {"force_via_dp", name_of(half.half)}};
 }
 
-std::string describe_policy_half(const SiteFile& file, const site::DistributionPoint& dp) {
-  const auto half = policy::policy_half(file.site, dp);
+std::string describe_policy_half(const site::Site& site, const site::DistributionPoint& dp) {
+  const auto half = policy::policy_half(site, dp);
   const std::string where = to_string(half.origin);
   switch (half.half) {
     case Half::kInPlace:
@@ -64,12 +64,12 @@ std::string describe_policy_half(const SiteFile& file, const site::DistributionP
       return fmt::format(
           "The other half is missing: for group '{}' policy '{}' leaves force-via-dp off ({}).\n"
           "Agents will not connect until it is on: {}",
-          half.group, half.policy->name, where, set_command(file, *half.policy));
+          half.group, half.policy->name, where, set_command(site, *half.policy));
     case Half::kOpen:
       return fmt::format(
           "The other half is not certain: for group '{}' policy '{}' sets force-via-dp, but open; "
           "a device may overwrite it ({}).\nLock it: {}",
-          half.group, half.policy->name, where, set_command(file, *half.policy));
+          half.group, half.policy->name, where, set_command(site, *half.policy));
     case Half::kNoPolicy:
       return fmt::format(
           "The other half is missing: no active Network Agent policy acts on group '{}'.",

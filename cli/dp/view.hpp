@@ -11,7 +11,7 @@ namespace kscpush::cli {
 
 // Whether the policy's half is in place for this distribution point, as a sentence with the
 // command that mends it.
-[[nodiscard]] std::string describe_policy_half(const SiteFile& file,
+[[nodiscard]] std::string describe_policy_half(const site::Site& site,
                                                const site::DistributionPoint& dp);
 
 }  // namespace kscpush::cli

@@ -46,16 +46,23 @@ ApiClient::ApiClient(const site::ListenAddress& server, Secret token) : token_(s
 }
 
 Result<json> ApiClient::get(const std::string& path) const {
-  return request(path, nullptr, kDefaultTimeout);
+  return request("GET", path, nullptr, kDefaultTimeout);
 }
 
 Result<json> ApiClient::post(const std::string& path, const json& body,
                              std::chrono::milliseconds timeout) const {
   const std::string text = body.dump();
-  return request(path, &text, timeout);
+  return request("POST", path, &text, timeout);
 }
 
-Result<json> ApiClient::request(const std::string& path, const std::string* body,
+Result<json> ApiClient::put(const std::string& path, const json& body,
+                            std::chrono::milliseconds timeout) const {
+  const std::string text = body.dump();
+  return request("PUT", path, &text, timeout);
+}
+
+Result<json> ApiClient::request(const char* method, const std::string& path,
+                                const std::string* body,
                                 std::chrono::milliseconds timeout) const {
   const std::unique_ptr<CURL, CurlFree> curl(curl_easy_init());
   if (!curl) return fail(ErrorCode::kFailed, "libcurl cannot be used");
@@ -72,6 +79,7 @@ Result<json> ApiClient::request(const std::string& path, const std::string* body
   curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &answer);
   curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");  // it is on this machine
   curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl.get(), CURLOPT_CUSTOMREQUEST, method);
   if (body != nullptr) {
     curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, body->c_str());
     curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(body->size()));

@@ -21,9 +21,12 @@ class ApiClient {
   [[nodiscard]] Result<nlohmann::json> get(const std::string& path) const;
   [[nodiscard]] Result<nlohmann::json> post(const std::string& path, const nlohmann::json& body,
                                             std::chrono::milliseconds timeout) const;
+  [[nodiscard]] Result<nlohmann::json> put(const std::string& path, const nlohmann::json& body,
+                                           std::chrono::milliseconds timeout) const;
 
  private:
-  [[nodiscard]] Result<nlohmann::json> request(const std::string& path, const std::string* body,
+  [[nodiscard]] Result<nlohmann::json> request(const char* method, const std::string& path,
+                                               const std::string* body,
                                                std::chrono::milliseconds timeout) const;
   std::string base_;
   Secret token_;

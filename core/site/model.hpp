@@ -39,6 +39,7 @@ struct Group {
 struct ListenAddress {
   std::string host;
   Port port;
+  friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
 };
 
 struct Tls {

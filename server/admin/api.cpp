@@ -5,6 +5,7 @@
 
 #include "core/diagnostic.hpp"
 #include "core/error_table.hpp"
+#include "server/admin/call.hpp"
 #include "server/admin/json.hpp"
 #include "server/enrolment.hpp"
 #include "server/metrics.hpp"
@@ -12,26 +13,6 @@
 namespace kscpush::server {
 
 using nlohmann::json;
-
-struct AdminApi::Call {
-  const HttpRequest& request;
-  const HttpRespond& respond;
-  std::string id;  // the {id} of the path
-
-  void answer(int status, const json& body) const { respond(to_response(status, body)); }
-  void answer(const Error& error) const {
-    answer(error_row(error.code).http_status, to_json(error));
-  }
-  [[nodiscard]] static HttpResponse to_response(int status, const json& body) {
-    return {status, "application/json",
-            body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"};
-  }
-  // For answers that come later, on another thread.
-  [[nodiscard]] auto later() const {
-    return
-        [respond = respond](int status, const json& body) { respond(to_response(status, body)); };
-  }
-};
 
 struct AdminApi::Route {
   std::string_view method;
@@ -61,39 +42,6 @@ bool matches(std::string_view pattern, std::string_view path, std::string& id) {
   return pattern.empty() && path.empty();
 }
 
-// A parameter of the query; its values here need no decoding.
-std::string parameter(std::string_view query, std::string_view name) {
-  while (!query.empty()) {
-    const std::string_view pair = query.substr(0, query.find('&'));
-    if (pair.starts_with(name) && pair.substr(name.size()).starts_with('=')) {
-      return std::string(pair.substr(name.size() + 1));
-    }
-    query.remove_prefix(std::min(pair.size() + 1, query.size()));
-  }
-  return {};
-}
-
-Result<json> body_object(const HttpRequest& request) {
-  if (request.body.empty()) return json::object();
-  json body = json::parse(request.body, nullptr, /*allow_exceptions=*/false);
-  if (body.is_object()) return body;
-  return fail({ErrorCode::kUsage, "the body is not a JSON object", ""});
-}
-
-Result<std::string> text_field(const json& body, const char* name, std::string otherwise) {
-  const auto found = body.find(name);
-  if (found == body.end()) return otherwise;
-  if (found->is_string()) return found->get<std::string>();
-  return fail(ErrorCode::kUsage, "'{}' must be a string", name);
-}
-
-Result<std::int64_t> number_field(const json& body, const char* name, std::int64_t otherwise) {
-  const auto found = body.find(name);
-  if (found == body.end()) return otherwise;
-  if (found->is_number_integer()) return found->get<std::int64_t>();
-  return fail(ErrorCode::kUsage, "'{}' must be a whole number", name);
-}
-
 HttpResponse plain(int status, std::string text) {
   return {status, "text/plain; charset=utf-8", std::move(text)};
 }
@@ -113,6 +61,13 @@ const std::vector<AdminApi::Route>& AdminApi::routes() {
       {"POST", "/v1/devices/{id}/ping", Role::kOperator, &AdminApi::ping},
       {"POST", "/v1/devices/{id}/pushes", Role::kOperator, &AdminApi::push},
       {"GET", "/v1/pushes/{id}", Role::kViewer, &AdminApi::show_push},
+      {"GET", "/v1/site", Role::kViewer, &AdminApi::show_site},
+      {"PUT", "/v1/site", Role::kAdmin, &AdminApi::apply_site},
+      {"POST", "/v1/site/plan", Role::kViewer, &AdminApi::plan_site},
+      {"GET", "/v1/site/revisions", Role::kViewer, &AdminApi::list_revisions},
+      {"GET", "/v1/site/revisions/{id}", Role::kViewer, &AdminApi::show_revision},
+      {"POST", "/v1/site/revisions/{id}/plan", Role::kViewer, &AdminApi::plan_rollback},
+      {"POST", "/v1/site/revisions/{id}/rollback", Role::kAdmin, &AdminApi::roll_back},
   };
   return table;
 }
@@ -124,7 +79,7 @@ void AdminApi::handle(const HttpRequest& request, const HttpRespond& respond) {
     if (!matches(route.pattern, request.path, call.id)) continue;
     known_path = true;
     if (route.method != request.method) continue;
-    const Role role = authenticator_.role_of(request.authorization);
+    const Role role = authenticator()->role_of(request.authorization);
     if (role >= route.role) {
       (this->*route.handler)(call);
     } else if (role == Role::kNobody) {
@@ -146,6 +101,16 @@ void AdminApi::handle(const HttpRequest& request, const HttpRespond& respond) {
   } else {
     call.answer(Error{ErrorCode::kNotFound, fmt::format("no such path: {}", request.path), ""});
   }
+}
+
+void AdminApi::use(Authenticator authenticator) {
+  const std::scoped_lock lock(mutex_);
+  authenticator_ = std::make_shared<const Authenticator>(std::move(authenticator));
+}
+
+std::shared_ptr<const Authenticator> AdminApi::authenticator() const {
+  const std::scoped_lock lock(mutex_);
+  return authenticator_;
 }
 
 void AdminApi::health(const Call& call) {
@@ -175,7 +140,7 @@ void AdminApi::server_status(const Call& call) {
 
 void AdminApi::list_devices(const Call& call) {
   std::size_t limit = kDefaultPage;
-  const std::string wanted = parameter(call.request.query, "limit");
+  const std::string wanted = query_parameter(call.request.query, "limit");
   if (!wanted.empty()) {
     const auto [end, code] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), limit);
     if (code != std::errc() || *end != '\0' || limit == 0 || limit > kLargestPage) {
@@ -184,7 +149,7 @@ void AdminApi::list_devices(const Call& call) {
       return;
     }
   }
-  auto devices = server_.store().list_devices(parameter(call.request.query, "after"), limit);
+  auto devices = server_.store().list_devices(query_parameter(call.request.query, "after"), limit);
   if (!devices) {
     call.answer(devices.error());
     return;
@@ -204,20 +169,22 @@ void AdminApi::list_devices(const Call& call) {
 }
 
 void AdminApi::add_device(const Call& call) {
-  const auto body = body_object(call.request);
+  const auto body = body_object(call.request, {"id", "group"});
   if (!body) return call.answer(body.error());
-  const auto text = text_field(*body, "id", "");
+  const auto text = text_field(*body, "id");
   if (!text) return call.answer(text.error());
-  const auto id = DeviceId::parse(*text);
+  const auto id = DeviceId::parse(text->value_or(""));
   if (!id) return call.answer(id.error());
-  const auto group = text_field(*body, "group", std::string(site::kRootGroup));
-  if (!group) return call.answer(group.error());
-  if (!site_.has_group(*group)) {
+  const auto given = text_field(*body, "group");
+  if (!given) return call.answer(given.error());
+  const std::optional<std::string> group = given->value_or(std::string(site::kRootGroup));
+  const auto running = keeper_.running();
+  if (!running->site.has_group(*group)) {
     std::vector<std::string> names{std::string(site::kRootGroup)};
-    for (const site::Group& known : site_.groups) names.push_back(known.path);
+    for (const site::Group& known : running->site.groups) names.push_back(known.path);
     return call.answer(Error{
         ErrorCode::kNotFound, fmt::format("no group '{}'{}", *group, suggestion(*group, names)),
-        "the server knows the groups of the configuration that it was started with"});
+        "the server knows the groups of the configuration that it runs: see kscpush apply"});
   }
   if (auto added = server_.store().add_device(*id, *group); !added) {
     return call.answer(added.error());
@@ -275,10 +242,11 @@ void AdminApi::certificate(const Call& call) {
 void AdminApi::ping(const Call& call) {
   const auto device = require_device(server_, call);
   if (!device) return;
-  const auto body = body_object(call.request);
+  const auto body = body_object(call.request, {"timeout_ms"});
   if (!body) return call.answer(body.error());
-  const auto timeout = number_field(*body, "timeout_ms", 5000);
-  if (!timeout) return call.answer(timeout.error());
+  const auto given = number_field(*body, "timeout_ms");
+  if (!given) return call.answer(given.error());
+  const std::optional<std::int64_t> timeout = given->value_or(5000);
   // What is beyond the longest is refused like just beyond it: the type of durations has no room
   // for all numbers.
   constexpr auto kLongest =
@@ -298,11 +266,11 @@ void AdminApi::ping(const Call& call) {
 void AdminApi::push(const Call& call) {
   const auto device = require_device(server_, call);
   if (!device) return;
-  const auto body = body_object(call.request);
+  const auto body = body_object(call.request, {"kind", "params", "ttl"});
   if (!body) return call.answer(body.error());
-  const auto kind = text_field(*body, "kind", "");
+  const auto kind = text_field(*body, "kind");
   if (!kind) return call.answer(kind.error());
-  PushRequest request{*kind, "{}", std::nullopt};
+  PushRequest request{kind->value_or(""), "{}", std::nullopt};
   if (const auto params = body->find("params"); params != body->end()) {
     if (!params->is_object()) {
       return call.answer(Error{ErrorCode::kUsage, "'params' must be an object", ""});
@@ -310,9 +278,9 @@ void AdminApi::push(const Call& call) {
     request.params = params->dump(-1, ' ', false, json::error_handler_t::replace);
   }
   if (body->contains("ttl")) {
-    const auto ttl = number_field(*body, "ttl", 0);
+    const auto ttl = number_field(*body, "ttl");
     if (!ttl) return call.answer(ttl.error());
-    request.ttl = std::chrono::seconds(*ttl);
+    request.ttl = std::chrono::seconds(ttl->value_or(0));
   }
   server_.push(device->id, request, [answer = call.later()](const Result<PushRecord>& push) {
     if (push) {

@@ -9,25 +9,37 @@
 //   POST   /v1/devices/{id}/ping                  operator   {"timeout_ms"}
 //   POST   /v1/devices/{id}/pushes                operator   {"kind", "params", "ttl"}
 //   GET    /v1/pushes/{id}                        viewer
+//   GET    /v1/site                               viewer     the configuration that runs
+//   PUT    /v1/site                               admin      {"files": [{"name", "text"}],
+//   "comment"} POST   /v1/site/plan                          viewer     the same: what it would
+//   change GET    /v1/site/revisions[?before=N&limit=N]  viewer     all that ran, newest first GET
+//   /v1/site/revisions/{id}                viewer POST   /v1/site/revisions/{id}/plan viewer what
+//   going back to it would change POST   /v1/site/revisions/{id}/rollback       admin {"comment"}
 //
 // Errors are {"code", "message", "hint"}; the HTTP status comes from core/error_table.hpp.
 #pragma once
 
 #include <memory>
+#include <mutex>
 
 #include "server/admin/auth.hpp"
 #include "server/admin/http_server.hpp"
 #include "server/push_server.hpp"
+#include "server/site_keeper.hpp"
 
 namespace kscpush::server {
 
 class AdminApi {
  public:
-  AdminApi(PushServer& server, site::Site site, Authenticator authenticator)
-      : server_(server), site_(std::move(site)), authenticator_(std::move(authenticator)) {}
+  AdminApi(PushServer& server, SiteKeeper& keeper, Authenticator authenticator)
+      : server_(server),
+        keeper_(keeper),
+        authenticator_(std::make_shared<const Authenticator>(std::move(authenticator))) {}
 
   // An HttpHandler. Thread safe.
   void handle(const HttpRequest& request, const HttpRespond& respond);
+  // Other tokens from now on. Thread safe.
+  void use(Authenticator authenticator);
 
   struct Call;   // a request whose route is known
   struct Route;  // a row of the table of routes
@@ -44,12 +56,24 @@ class AdminApi {
   void ping(const Call& call);
   void push(const Call& call);
   void show_push(const Call& call);
+  void show_site(const Call& call);
+  void apply_site(const Call& call);
+  void plan_site(const Call& call);
+  void list_revisions(const Call& call);
+  void show_revision(const Call& call);
+  void plan_rollback(const Call& call);
+  void roll_back(const Call& call);
+
+  void submit_files(const Call& call, bool trial);
+  void submit_revision(const Call& call, bool trial);
+  [[nodiscard]] std::shared_ptr<const Authenticator> authenticator() const;
 
   static const std::vector<Route>& routes();
 
   PushServer& server_;
-  const site::Site site_;
-  const Authenticator authenticator_;
+  SiteKeeper& keeper_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Authenticator> authenticator_;  // under mutex_
 };
 
 }  // namespace kscpush::server

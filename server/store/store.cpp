@@ -287,8 +287,7 @@ Result<std::int64_t> Store::add_revision(SiteRevision revision,
 }
 
 Result<std::optional<SiteRevision>> Store::find_revision(std::int64_t number) const {
-  return impl_->readers.use(
-      [&](Database& database) { return revisions::find(database, number); });
+  return impl_->readers.use([&](Database& database) { return revisions::find(database, number); });
 }
 
 Result<std::optional<SiteRevision>> Store::newest_revision() const {

@@ -1,0 +1,181 @@
+// kscpush diff, apply, rollback: the configuration of the files against the one that the push
+// server runs, and the one in the other's place.
+#include <ostream>
+
+#include "cli/app.hpp"
+#include "cli/commands.hpp"
+#include "cli/plan_view.hpp"
+#include "cli/support/api_client.hpp"
+#include "cli/support/output.hpp"
+#include "cli/support/site_file.hpp"
+#include "server/admin/site_json.hpp"
+
+namespace kscpush::cli {
+namespace {
+
+using nlohmann::json;
+
+// A look at each of a million devices takes seconds.
+constexpr std::chrono::seconds kPlanTimeout{70};
+
+struct ApplyOptions {
+  std::string dp;
+  std::string comment;
+  std::int64_t revision = 0;
+  bool dry_run = false;
+};
+
+struct Target {
+  SiteFile file;
+  std::string dp;
+  ApiClient client;
+};
+
+Result<Target> find_target(const std::string& name, const Context& context) {
+  auto file = load_site(context);
+  if (!file) return fail(file.error());
+  const auto dp = choose_distribution_point(*file, name);
+  if (!dp) return fail(dp.error());
+  auto client = api_client(**dp, site::server_paths(**dp, file->folder()));
+  if (!client) return fail(client.error());
+  std::string chosen = (*dp)->name;
+  return Target{std::move(*file), std::move(chosen), std::move(*client)};
+}
+
+bool for_people(const Context& context) {
+  return context.output_format() == Format::kTable || context.output_format() == Format::kWide;
+}
+
+void print_plan(const json& plan, const Context& context) {
+  if (!for_people(context)) return print_object(plan, {}, "/to", context);
+  for (const std::string& line : plan_lines(plan)) context.out << line << '\n';
+}
+
+void print_notes(const json& plan, const Context& context) {
+  for (const json& note : plan.value("notes", json::array())) {
+    print_note(note.get<std::string>(), context);
+  }
+}
+
+bool same(const json& plan) {
+  return plan.value("changes", json::array()).empty();
+}
+
+json body_of(const Target& target, const ApplyOptions& options) {
+  return {{"files", server::to_json(target.file.sources.bundle())}, {"comment", options.comment}};
+}
+
+Status run_diff(const ApplyOptions& options, Context& context) {
+  const auto target = find_target(options.dp, context);
+  if (!target) return fail(target.error());
+  const auto plan = target->client.post("/v1/site/plan", body_of(*target, options), kPlanTimeout);
+  if (!plan) return fail(plan.error());
+  print_plan(*plan, context);
+  print_notes(*plan, context);
+  if (!same(*plan)) return fail({ErrorCode::kFailed, "", ""});
+  if (for_people(context)) {
+    context.out << fmt::format("No difference: the push server of '{}' runs revision {}.\n",
+                               target->dp, plan->value("from", std::int64_t{0}));
+  }
+  return {};
+}
+
+// Shows what was done, or would be.
+void report(const json& plan, const std::string& dp, bool dry_run, const Context& context) {
+  print_plan(plan, context);
+  print_notes(plan, context);
+  if (!for_people(context)) return;
+  const auto from = plan.value("from", std::int64_t{0});
+  const auto to = plan.value("to", std::int64_t{0});
+  if (dry_run) {
+    context.out << fmt::format(
+        "{}; nothing was applied to the push server of '{}' (revision {}).\n",
+        same(plan) ? "No difference" : "This would change", dp, from);
+  } else if (from == to) {
+    context.out << fmt::format(
+        "No difference: the push server of '{}' stays at revision {}; it has read its "
+        "certificates again.\n",
+        dp, from);
+  } else {
+    context.out << fmt::format(
+        "Applied: the push server of '{}' runs revision {} (before: {}){}.\n", dp, to, from,
+        same(plan) ? ", of which only the text differs" : "");
+  }
+}
+
+Status run_apply(const ApplyOptions& options, Context& context) {
+  const auto target = find_target(options.dp, context);
+  if (!target) return fail(target.error());
+  const json body = body_of(*target, options);
+  const auto plan = options.dry_run ? target->client.post("/v1/site/plan", body, kPlanTimeout)
+                                    : target->client.put("/v1/site", body, kPlanTimeout);
+  if (!plan) return fail(plan.error());
+  report(*plan, target->dp, options.dry_run, context);
+  return {};
+}
+
+Status run_rollback(const ApplyOptions& options, Context& context) {
+  const auto target = find_target(options.dp, context);
+  if (!target) return fail(target.error());
+  const auto plan = target->client.post(fmt::format("/v1/site/revisions/{}/{}", options.revision,
+                                                    options.dry_run ? "plan" : "rollback"),
+                                        {{"comment", options.comment}}, kPlanTimeout);
+  if (!plan) return fail(plan.error());
+  report(*plan, target->dp, options.dry_run, context);
+  if (!options.dry_run && for_people(context)) {
+    print_note("The files still say otherwise: 'kscpush diff' shows how; bring them back with git.",
+               context);
+  }
+  return {};
+}
+
+std::shared_ptr<ApplyOptions> add_command(CLI::App& parent, Context& context,
+                                          const std::string& name, const std::string& help,
+                                          Status (*run)(const ApplyOptions&, Context&),
+                                          CLI::App** command) {
+  auto options = std::make_shared<ApplyOptions>();
+  *command = parent.add_subcommand(name, help);
+  (*command)
+      ->add_option("--dp", options->dp, "Distribution point (default: the only one)")
+      ->type_name("DP");
+  (*command)->callback([options, run, &context] {
+    context.action = [options, run, &context] { return run(*options, context); };
+  });
+  return options;
+}
+
+void add_comment(CLI::App& command, ApplyOptions& options) {
+  command.add_option("-m,--comment", options.comment, "Why, for the history")->type_name("TEXT");
+  command.add_flag("--dry-run", options.dry_run, "Say what would change; change nothing");
+}
+
+}  // namespace
+
+void add_diff(CLI::App& parent, Context& context) {
+  CLI::App* command = nullptr;
+  add_command(parent, context, "diff",
+              "What the files would change on the running push server (exit code 1: something)",
+              run_diff, &command);
+}
+
+void add_apply(CLI::App& parent, Context& context) {
+  CLI::App* command = nullptr;
+  const auto options =
+      add_command(parent, context, "apply", "Make the running push server run what the files say",
+                  run_apply, &command);
+  add_comment(*command, *options);
+}
+
+void add_rollback(CLI::App& parent, Context& context) {
+  CLI::App* command = nullptr;
+  const auto options = add_command(parent, context, "rollback",
+                                   "Make the running push server run an earlier revision again",
+                                   run_rollback, &command);
+  command->add_option("revision", options->revision, "Its number ('kscpush history' lists them)")
+      ->type_name("REV")
+      ->required()
+      ->check(CLI::PositiveNumber);
+  add_comment(*command, *options);
+}
+
+}  // namespace kscpush::cli
