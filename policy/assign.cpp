@@ -22,6 +22,11 @@ std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31U);
 }
 
+// The group is one of those that its scope names.
+bool serves(const site::DistributionPoint& dp, std::string_view group) {
+  return std::ranges::find(dp.scope_groups, group, &site::Group::path) != dp.scope_groups.end();
+}
+
 }  // namespace
 
 double rendezvous_fraction(std::string_view device_id, std::string_view dp_name) {
@@ -36,13 +41,23 @@ Candidates candidates_for(const site::Site& site, std::string_view group) {
     Candidates found{*at, {}};
     for (const site::DistributionPoint& dp : site.distribution_points) {
       if (!dp.push_server.enabled) continue;
-      const bool own = std::ranges::any_of(
-          dp.scope_groups, [&](const site::Group& scope) { return scope.path == *at; });
-      if (own) found.dps.push_back(&dp);
+      if (serves(dp, *at)) found.dps.push_back(&dp);
     }
     if (!found.dps.empty()) return found;
   }
   return {};
+}
+
+Candidates candidates_for(const site::Site& site, const DeviceFacts& device) {
+  Candidates located{device.group, {}};
+  bool any = false;
+  for (const site::DistributionPoint& dp : site.distribution_points) {
+    if (!dp.push_server.enabled) continue;
+    const bool here = site::location_of(dp, device.whereabouts()) != nullptr;
+    any = any || here;
+    if (here || serves(dp, device.group)) located.dps.push_back(&dp);
+  }
+  return any ? located : candidates_for(site, device.group);
 }
 
 std::vector<Ranked> rank(const std::vector<const site::DistributionPoint*>& dps,
@@ -58,9 +73,9 @@ std::vector<Ranked> rank(const std::vector<const site::DistributionPoint*>& dps,
   return ranked;
 }
 
-Assignment assign(const site::Site& site, std::string_view device_id, std::string_view group) {
-  const Candidates candidates = candidates_for(site, group);
-  return {candidates.group, rank(candidates.dps, device_id)};
+Assignment assign(const site::Site& site, const DeviceFacts& device) {
+  const Candidates candidates = candidates_for(site, device);
+  return {candidates.group, rank(candidates.dps, device.id)};
 }
 
 }  // namespace kscpush::policy

@@ -25,7 +25,7 @@ void add_points(SharingGroup& group, const std::vector<const site::DistributionP
 
 PointsAdvice points_advice(std::uint64_t devices) {
   if (devices < kFewDevices) return {};
-  return {devices / kDevicesPerPoint + 1, devices / 5'000 + 2,
+  return {devices / site::kDevicesPerPoint + 1, devices / 5'000 + 2,
           std::max<std::uint64_t>(3, devices / kFewDevices + 1)};
 }
 
@@ -51,13 +51,23 @@ Capacity capacity(const site::Site& site, const DevicesByGroup& devices) {
       result.without_push_server[name] += count;
     }
   }
+  std::map<const site::DistributionPoint*, double> all;
   for (auto& [name, group] : groups) {
     for (PointLoad& point : group.points) {
-      point.expected = static_cast<std::uint64_t>(
-          std::llround(static_cast<double>(group.devices) * static_cast<double>(point.capacity) /
-                       static_cast<double>(group.capacity)));
+      const double share = static_cast<double>(group.devices) *
+                           static_cast<double>(point.capacity) /
+                           static_cast<double>(group.capacity);
+      point.expected = static_cast<std::uint64_t>(std::llround(share));
+      all[point.dp] += share;
     }
     result.groups.push_back(std::move(group));
+  }
+  for (const site::DistributionPoint& dp : site.distribution_points) {
+    if (!dp.push_server.enabled) continue;
+    const auto found = all.find(&dp);
+    result.points.push_back(
+        {&dp, found == all.end() ? 0 : static_cast<std::uint64_t>(std::llround(found->second)),
+         dp.push_server.max_connections});
   }
   return result;
 }

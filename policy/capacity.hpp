@@ -1,8 +1,11 @@
 // Whether the push servers of a site carry its devices, also when the largest one is lost.
 //
-// Three limits that have nothing to do with each other are reported apart: the connections of the
-// push servers, how many devices a distribution point should serve, and how many distribution
-// points a network segment should have.
+// Limits that have nothing to do with each other are reported apart: the connections of the push
+// servers, how many devices the hardware of a distribution point and a connection gateway should
+// serve, and how many distribution points a network segment should have.
+//
+// Here devices are counts by group, and shares are expectations; policy/assign.hpp places each
+// device. Network locations are left aside, as counts say nothing of them.
 #pragma once
 
 #include <cstdint>
@@ -25,13 +28,17 @@ struct PointsAdvice {
 };
 [[nodiscard]] PointsAdvice points_advice(std::uint64_t devices);
 
-// A distribution point's hardware yardstick: devices it should serve at most.
-inline constexpr std::uint64_t kDevicesPerPoint = 10'000;
-
 struct PointLoad {
   const site::DistributionPoint* dp = nullptr;
-  std::uint64_t expected = 0;  // devices, its share of those of its groups by weight
+  std::uint64_t expected = 0;  // devices, its share by weight
   std::uint64_t capacity = 0;  // max_connections
+
+  [[nodiscard]] bool fits() const { return expected <= capacity; }
+  [[nodiscard]] bool within_yardstick() const { return expected <= dp->max_devices; }
+  // True as well when there is no gateway.
+  [[nodiscard]] bool within_gateway() const {
+    return !dp->connection_gateway.enabled || expected <= site::kDevicesPerGateway;
+  }
 };
 
 // Push servers that share the devices of one group and of those below it that have none.
@@ -47,7 +54,9 @@ struct SharingGroup {
 };
 
 struct Capacity {
-  std::vector<SharingGroup> groups;    // those with devices or push servers
+  std::vector<SharingGroup> groups;  // those with devices or push servers
+  // Each enabled push server once, its expected devices those of all its groups together.
+  std::vector<PointLoad> points;
   DevicesByGroup without_push_server;  // devices that no enabled push server serves
 };
 

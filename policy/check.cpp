@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/site/reader.hpp"
 #include "policy/condition.hpp"
 #include "policy/schema.hpp"
 
@@ -17,47 +16,37 @@ bool is_section(std::string_view path) {
   });
 }
 
-// In the file a boolean is YAML's own; "on" and "yes" are for the command line.
-bool value_fits(const SettingRow& row, const site::Setting& setting) {
-  if (!setting.scalar) return false;
-  switch (row.type) {
-    case Type::kBoolean:
-      return !setting.quoted && site::parse_bool(setting.value).has_value();
-    case Type::kInteger:
-      return !setting.quoted && parse_value(row, setting.value).has_value();
-    case Type::kText:
-      return parse_value(row, setting.value).has_value();
+void unknown_setting(const site::Setting& setting, Diagnostics& diagnostics) {
+  const auto report = [&](std::string message, std::string hint) {
+    diagnostics.push_back({Severity::kError, setting.origin, std::move(message), std::move(hint)});
+  };
+  if (is_section(setting.path)) {
+    if (setting.shape == site::SettingValue::Shape::kNothing) return;  // an empty section
+    report(fmt::format("'{}' is a section of settings, not one", setting.path), "");
+    return;
   }
-  return false;
+  std::vector<std::string> paths;
+  for (const SettingRow& row : settings()) {
+    paths.emplace_back(row.path);
+    if (setting.path.size() > row.path.size() && setting.path.starts_with(row.path) &&
+        setting.path[row.path.size()] == '.') {
+      report(fmt::format("{} must be {}, not a mapping", row.path, describe(row.type)), "");
+      return;
+    }
+  }
+  report(fmt::format("unknown setting '{}'{}", setting.path, suggestion(setting.path, paths)),
+         "'kscpush policy show --all-settings' lists the settings");
 }
 
 void check_setting(const site::Setting& setting, Diagnostics& diagnostics) {
-  const SettingRow* row = nullptr;
-  for (const SettingRow& candidate : settings()) {
-    if (candidate.path == setting.path) row = &candidate;
-  }
-  if (row == nullptr) {
-    if (is_section(setting.path)) {
-      if (setting.value.empty() && !setting.scalar) return;  // an empty section
-      diagnostics.push_back({Severity::kError, setting.origin,
-                             fmt::format("'{}' is a section of settings, not one", setting.path),
-                             ""});
-      return;
-    }
-    std::vector<std::string> paths;
-    for (const SettingRow& candidate : settings()) paths.emplace_back(candidate.path);
-    diagnostics.push_back(
-        {Severity::kError, setting.origin,
-         fmt::format("unknown setting '{}'{}", setting.path, suggestion(setting.path, paths)),
-         "'kscpush policy show --all-settings' lists the settings"});
+  const auto row = std::ranges::find(settings(), setting.path, &SettingRow::path);
+  if (row == settings().end()) {
+    unknown_setting(setting, diagnostics);
     return;
   }
-  if (!value_fits(*row, setting)) {
-    diagnostics.push_back(
-        {Severity::kError, setting.origin,
-         fmt::format("{} must be {}{}", row->path, describe_type(*row),
-                     setting.scalar ? fmt::format(", not '{}'", setting.value.substr(0, 80)) : ""),
-         ""});
+  for (ValueFinding& finding : check_value(*row, setting)) {
+    diagnostics.push_back({Severity::kError, std::move(finding.origin), std::move(finding.message),
+                           std::move(finding.hint)});
   }
 }
 

@@ -1,38 +1,12 @@
 #include "policy/condition.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
-
-#include <arpa/inet.h>
 
 #include "core/site/model.hpp"
 
 namespace kscpush::policy {
 namespace {
-
-constexpr int kAddressBits = 128;
-constexpr int kMappedPrefix = 96;  // ::ffff:0:0/96 holds the IPv4 addresses
-
-std::optional<Condition::Address> parse_address(std::string_view text) {
-  const std::string copy(text);
-  Condition::Address address{};
-  if (::inet_pton(AF_INET6, copy.c_str(), address.data()) == 1) return address;
-  address = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
-  if (::inet_pton(AF_INET, copy.c_str(), address.data() + 12) == 1) return address;
-  return std::nullopt;
-}
-
-bool within_network(const Condition::Address& address, const Condition::Address& network,
-                    int prefix) {
-  for (int bit = 0; bit < prefix; bit += 8) {
-    const auto i = static_cast<std::size_t>(bit / 8);
-    const int left = std::min(8, prefix - bit);
-    const auto mask = static_cast<std::uint8_t>(0xFF << (8 - left));
-    if ((address[i] & mask) != (network[i] & mask)) return false;
-  }
-  return true;
-}
 
 // '*' stands for any text, '?' for one byte. Linear but for one remembered star.
 bool glob(std::string_view text, std::string_view pattern) {
@@ -78,8 +52,8 @@ bool Condition::compare(const Comparison& c, const DeviceFacts& device) {
   if (c.property == Property::kTags)
     return std::ranges::find(device.tags, c.value) != device.tags.end();
   if (c.property == Property::kAddress) {
-    const auto address = parse_address(device.address);
-    const bool inside = address && within_network(*address, c.network, c.prefix);
+    const auto address = parse_ip(device.address);
+    const bool inside = address && c.network.contains(*address);
     return c.op == Operator::kNotEqual ? !inside : inside;
   }
   const std::string_view text = text_of(device, c.property);
@@ -307,29 +281,16 @@ class ConditionParser {
   }
 
   bool read_network(Condition::Comparison& c) {
-    const std::size_t slash = c.value.find('/');
-    const auto address = parse_address(std::string_view(c.value).substr(0, slash));
-    const bool v4 = c.value.find(':') == std::string::npos;
-    int prefix = v4 ? kAddressBits - kMappedPrefix : kAddressBits;
-    bool fits = address.has_value();
-    if (fits && slash != std::string::npos) {
-      int given = -1;
-      const char* const last = c.value.data() + c.value.size();
-      const auto [end, code] = std::from_chars(c.value.data() + slash + 1, last, given);
-      fits = c.op == Operator::kWithin && code == std::errc() && end == last && given >= 0 &&
-             given <= prefix;
-      prefix = given;
+    const bool network = c.op == Operator::kWithin;
+    const auto parsed = IpNetwork::parse(c.value);
+    if (parsed && (network || c.value.find('/') == std::string::npos)) {
+      c.network = *parsed;
+      return true;
     }
-    if (!fits) {
-      fail(word_.column,
-           fmt::format("'{}' is not {}", c.value,
-                       c.op == Operator::kWithin ? "a network" : "an IP address"),
-           "for example: address within 10.0.0.0/8");
-      return false;
-    }
-    c.network = *address;
-    c.prefix = v4 ? prefix + kMappedPrefix : prefix;
-    return true;
+    fail(word_.column,
+         fmt::format("'{}' is not {}", c.value, network ? "a network" : "an IP address"),
+         "for example: address within 10.0.0.0/8");
+    return false;
   }
 
   void next() {

@@ -17,7 +17,6 @@
 //   tags contains laptop and not (group within "Managed devices/Berlin" or platform == linux)
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -26,7 +25,9 @@
 
 #include <tl/expected.hpp>
 
+#include "core/network.hpp"
 #include "core/result.hpp"
+#include "core/site/model.hpp"
 
 namespace kscpush::policy {
 
@@ -37,6 +38,8 @@ struct DeviceFacts {
   std::string_view platform{};
   std::string_view address{};
   std::span<const std::string> tags{};
+
+  [[nodiscard]] site::Whereabouts whereabouts() const { return {group, platform, address}; }
 };
 
 struct ConditionError {
@@ -56,8 +59,6 @@ class Condition {
 
   enum class Property : std::uint8_t { kId, kPlatform, kGroup, kTags, kAddress };
   enum class Operator : std::uint8_t { kEqual, kNotEqual, kMatches, kWithin, kContains };
-  // 128 bits: IPv4 as IPv4-mapped IPv6, so that one comparison serves both.
-  using Address = std::array<std::uint8_t, 16>;
 
  private:
   friend class ConditionParser;
@@ -67,8 +68,7 @@ class Condition {
     Property property = Property::kId;
     Operator op = Operator::kEqual;
     std::string value;
-    Address network{};
-    int prefix = 0;
+    IpNetwork network{};       // of an address
     std::int32_t if_true = 0;  // index of the next comparison, or kTrue, kFalse
     std::int32_t if_false = 0;
   };

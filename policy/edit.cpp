@@ -19,6 +19,24 @@ yaml::Path path_of(const site::Policy& policy, const SettingRow& row) {
   return path;
 }
 
+yaml::NewNode scalar_node(const std::string& value, bool text) {
+  yaml::NewNode node;
+  node.value = value;
+  node.text = text;
+  return node;
+}
+
+yaml::NewNode node_of(const SettingRow& row, const std::string& value) {
+  const Kind kind = row.type.kind;
+  if (kind != Kind::kTexts) {
+    return scalar_node(value, kind == Kind::kText || kind == Kind::kChoice);
+  }
+  yaml::NewNode list;
+  list.kind = yaml::Kind::kSequence;
+  for (const std::string& item : list_items(value)) list.items.push_back(scalar_node(item, true));
+  return list;
+}
+
 }  // namespace
 
 site::Edited set_setting(const site::Sources& sources, const site::Policy& policy,
@@ -26,9 +44,7 @@ site::Edited set_setting(const site::Sources& sources, const site::Policy& polic
   const site::Setting* const present = policy.find(row.path);
   const bool locked =
       lock == Lock::kLocked || (lock == Lock::kKeep && present != nullptr && present->locked);
-  yaml::NewNode node;
-  node.value = value;
-  node.text = row.type == Type::kText;
+  yaml::NewNode node = node_of(row, value);
   if (locked) node.tag = kLockTag;
   return site::set(sources, policy.place.document, path_of(policy, row), node);
 }
@@ -65,17 +81,11 @@ site::Edited add_policy(const site::Sources& sources, const site::Site& site,
                      other.name == name ? "a" : "an active", other.name, to_string(other.origin)),
          both_active ? "one active policy per group: add this one with --status inactive" : ""});
   }
-  const auto node = [](std::string value, bool text) {
-    yaml::NewNode result;
-    result.value = std::move(value);
-    result.text = text;
-    return result;
-  };
   yaml::NewNode policy;
   policy.kind = yaml::Kind::kMapping;
-  policy.entries.emplace_back("name", node(name, true));
-  policy.entries.emplace_back("group", node(group, true));
-  policy.entries.emplace_back("status", node(std::string(site::to_string(status)), true));
+  policy.entries.emplace_back("name", scalar_node(name, true));
+  policy.entries.emplace_back("group", scalar_node(group, true));
+  policy.entries.emplace_back("status", scalar_node(std::string(site::to_string(status)), true));
   const site::Place place = site::next_place(site.policies);
   return site::set(sources, place.document, {"policies", place.index}, policy);
 }

@@ -23,8 +23,10 @@ std::vector<std::string_view> groups_in_scope(const site::Site& site,
     if (std::ranges::find(groups, group) == groups.end()) groups.push_back(group);
   };
   for (const site::Group& group : dp.scope_groups) add(group.path);
+  const bool any = !dp.network_locations.empty();
+  if (any) add(site::kRootGroup);
   for (const site::Group& group : site.groups) {
-    if (site::in_scope(dp, group.path)) add(group.path);
+    if (any || site::in_scope(dp, group.path)) add(group.path);
   }
   return groups;
 }
@@ -44,10 +46,11 @@ std::vector<const site::DistributionPoint*> distribution_points_for(const site::
                                                                     const site::Policy& policy) {
   std::vector<const site::DistributionPoint*> found;
   for (const site::DistributionPoint& dp : site.distribution_points) {
-    const bool meets = std::ranges::any_of(dp.scope_groups, [&](const site::Group& group) {
-      return site::within_group(group.path, policy.group) ||
-             site::within_group(policy.group, group.path);
-    });
+    const bool meets = !dp.network_locations.empty() ||
+                       std::ranges::any_of(dp.scope_groups, [&](const site::Group& group) {
+                         return site::within_group(group.path, policy.group) ||
+                                site::within_group(policy.group, group.path);
+                       });
     if (meets) found.push_back(&dp);
   }
   return found;

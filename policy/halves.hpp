@@ -15,7 +15,7 @@ enum class Half : std::uint8_t {
   kOff,       // the option is off
   kOpen,      // on, but open: not guaranteed on a device
   kNoPolicy,  // no active policy acts on the scope
-  kNoScope,   // the distribution point serves no group
+  kNoScope,   // the distribution point serves nothing
 };
 
 struct PolicyHalf {
@@ -35,7 +35,8 @@ struct PolicyHalf {
 [[nodiscard]] std::vector<const site::DistributionPoint*> distribution_points_for(
     const site::Site& site, const site::Policy& policy);
 
-// The groups of the scope with all declared groups below them, each once.
+// The groups of the scope with all declared groups below them, each once. All groups when the scope
+// has network locations: a device of any may be there.
 [[nodiscard]] std::vector<std::string_view> groups_in_scope(const site::Site& site,
                                                             const site::DistributionPoint& dp);
 

@@ -115,7 +115,8 @@ class Comparison {
   static Reach reach_of(const site::DistributionPoint& dp) {
     Reach reach;
     for (const site::Group& group : dp.scope_groups) reach.groups.push_back(group.path);
-    // No group in scope is nobody, not everybody.
+    // Whom a network location reaches depends on addresses of the moment: those are not counted. No
+    // group in scope is nobody, not everybody.
     if (reach.groups.empty()) reach.groups.emplace_back();
     return reach;
   }
@@ -211,19 +212,28 @@ class Comparison {
 // Which push server is a device's first choice, as far as that may differ at all.
 class FirstChoice {
  public:
-  explicit FirstChoice(const site::Site& site) : site_(site) {}
+  explicit FirstChoice(const site::Site& site)
+      : site_(site), by_group_(std::ranges::all_of(site.distribution_points, [](const auto& dp) {
+          return dp.network_locations.empty();
+        })) {}
   // Empty: none.
   std::string_view of(const DeviceFacts& device) {
+    if (!by_group_) return first(candidates_for(site_, device), device);
     auto found = candidates_.find(device.group);
     if (found == candidates_.end()) {
       found = candidates_.emplace(device.group, candidates_for(site_, device.group)).first;
     }
-    const auto ranked = rank(found->second.dps, device.id);
-    return ranked.empty() ? std::string_view() : std::string_view(ranked.front().dp->name);
+    return first(found->second, device);
   }
 
  private:
+  static std::string_view first(const Candidates& candidates, const DeviceFacts& device) {
+    const auto ranked = rank(candidates.dps, device.id);
+    return ranked.empty() ? std::string_view() : std::string_view(ranked.front().dp->name);
+  }
+
   const site::Site& site_;
+  const bool by_group_;  // the group alone decides who is in reach
   std::map<std::string, Candidates, std::less<>> candidates_;
 };
 

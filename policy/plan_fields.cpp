@@ -33,6 +33,34 @@ void add_limits(const site::ServerLimits& limits, std::vector<Field>& fields) {
   number("shards", limits.shards);
 }
 
+Field port(std::string label, const site::PlacedPort& placed) {
+  return {std::move(label), std::to_string(placed.port.value()), placed.origin};
+}
+
+void add_services(const site::DistributionPoint& dp, std::vector<Field>& fields) {
+  const std::initializer_list<Field> services{
+      port("port of agents, TLS", dp.agent.tls_port),
+      port("port of agents, UDP", dp.agent.udp_port),
+      {"connection gateway", on_off(dp.connection_gateway.enabled), dp.connection_gateway.origin},
+      port("connection gateway port", dp.connection_gateway.port),
+      {"KSN proxy", on_off(dp.ksn_proxy.enabled), dp.ksn_proxy.origin},
+      port("KSN proxy TCP port", dp.ksn_proxy.tcp_port),
+      port("KSN proxy UDP port", dp.ksn_proxy.udp_port),
+      {"KSN proxy use_tls", on_off(dp.ksn_proxy.use_tls), dp.ksn_proxy.origin},
+      port("KSN proxy TLS port", dp.ksn_proxy.tls_port),
+      {"multicast", on_off(dp.multicast.enabled), dp.multicast.origin},
+      port("multicast port", dp.multicast.port),
+      {"max_devices", std::to_string(dp.max_devices)},
+  };
+  fields.insert(fields.end(), services);
+}
+
+std::string subnets(const site::NetworkLocation& location) {
+  std::vector<std::string> texts;
+  for (const auto& subnet : location.subnets) texts.push_back(subnet.text);
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
 void add_settings(const std::vector<site::Setting>& settings, std::vector<Field>& fields) {
   for (const site::Setting& setting : settings) {
     fields.push_back({setting.path,
@@ -44,8 +72,17 @@ void add_settings(const std::vector<site::Setting>& settings, std::vector<Field>
 }  // namespace
 
 std::vector<Field> fields(const site::Site& site) {
-  return {{"address", site.administration_server},
-          {"TLS port", std::to_string(site.administration_server_port.value())}};
+  const site::AdministrationServer& server = site.administration_server;
+  return {{"address", server.address, server.origin},
+          port("TLS port", server.tls_port),
+          port("UDP port", server.udp_port),
+          port("port without TLS", server.port),
+          port("console port", server.console_port),
+          port("port of mobile devices", server.mobile_port),
+          port("port of UEFI and KasperskyOS devices", server.kasperskyos_port),
+          port("Open API port", server.open_api_port),
+          port("packages port", server.packages_port),
+          port("packages TLS port", server.packages_tls_port)};
 }
 
 std::vector<Field> fields(const site::DistributionPoint& dp) {
@@ -68,8 +105,13 @@ std::vector<Field> fields(const site::DistributionPoint& dp) {
       {"push server state_directory", path_or_default(server.state_directory)},
   };
   add_limits(server.limits, all);
+  add_services(dp, all);
   for (const site::Group& group : dp.scope_groups) {
     all.push_back({fmt::format("scope group '{}'", group.path), "", group.origin});
+  }
+  for (const site::NetworkLocation& location : dp.network_locations) {
+    all.push_back(
+        {fmt::format("network location '{}'", location.name), subnets(location), location.origin});
   }
   return all;
 }

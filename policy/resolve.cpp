@@ -25,7 +25,7 @@ Candidate candidate(const site::Policy& policy, const site::Profile* profile,
           Outcome::kWins,
           &policy,
           profile,
-          setting.value,
+          canonical(settings()[index_of(setting)], setting),
           setting.locked,
           setting.origin};
 }

@@ -223,7 +223,8 @@ SiteResult<policy::Plan> SiteKeeper::look_at_devices(const RunningSite& from, co
   const auto looked = each_device(server_.store(), [&](const DeviceRecord& device) {
     const auto facts = facts_of(device);
     static_cast<void>(planner.look_at(facts));
-    if (site::in_scope(before, device.group) && !site::in_scope(after, device.group))
+    const auto where = facts.whereabouts();
+    if (site::in_scope(before, where) && !site::in_scope(after, where))
       out_of_scope.push_back(device.id);
   });
   if (!looked) return refuse(looked.error());

@@ -1,5 +1,6 @@
 #include "cli/dp/view.hpp"
 
+#include "core/site/ports.hpp"
 #include "policy/halves.hpp"
 
 namespace kscpush::cli {
@@ -31,17 +32,56 @@ std::string set_command(const site::Site& site, const site::Policy& policy) {
   return command;
 }
 
+nlohmann::json scope_json(const site::DistributionPoint& dp) {
+  std::vector<std::string> shown;
+  nlohmann::json groups = nlohmann::json::array();
+  for (const site::Group& group : dp.scope_groups) {
+    groups.push_back(group.path);
+    shown.push_back(group.path);
+  }
+  nlohmann::json locations = nlohmann::json::array();
+  for (const site::NetworkLocation& location : dp.network_locations) {
+    std::vector<std::string> subnets;
+    for (const auto& subnet : location.subnets) subnets.push_back(subnet.text);
+    locations.push_back({{"name", location.name}, {"subnets", subnets}});
+    shown.push_back(fmt::format("network location '{}'", location.name));
+  }
+  return {{"groups", std::move(groups)},
+          {"network_locations", std::move(locations)},
+          {"text", fmt::format("{}", fmt::join(shown, ", "))}};
+}
+
+nlohmann::json ports_json(const site::DistributionPoint& dp) {
+  nlohmann::json ports = nlohmann::json::array();
+  for (const site::UsedPort& used : site::used_ports(dp)) {
+    ports.push_back({{"transport", site::to_string(used.transport)},
+                     {"port", used.port.value()},
+                     {"service", used.service}});
+  }
+  return ports;
+}
+
+std::string ports_text(const site::DistributionPoint& dp) {
+  std::vector<std::string> shown;
+  for (const site::UsedPort& used : site::used_ports(dp)) {
+    shown.push_back(
+        fmt::format("{} {} {}", site::to_string(used.transport), used.port.value(), used.service));
+  }
+  return fmt::format("{}", fmt::join(shown, ", "));
+}
+
 }  // namespace
 
 nlohmann::json to_json(const SiteFile& file, const site::DistributionPoint& dp) {
-  nlohmann::json groups = nlohmann::json::array();
-  for (const site::Group& group : dp.scope_groups) groups.push_back(group.path);
   const auto half = policy::policy_half(file.site, dp);
   const auto paths = site::server_paths(dp, file.folder());
   const auto& admin = dp.push_server.admin.listen;
   return {{"name", dp.name},
           {"address", dp.address},
-          {"scope", {{"groups", groups}, {"text", fmt::format("{}", fmt::join(groups, ", "))}}},
+          {"scope", scope_json(dp)},
+          {"ports", ports_json(dp)},
+          {"ports_text", ports_text(dp)},
+          {"max_devices", dp.max_devices},
           {"push_server",
            {{"enabled", dp.push_server.enabled},
             {"port", dp.push_server.port.value()},
@@ -75,8 +115,10 @@ std::string describe_policy_half(const site::Site& site, const site::Distributio
           "The other half is missing: no active Network Agent policy acts on group '{}'.",
           half.group);
     case Half::kNoScope:
-      return fmt::format("'{}' has no scope: no device will use it. Give it scope.groups.",
-                         dp.name);
+      return fmt::format(
+          "'{}' has no scope: no device will use it. Give it scope.groups or "
+          "scope.network_locations.",
+          dp.name);
   }
   return "";
 }

@@ -17,7 +17,7 @@ using policy::SettingRow;
 struct SettingOptions {
   PolicyTarget target;
   std::string setting;
-  std::string value;
+  std::vector<std::string> values;
   bool lock = false;
   bool open = false;
   bool dry_run = false;
@@ -87,15 +87,26 @@ Status edit_setting(const SettingOptions& options, const Edit& edit, Context& co
       options.dry_run, context);
 }
 
+// A list may be given as several words; everything else is one.
+Result<std::string> parse_words(const SettingRow& row, const std::vector<std::string>& words) {
+  const policy::Kind kind = row.type.kind;
+  if (words.empty() && kind == policy::Kind::kBoolean) return std::string("true");
+  if (words.empty() && kind != policy::Kind::kRecords) {
+    return fail({ErrorCode::kUsage, fmt::format("{} needs a value", row.path),
+                 fmt::format("it is {}", policy::describe(row.type))});
+  }
+  if (words.size() > 1 && kind != policy::Kind::kTexts && kind != policy::Kind::kRecords) {
+    return fail({ErrorCode::kUsage, fmt::format("{} takes one value", row.path),
+                 fmt::format("it is {}", policy::describe(row.type))});
+  }
+  return policy::parse_value(row, fmt::format("{}", fmt::join(words, ",")));
+}
+
 Status run_policy_set(const SettingOptions& options, Context& context) {
   const auto row = policy::require_setting(options.setting);
   if (!row) return fail(row.error());
   const bool force_via_dp = (*row)->path == policy::kForceViaDp;
-  if (options.value.empty() && (*row)->type != policy::Type::kBoolean) {
-    return fail({ErrorCode::kUsage, fmt::format("{} needs a value", (*row)->path),
-                 fmt::format("it is {}", policy::describe_type(**row))});
-  }
-  const auto value = policy::parse_value(**row, options.value.empty() ? "true" : options.value);
+  const auto value = parse_words(**row, options.values);
   if (!value) return fail(value.error());
   // An open value is not guaranteed on a device, and this option is useless by halves.
   Lock lock = force_via_dp ? Lock::kLocked : Lock::kKeep;
@@ -148,7 +159,10 @@ void add_simple_edit(CLI::App& parent, const std::string& name, const std::strin
 void add_policy_set(CLI::App& parent, Context& context) {
   CLI::App* command = nullptr;
   auto options = add_edit(parent, "set", "Set a setting", &command);
-  command->add_option("value", options->value, "Its value (default: true, for a yes-or-no setting)")
+  command
+      ->add_option("value", options->values,
+                   "Its value (default: true, for a yes-or-no setting); of a list several, or "
+                   "separated by commas, or none")
       ->type_name("VALUE");
   auto* const lock = command->add_flag("--lock", options->lock, "Lock it: enforced on devices");
   command

@@ -17,9 +17,9 @@ nlohmann::json to_json(const policy::SettingRow& row, const site::Setting* setti
   nlohmann::json json{
       {"setting", row.path},  {"short_name", row.short_name},       {"value", nullptr},
       {"lock", nullptr},      {"default", row.default_value},       {"name", row.english},
-      {"german", row.german}, {"type", policy::describe_type(row)}, {"where", nullptr}};
+      {"german", row.german}, {"type", policy::describe(row.type)}, {"where", nullptr}};
   if (setting != nullptr) {
-    json["value"] = setting->value;
+    json["value"] = policy::canonical(row, *setting);
     json["lock"] = setting->locked ? "locked" : "open";
     json["where"] = to_string(setting->origin);
   }

@@ -1,31 +1,25 @@
 #include "core/site/check.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <map>
 
 #include <fmt/format.h>
 
+#include "core/site/ports.hpp"
+
 namespace kscpush::site {
 namespace {
-
-// What else a distribution point listens on. UDP ports are kept apart by the protocol, but an
-// administrator opens firewalls by number, so the product's rule is that none collide.
-constexpr std::array kDistributionPointPorts{
-    DistributionPointPort{13000, "Administration Server and connection gateway"},
-    DistributionPointPort{13111, "KSN proxy"},
-    DistributionPointPort{15000, "Network Agent wake-up"},
-    DistributionPointPort{15001, "Network Agent multicast"},
-    DistributionPointPort{15111, "KSN proxy"},
-    DistributionPointPort{17111, "KSN proxy over TLS"},
-};
 
 class Checker {
  public:
   Checker(const Site& site, Diagnostics& diagnostics) : site_(site), diagnostics_(diagnostics) {}
 
   void run() {
+    if (site_.administration_server.origin.line > 0) {
+      check_ports("the Administration Server", used_ports(site_.administration_server),
+                  diagnostics_);
+    }
     for (const Group& group : site_.groups) check_group(group.path, group.origin);
     for (const DistributionPoint& dp : site_.distribution_points) check_dp(dp);
     for (const Policy& policy : site_.policies) check_policy(policy);
@@ -86,37 +80,41 @@ class Checker {
     for (const Group& group : dp.scope_groups) {
       check_known_group(group.path, group.origin, fmt::format("the scope of '{}'", dp.name));
     }
-    check_ports(dp);
+    for (const NetworkLocation& location : dp.network_locations) {
+      check_network_location(dp, location);
+    }
+    check_loopback(dp);
+    check_ports(fmt::format("'{}'", dp.name), used_ports(dp), diagnostics_);
   }
 
-  void check_ports(const DistributionPoint& dp) {
-    const PushServer& server = dp.push_server;
-    const Origin& origin = server.port_origin.line > 0 ? server.port_origin
-                           : server.origin.line > 0    ? server.origin
-                                                       : dp.origin;
-    if (const auto* taken = reserved_port(server.port)) {
-      error(origin,
-            fmt::format("port {} of the push server on '{}' is the port of {}", taken->port,
-                        dp.name, taken->service),
-            fmt::format("choose another one: kscpush dp set {} --port {}", dp.name,
-                        kPushServerPort.value()));
+  void check_network_location(const DistributionPoint& dp, const NetworkLocation& location) {
+    if (location.name.empty()) {
+      error(location.origin, fmt::format("a network location of '{}' has no name", dp.name));
     }
-    std::map<std::uint16_t, std::string_view> own{{server.port.value(), "the push server"}};
-    const auto add = [&](Port port, std::string_view who) {
-      const auto [at, fresh] = own.emplace(port.value(), who);
-      if (!fresh) {
-        error(origin, fmt::format("port {} on '{}' is used by {} and by {}", port.value(), dp.name,
-                                  at->second, who));
-      }
-    };
-    add(server.admin.listen.port, "its admin API");
-    if (server.plain_listener) add(server.plain_listener->port, "its plain listener");
+    if (location.subnets.empty()) {
+      error(location.origin,
+            fmt::format("network location '{}' of '{}' has no subnets", location.name, dp.name),
+            "for example: subnets: [10.20.0.0/16]");
+    }
+    for (const NetworkLocation& other : dp.network_locations) {
+      if (&other == &location) break;
+      if (other.name != location.name || other.name.empty()) continue;
+      error(location.origin,
+            fmt::format("'{}' has two network locations named '{}'", dp.name, location.name));
+      break;
+    }
+  }
+
+  void check_loopback(const DistributionPoint& dp) {
+    const PushServer& server = dp.push_server;
     if (server.plain_listener && !loopback(server.plain_listener->host)) {
-      error(origin, fmt::format("plain_listener of '{}' is not on a loopback address", dp.name),
+      error(server.plain_origin,
+            fmt::format("plain_listener of '{}' is not on a loopback address", dp.name),
             "without TLS anyone could pose as any device: use 127.0.0.1 or [::1]");
     }
     if (!loopback(server.admin.listen.host)) {
-      error(origin, fmt::format("admin.listen of '{}' is not on a loopback address", dp.name),
+      error(server.admin.origin,
+            fmt::format("admin.listen of '{}' is not on a loopback address", dp.name),
             "the admin API speaks HTTP without TLS: use 127.0.0.1 or [::1], and a tunnel or a "
             "TLS-terminating proxy to reach it from elsewhere");
     }
@@ -165,13 +163,6 @@ class Checker {
 };
 
 }  // namespace
-
-const DistributionPointPort* reserved_port(Port port) {
-  for (const DistributionPointPort& row : kDistributionPointPorts) {
-    if (row.port == port.value()) return &row;
-  }
-  return nullptr;
-}
 
 void check(const Site& site, Diagnostics& diagnostics) {
   Checker(site, diagnostics).run();

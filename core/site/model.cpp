@@ -3,6 +3,16 @@
 #include <algorithm>
 
 namespace kscpush::site {
+namespace {
+
+bool is_windows(std::string_view platform) {
+  constexpr std::string_view kWindows = "windows";
+  return platform.size() >= kWindows.size() &&
+         std::ranges::equal(platform.substr(0, kWindows.size()), kWindows,
+                            [](char a, char b) { return (a | 0x20) == b; });
+}
+
+}  // namespace
 
 std::string_view to_string(PolicyStatus status) {
   switch (status) {
@@ -39,6 +49,22 @@ std::optional<std::string_view> parent_group(std::string_view group) {
   const std::size_t slash = group.rfind('/');
   if (slash == std::string_view::npos) return std::nullopt;
   return group.substr(0, slash);
+}
+
+const NetworkLocation* location_of(const DistributionPoint& dp, const Whereabouts& device) {
+  if (dp.network_locations.empty() || !is_windows(device.platform)) return nullptr;
+  const auto address = parse_ip(device.address);
+  if (!address) return nullptr;
+  for (const NetworkLocation& location : dp.network_locations) {
+    for (const NetworkLocation::Subnet& subnet : location.subnets) {
+      if (subnet.network.contains(*address)) return &location;
+    }
+  }
+  return nullptr;
+}
+
+bool in_scope(const DistributionPoint& dp, const Whereabouts& device) {
+  return in_scope(dp, device.group) || location_of(dp, device) != nullptr;
 }
 
 bool in_scope(const DistributionPoint& dp, std::string_view group) {

@@ -12,6 +12,7 @@
 
 #include "core/diagnostic.hpp"
 #include "core/ids.hpp"
+#include "core/network.hpp"
 
 namespace kscpush::site {
 
@@ -53,6 +54,7 @@ struct Admin {
   std::string token_file;           // role admin; empty: pki/admin.token
   std::string operator_token_file;  // role operator; empty: none
   std::string viewer_token_file;    // role viewer; empty: none
+  Origin origin{};                  // of listen; line 0: the file does not mention it
 };
 
 struct ServerLimits {
@@ -79,26 +81,92 @@ struct PushServer {
   ServerLimits limits;
   Origin origin;       // line 0: the file does not mention the push server
   Origin port_origin;  // the same for its port
+  Origin plain_origin;
 };
+
+// A port, and where the file gives it; line 0: it does not, the product's default stands.
+struct PlacedPort {
+  Port port;
+  Origin origin{};
+};
+
+// A network location as the product has it: a place in the network that a device recognizes. Of the
+// product's conditions this program knows the subnets, as it can judge these from outside.
+struct NetworkLocation {
+  struct Subnet {
+    std::string text;  // "10.20.0.0/16"
+    IpNetwork network;
+  };
+  std::string name;
+  std::vector<Subnet> subnets;
+  Origin origin;
+};
+
+// What agents use of a distribution point, whatever else is on.
+struct AgentPorts {
+  PlacedPort tls_port{Port::of<13000>()};
+  PlacedPort udp_port{Port::of<15000>()};
+};
+
+struct ConnectionGateway {
+  bool enabled = false;
+  PlacedPort port{Port::of<13000>()};  // usually the one that agents use anyway
+  Origin origin{};                     // line 0: the file does not mention it
+};
+
+struct KsnProxy {
+  bool enabled = false;
+  PlacedPort tcp_port{Port::of<13111>()};
+  PlacedPort udp_port{Port::of<15111>()};
+  bool use_tls = false;
+  PlacedPort tls_port{Port::of<17111>()};
+  Origin origin{};
+};
+
+struct Multicast {
+  bool enabled = false;
+  PlacedPort port{Port::of<15001>()};
+  Origin origin{};
+};
+
+// Devices that a distribution point's hardware should serve at most; a gateway's limit is its own
+// and the same (domain: Sizing).
+inline constexpr std::uint32_t kDevicesPerPoint = 10'000;
+inline constexpr std::uint32_t kDevicesPerGateway = 10'000;
 
 struct DistributionPoint {
   std::string name;
   std::string address;
   std::vector<Group> scope_groups;  // each with all its subgroups
+  std::vector<NetworkLocation> network_locations;
   PushServer push_server;
+  AgentPorts agent;
+  ConnectionGateway connection_gateway;
+  KsnProxy ksn_proxy;
+  Multicast multicast;
+  std::uint32_t max_devices = kDevicesPerPoint;  // a yardstick: reported, never enforced
   Place place;
   Origin origin;
 };
 
-// A setting as written: "connectivity.network.use_udp_port" -> "true", locked or open. What it
-// means is the policy folder's business.
-struct Setting {
-  std::string path;
+// A value as written.
+struct SettingValue {
+  enum class Shape : std::uint8_t { kNothing, kScalar, kList, kMapping };
+  Shape shape = Shape::kScalar;
+  // Of a scalar its text. Of a list its canonical text, in which lists that say the same are equal:
+  // JSON, keys in order.
   std::string value;
   bool quoted = false;
-  bool scalar = true;
+  std::string key{};                  // of a field in a mapping
+  std::vector<SettingValue> items{};  // of a list; of a mapping its fields
+  Origin origin{};
+};
+
+// A setting: "connectivity.network.use_udp_port" -> "true", locked or open. What it means is the
+// policy folder's business.
+struct Setting : SettingValue {
+  std::string path;
   bool locked = false;
-  Origin origin;
 };
 
 // A policy profile: settings that act on top of the policy's while a condition holds. They are
@@ -129,9 +197,23 @@ struct Policy {
   [[nodiscard]] const Setting* find(std::string_view path) const;
 };
 
+// Where the Administration Server is and listens: for people and documents, nothing here connects.
+struct AdministrationServer {
+  std::string address{};  // empty if not given
+  PlacedPort tls_port{Port::of<13000>()};
+  PlacedPort udp_port{Port::of<13000>()};  // notices of devices that shut down
+  PlacedPort port{Port::of<14000>()};      // agents without TLS
+  PlacedPort console_port{Port::of<13291>()};
+  PlacedPort mobile_port{Port::of<13292>()};
+  PlacedPort kasperskyos_port{Port::of<13294>()};  // UEFI and KasperskyOS devices
+  PlacedPort open_api_port{Port::of<13299>()};
+  PlacedPort packages_port{Port::of<8060>()};
+  PlacedPort packages_tls_port{Port::of<8061>()};
+  Origin origin{};
+};
+
 struct Site {
-  std::string administration_server;  // address; empty if not given
-  Port administration_server_port = Port::of<13000>();
+  AdministrationServer administration_server;
   std::vector<Group> groups;  // declared ones; the root is implied
   std::vector<DistributionPoint> distribution_points;
   std::vector<Policy> policies;
@@ -144,7 +226,20 @@ struct Site {
 [[nodiscard]] bool within_group(std::string_view group, std::string_view ancestor);
 // "Managed devices/Berlin" -> "Managed devices"; nothing for the root.
 [[nodiscard]] std::optional<std::string_view> parent_group(std::string_view group);
-// Whether devices of GROUP are in the scope of the distribution point.
+
+// What of a device decides on scopes; empty for what is not known.
+struct Whereabouts {
+  std::string_view group{};
+  std::string_view platform{};
+  std::string_view address{};
+};
+// The network location of the distribution point that the device is in, or nullptr. Only Windows
+// devices (platform "windows...") can determine theirs.
+[[nodiscard]] const NetworkLocation* location_of(const DistributionPoint& dp,
+                                                 const Whereabouts& device);
+// By its group, or by its network location.
+[[nodiscard]] bool in_scope(const DistributionPoint& dp, const Whereabouts& device);
+// The same of a device of which only the group is known.
 [[nodiscard]] bool in_scope(const DistributionPoint& dp, std::string_view group);
 
 }  // namespace kscpush::site

@@ -61,7 +61,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
     def test_settings(self):
         self.assertEqual(self.complete("kscpush policy set force"), ["force-via-dp"])
-        self.assertEqual(self.complete("kscpush policy lock connectivity.schedule"),
+        self.assertEqual(self.complete("kscpush policy lock connectivity.schedule.s"),
                          ["connectivity.schedule.synchronization_interval"])
 
     def test_options(self):

@@ -240,15 +240,23 @@ class Refusals(EditingTest):
                 self.refused(2, ["dp", "set", f"--port={port}"])
 
     def test_a_port_of_another_service_of_the_distribution_point(self):
-        for port, service in [(13000, "Administration Server"), (13111, "KSN proxy"),
-                              (15000, "wake-up"), (17111, "KSN proxy")]:
+        self.site.replace("    push_server:\n", "    ksn_proxy: {enabled: true, use_tls: true}\n"
+                          "    push_server:\n")
+        for port, service in [(13000, "the port for agents"), (13111, "the KSN proxy"),
+                              (17111, "the KSN proxy over TLS")]:
             with self.subTest(port=port):
-                self.refused(3, ["dp", "enable", "--port", port], f"port {port} of the push server",
-                             service, "nothing was written", hint=["kscpush dp set dp-1 --port"])
+                self.refused(3, ["dp", "enable", "--port", port],
+                             f"TCP port {port} on 'dp-1' is used by the push server", service,
+                             "nothing was written", hint=["kscpush dp set 'dp-1' --port PORT"])
+
+    def test_a_number_that_another_service_usually_has_is_allowed_but_warned_of(self):
+        self.site.succeed("dp", "enable", "--port", "15000")
+        self.assertIn("usually that of the agent's wake-up (UDP)",
+                      self.site.succeed("validate").err)
 
     def test_the_port_of_its_own_admin_api(self):
         self.refused(3, ["dp", "enable", "--port", "13299"],
-                     "used by the push server and by its admin API")
+                     "is used by the push server (", "and by its admin API (its default, ")
 
     def test_numbers_of_connections_that_are_none(self):
         for number in "0", "-5", "many", "1.5":

@@ -24,7 +24,9 @@ site::DistributionPoint point(const std::string& name, std::uint32_t weight,
 std::vector<std::string> winners(const site::Site& site, int count) {
   std::vector<std::string> all;
   for (int i = 0; i < count; ++i) {
-    all.push_back(assign(site, fmt::format("pc-{}", i), "Managed devices").ranked.at(0).dp->name);
+    all.push_back(assign(site, {.id = fmt::format("pc-{}", i), .group = "Managed devices"})
+                      .ranked.at(0)
+                      .dp->name);
   }
   return all;
 }
@@ -69,11 +71,12 @@ TEST_CASE("when a push server is lost its devices go to their next one, the othe
   site.distribution_points = {point("a", 50'000), point("b", 50'000), point("c", 50'000)};
   for (int i = 0; i < 1000; ++i) {
     const std::string id = fmt::format("pc-{}", i);
-    const auto ranked = assign(site, id, "Managed devices").ranked;
+    const auto ranked = assign(site, {.id = id, .group = "Managed devices"}).ranked;
     site::Site without = site;
     std::erase_if(without.distribution_points,
                   [&](const auto& dp) { return dp.name == ranked[0].dp->name; });
-    CHECK(assign(without, id, "Managed devices").ranked[0].dp->name == ranked[1].dp->name);
+    CHECK(assign(without, {.id = id, .group = "Managed devices"}).ranked[0].dp->name ==
+          ranked[1].dp->name);
   }
 }
 
@@ -92,10 +95,10 @@ TEST_CASE("the nearest group that has any push server gives the candidates") {
                               point("off", 1, "Managed devices/A/B")};
   site.distribution_points[2].push_server.enabled = false;
   CHECK(candidates_for(site, "Managed devices/A/B").group == "Managed devices/A");
-  CHECK(assign(site, "pc-1", "Managed devices/A/B").ranked.at(0).dp->name == "a");
-  CHECK(assign(site, "pc-1", "Managed devices").ranked.at(0).dp->name == "root");
+  CHECK(assign(site, {.id = "pc-1", .group = "Managed devices/A/B"}).ranked.at(0).dp->name == "a");
+  CHECK(assign(site, {.id = "pc-1", .group = "Managed devices"}).ranked.at(0).dp->name == "root");
   site.distribution_points.erase(site.distribution_points.begin());
-  CHECK(assign(site, "pc-1", "Managed devices").ranked.empty());
+  CHECK(assign(site, {.id = "pc-1", .group = "Managed devices"}).ranked.empty());
 }
 
 TEST_CASE("how many distribution points a segment should have") {

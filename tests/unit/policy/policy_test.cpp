@@ -74,6 +74,90 @@ policies:
         "'connectivity.schedule' is a section of settings, not one");
 }
 
+TEST_CASE("connection profiles: every field is checked, each at its place") {
+  const Loaded loaded = load_text(R"(version: 1
+policies:
+  - name: A
+    group: Managed devices
+    settings:
+      connectivity:
+        schedule: {connect: at_given_intervals, intervals: [22:00-06:00, always]}
+        connection_profiles:
+          profiles: !locked
+            - name: Office
+              administration_server: ksc.example.com
+              subnets: [10.0.0.0/8]
+              use_only_for_updates: true
+            - name: Office
+              administration_server: two words
+              tls_prot: 13000
+              port: "14000"
+            - {name: Home, subnets: 10.0.0.0/8}
+            - Travel
+)");
+  std::vector<std::string> findings;
+  for (const Diagnostic& d : loaded.diagnostics) {
+    findings.push_back(fmt::format("{}:{}: {}", d.origin.line, d.origin.column, d.message));
+  }
+  CHECK(findings ==
+        std::vector<std::string>{
+            "7:74: each of connectivity.schedule.intervals must be a period as 22:00-06:00, not "
+            "'always'",
+            "15:38: administration_server must be a host name or an IP address, not 'two words'",
+            "17:21: port must be a number from 1 to 65535, not '14000'",
+            "16:25: unknown key 'tls_prot' in connectivity.connection_profiles.profiles; did you "
+            "mean 'tls_port'?",
+            "14:21: two of connectivity.connection_profiles.profiles are named 'Office'",
+            "18:15: 'administration_server' is missing in an item of "
+            "connectivity.connection_profiles.profiles",
+            "18:37: subnets must be a list of at most 100, each a network as 10.20.0.0/16, not "
+            "'10.0.0.0/8'",
+            "19:15: each of connectivity.connection_profiles.profiles must be a mapping",
+        });
+}
+
+TEST_CASE("a list that is written as a mapping or a single value says what it must be") {
+  const Loaded loaded = load_text(R"(version: 1
+policies:
+  - name: A
+    group: Managed devices
+    settings:
+      connectivity:
+        schedule: {intervals: 22:00-06:00}
+        connection_profiles: {profiles: {name: Office}}
+        network: [use_ssl]
+)");
+  REQUIRE(loaded.diagnostics.size() == 3);
+  CHECK(loaded.diagnostics[0].message ==
+        "connectivity.schedule.intervals must be a list of at most 24, each a period as "
+        "22:00-06:00, not '22:00-06:00'");
+  CHECK(loaded.diagnostics[1].message ==
+        "connectivity.connection_profiles.profiles must be a list of at most 100 mappings, not a "
+        "mapping");
+  CHECK(loaded.diagnostics[2].message ==
+        "'connectivity.network' is a section of settings, not one");
+}
+
+TEST_CASE("edits: a list of texts is set, locked and unset as one") {
+  const Loaded loaded = load_text(site_with("true"));
+  const SettingRow& row = *find_setting(kIntervals);
+  const auto set = set_setting(loaded.sources, loaded.site.policies[0], row,
+                               *parse_value(row, "00:00-02:00,22:00-24:00"), Lock::kLocked);
+  REQUIRE(set.has_value());
+  const Loaded after = load_text(set->root().text());
+  CHECK(after.diagnostics.empty());
+  const site::Setting* const setting = after.site.policies[0].find(row.path);
+  REQUIRE(setting != nullptr);
+  CHECK(setting->value == R"(["00:00-02:00","22:00-24:00"])");
+  CHECK(setting->locked);
+  const auto open = lock_setting(after.sources, after.site.policies[0], row, false);
+  REQUIRE(open.has_value());
+  const Loaded opened = load_text(open->root().text());
+  CHECK_FALSE(opened.site.policies[0].find(row.path)->locked);
+  CHECK(unset_setting(opened.sources, opened.site.policies[0], row)->root().text() ==
+        site_with("true"));
+}
+
 TEST_CASE("the policy's half is in place only when the option is on and locked") {
   CHECK(half_with("!locked true") == Half::kInPlace);
   CHECK(half_with("true") == Half::kOpen);

@@ -237,6 +237,32 @@ TEST_CASE("devices with the same result share it, and the revision is of the con
   CHECK(resolver.distinct_results() == 3);
 }
 
+TEST_CASE("however a value is written, what means the same has the same revision") {
+  const auto revision = [](const std::string& settings) {
+    const World world("  - {name: a, group: Managed devices, settings: {connectivity: {" +
+                      settings + "}}}\n");
+    Resolver resolver(world.site());
+    return resolver.resolve({.group = "Managed devices"})->revision;
+  };
+  CHECK(revision("schedule: {synchronization_interval: 20}") ==
+        revision("schedule: {synchronization_interval: 020}"));
+  CHECK(revision("network: {use_ssl: True}") == revision("network: {use_ssl: true}"));
+  const std::string profiles = "connection_profiles: {profiles: ";
+  CHECK(revision(profiles + "[{name: A, administration_server: a}]}") ==
+        revision(profiles + "[{administration_server: 'a', name: \"A\"}]}"));
+  CHECK(revision(profiles + "[{name: A, administration_server: a}]}") !=
+        revision(profiles + "[{name: A, administration_server: b}]}"));
+}
+
+// A regression: `True` in the file was neither "true" nor off, and the half was reported missing.
+TEST_CASE("TRUE in the file is true") {
+  const World world(
+      "  - {name: a, group: Managed devices, settings: {connectivity: {network: "
+      "{use_distribution_point_to_force_connection: !locked TRUE}}}}\n");
+  Resolver resolver(world.site());
+  CHECK(resolver.resolve({.group = "Managed devices"})->at(kForceViaDp).value == "true");
+}
+
 TEST_CASE("without any active policy everything is default") {
   const World world("  []\n");
   CHECK(world.interval("Managed devices/A") == "15 open from default");

@@ -15,7 +15,11 @@ TEST_CASE("every setting has a unique name, both labels, help and a default that
     CHECK_FALSE(row.english.empty());
     CHECK_FALSE(row.german.empty());
     CHECK_FALSE(row.help.empty());
-    CHECK(parse_value(row, row.default_value) == std::string(row.default_value));
+    if (row.type.kind == Kind::kRecords || row.type.kind == Kind::kTexts) {
+      CHECK(row.default_value == "[]");
+    } else {
+      CHECK(parse_value(row, row.default_value) == std::string(row.default_value));
+    }
   }
 }
 
@@ -41,6 +45,26 @@ TEST_CASE("values: words for booleans, ranges for numbers") {
     CAPTURE(word);
     CHECK_FALSE(parse_value(minutes, word).has_value());
   }
+}
+
+TEST_CASE("values: lists of texts by commas, choices, and what no command line holds") {
+  const SettingRow& periods = *find_setting(kIntervals);
+  CHECK(*parse_value(periods, "22:00-06:00") == R"(["22:00-06:00"])");
+  CHECK(*parse_value(periods, "00:00-02:30, 22:00-24:00") == R"(["00:00-02:30","22:00-24:00"])");
+  CHECK(*parse_value(periods, "none") == "[]");
+  for (const char* text : {"", ",", "22:00", "22:00-22:00", "24:01-02:00", "25:00-26:00",
+                           "2:00-3:00", "aa:bb-cc:dd"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_value(periods, text).has_value());
+  }
+  const SettingRow& connect = *find_setting(kConnect);
+  CHECK(*parse_value(connect, "at_given_intervals") == "at_given_intervals");
+  CHECK(parse_value(connect, "always").error().message ==
+        "connectivity.schedule.connect must be when_necessary or at_given_intervals, not 'always'");
+  const auto records =
+      parse_value(*find_setting("connectivity.connection_profiles.profiles"), "Office");
+  REQUIRE_FALSE(records.has_value());
+  CHECK(records.error().hint == "write it in the file: kscpush policy edit");
 }
 
 TEST_CASE("an unknown setting comes with the one that was meant") {

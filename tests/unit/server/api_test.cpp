@@ -36,7 +36,9 @@ struct Api {
     config.paths.operator_token = write("operator", kOperator);
     config.paths.viewer_token = write("viewer", kViewer);
     server = files.start();
-    api = std::make_unique<AdminApi>(*server, make_site(),
+    keeper = std::make_unique<server::SiteKeeper>(*server, server::RunningSite{{}, {}, make_site()},
+                                                  files.folder.path(), silent_log());
+    api = std::make_unique<AdminApi>(*server, *keeper,
                                      server::Authenticator::load(config.paths).value());
     token = files.admin_token;
   }
@@ -79,6 +81,7 @@ struct Api {
 
   TestSite files;
   std::unique_ptr<server::PushServer> server;
+  std::unique_ptr<server::SiteKeeper> keeper;
   std::unique_ptr<AdminApi> api;
   std::string token;
 };

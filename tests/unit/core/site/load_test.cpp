@@ -4,8 +4,6 @@
 
 #include <doctest/doctest.h>
 
-#include "core/site/check.hpp"
-
 namespace kscpush::site {
 namespace {
 
@@ -37,7 +35,7 @@ using Findings = std::vector<std::string>;
 
 TEST_CASE("a whole site is read, and what is absent has its default") {
   const auto loaded = load_text(R"(version: 1
-administration_server: {address: ksc.example.com, tls_port: 13000}
+administration_server: {address: ksc.example.com, tls_port: 13001, open_api_port: 13298}
 groups:
   - Managed devices/Berlin
   - Managed devices/Berlin/Plant A
@@ -58,6 +56,10 @@ policies:
           use_distribution_point_to_force_connection: !locked true
 )");
   CHECK(loaded.findings() == Findings{});
+  CHECK(loaded.site.administration_server.address == "ksc.example.com");
+  CHECK(loaded.site.administration_server.tls_port.port.value() == 13001);
+  CHECK(loaded.site.administration_server.open_api_port.port.value() == 13298);
+  CHECK(loaded.site.administration_server.port.port.value() == 14000);
   REQUIRE(loaded.site.distribution_points.size() == 1);
   const DistributionPoint& dp = loaded.site.distribution_points[0];
   CHECK(dp.push_server.enabled);
@@ -104,29 +106,6 @@ policies:
         });
 }
 
-TEST_CASE("a port of another service of the distribution point is refused, where it stands") {
-  for (const char* port : {"13000", "13111", "15000", "15001", "15111", "17111"}) {
-    CAPTURE(port);
-    const auto loaded = load_text(fmt::format(
-        "version: 1\ndistribution_points:\n  - name: dp-1\n    push_server: {{port: {}}}\n", port));
-    REQUIRE(loaded.diagnostics.size() == 1);
-    CHECK(loaded.diagnostics[0].origin.line == 4);
-    CHECK(loaded.diagnostics[0].origin.column == 25);
-    CHECK(loaded.diagnostics[0].message.find("is the port of") != std::string::npos);
-  }
-}
-
-TEST_CASE("ports of one distribution point that collide") {
-  const auto loaded = load_text(R"(version: 1
-distribution_points:
-  - name: dp-1
-    push_server:
-      port: 13299
-)");
-  CHECK(loaded.findings() ==
-        Findings{"5:13: port 13299 on 'dp-1' is used by the push server and by its admin API"});
-}
-
 TEST_CASE("plain listener and admin API stay on loopback") {
   const auto loaded = load_text(R"(version: 1
 distribution_points:
@@ -135,8 +114,8 @@ distribution_points:
       plain_listener: 0.0.0.0:1883
       admin: {listen: "10.0.0.1:13299"}
 )");
-  CHECK(loaded.findings() == Findings{"5:7: plain_listener of 'dp-1' is not on a loopback address",
-                                      "5:7: admin.listen of 'dp-1' is not on a loopback address"});
+  CHECK(loaded.findings() == Findings{"5:23: plain_listener of 'dp-1' is not on a loopback address",
+                                      "6:23: admin.listen of 'dp-1' is not on a loopback address"});
 }
 
 TEST_CASE("one active policy per group; inactive ones do not count") {
@@ -184,6 +163,96 @@ TEST_CASE("aliases of aliases in settings end in bounded time") {
   const auto loaded = load_text(text);
   CHECK(has_errors(loaded.diagnostics));
   CHECK(loaded.site.policies[0].settings.size() <= 10'010);
+}
+
+TEST_CASE("a list within settings is one setting, its canonical text independent of style") {
+  const auto value_of = [](const std::string& list) {
+    const auto loaded = load_text(
+        "version: 1\npolicies:\n  - name: A\n    group: Managed devices\n    settings:\n"
+        "      list: " +
+        list);
+    CHECK(loaded.findings() == Findings{});
+    const auto& settings = loaded.site.policies[0].settings;
+    REQUIRE(settings.size() == 1);
+    CHECK(settings[0].shape == SettingValue::Shape::kList);
+    return settings[0].value;
+  };
+  CHECK(value_of("[b, 'a', 7, True, \"7\", ~]\n") == R"(["b","a",7,true,"7",null])");
+  CHECK(value_of("\n        - z: 1\n          a: [x]\n") == R"([{"a":["x"],"z":1}])");
+  CHECK(value_of("[{a: [x], z: 1}]  # flow\n") == R"([{"a":["x"],"z":1}])");
+  CHECK(value_of("!locked []\n") == "[]");
+}
+
+TEST_CASE("the items of a list know their places; a lock within a list is an error") {
+  const auto loaded = load_text(R"(version: 1
+policies:
+  - name: A
+    group: Managed devices
+    settings:
+      list: !locked
+        - one
+        - {name: two}
+        - !locked three
+)");
+  CHECK(loaded.findings() == Findings{"9:11: the tag '!locked' cannot stand within a list"});
+  const Setting& list = loaded.site.policies[0].settings.at(0);
+  CHECK(list.locked);
+  CHECK(list.items.at(0).origin.line == 7);
+  CHECK(list.items.at(1).items.at(0).key == "name");
+  CHECK(list.items.at(1).items.at(0).origin.column == 18);
+}
+
+TEST_CASE("aliases of aliases in lists of settings end in bounded time") {
+  std::string text =
+      "version: 1\npolicies:\n  - name: A\n    group: Managed devices\n    settings:\n"
+      "      a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9]\n";
+  for (int i = 1; i < 40; ++i) {
+    std::string line = fmt::format("      a{0}: &a{0} [", i);
+    for (int j = 0; j < 9; ++j) line += fmt::format("{}*a{}", j ? ", " : "", i - 1);
+    text += line + "]\n";
+  }
+  CHECK(has_errors(load_text(text).diagnostics));
+}
+
+TEST_CASE("network locations: subnets, names, what is missing") {
+  CHECK(load_text(R"(version: 1
+distribution_points:
+  - name: dp-1
+    scope:
+      network_locations:
+        - {name: Lab, subnets: [10.20.0.0/16, "2001:db8::/32", 192.0.2.7]}
+        - {name: Lab, subnets: [10.21.0.0/33]}
+        - {name: Empty}
+        - subnets: [10.0.0.0/8]
+)")
+            .findings() == Findings{"7:33: '10.21.0.0/33' is not a network",
+                                    "7:11: 'dp-1' has two network locations named 'Lab'",
+                 "8:11: network location 'Empty' of 'dp-1' has no subnets",
+                 "9:11: a network location of 'dp-1' has no name"});
+}
+
+TEST_CASE("a device is in scope by its group, or by its network location if it runs Windows") {
+  const auto loaded = load_text(R"(version: 1
+groups: [Managed devices/A]
+distribution_points:
+  - name: dp-1
+    scope:
+      groups: [Managed devices/A]
+      network_locations: [{name: Lab, subnets: [10.20.0.0/16]}]
+)");
+  const DistributionPoint& dp = loaded.site.distribution_points.at(0);
+  const auto in = [&](std::string_view group, std::string_view platform, std::string_view address) {
+    return in_scope(dp, Whereabouts{group, platform, address});
+  };
+  CHECK(in("Managed devices/A", "linux", ""));
+  CHECK(in("Managed devices", "windows", "10.20.3.4"));
+  CHECK(in("Managed devices", "Windows 11", "10.20.3.4"));
+  CHECK_FALSE(in("Managed devices", "linux", "10.20.3.4"));
+  CHECK_FALSE(in("Managed devices", "", "10.20.3.4"));
+  CHECK_FALSE(in("Managed devices", "windows", "10.21.3.4"));
+  CHECK_FALSE(in("Managed devices", "windows", ""));
+  CHECK_FALSE(in_scope(dp, "Managed devices"));
+  CHECK(location_of(dp, {"Managed devices", "windows", "10.20.0.1"})->name == "Lab");
 }
 
 TEST_CASE("groups: within, parent, scope") {
