@@ -43,6 +43,7 @@ void add_policy_lock(CLI::App& parent, Context& context);
 void add_policy_unlock(CLI::App& parent, Context& context);
 void add_policy_add(CLI::App& parent, Context& context);
 void add_policy_remove(CLI::App& parent, Context& context);
+void add_policy_edit(CLI::App& parent, Context& context);
 void add_policy_effective(CLI::App& parent, Context& context);
 void add_policy_explain(CLI::App& parent, Context& context);
 

@@ -1,6 +1,7 @@
 #include "core/diagnostic.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <numeric>
 #include <string_view>
 
@@ -33,6 +34,20 @@ std::size_t distance(std::string_view a, std::string_view b) {
 std::string to_string(const Origin& origin) {
   if (origin.line == 0) return origin.file;
   return fmt::format("{}:{}:{}", origin.file, origin.line, origin.column);
+}
+
+Diagnostic to_diagnostic(const Error& error, const std::string& name) {
+  Diagnostic result{Severity::kError, {name, 0, 0}, error.message, error.hint};
+  if (!error.message.starts_with(name + ":")) return result;
+  const char* const end = error.message.data() + error.message.size();
+  Origin origin{name, 0, 0};
+  auto [colon, line_ok] = std::from_chars(error.message.data() + name.size() + 1, end, origin.line);
+  if (line_ok != std::errc() || colon == end || *colon != ':') return result;
+  auto [rest, column_ok] = std::from_chars(colon + 1, end, origin.column);
+  if (column_ok != std::errc() || !std::string_view(rest, end).starts_with(": ")) return result;
+  result.origin = origin;
+  result.message = std::string(rest + 2, end);
+  return result;
 }
 
 bool has_errors(const Diagnostics& diagnostics) {

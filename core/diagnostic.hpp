@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "core/result.hpp"
+
 namespace kscpush {
 
 // Where something stands in a file; line and column count from 1, line 0 means the whole file.
@@ -24,6 +26,9 @@ struct Diagnostic {
 };
 
 using Diagnostics = std::vector<Diagnostic>;
+
+// An error whose message begins with the place in file NAME, as those of yaml::Document do.
+[[nodiscard]] Diagnostic to_diagnostic(const Error& error, const std::string& name);
 
 [[nodiscard]] bool has_errors(const Diagnostics& diagnostics);
 

@@ -14,6 +14,7 @@ void add_policy(CLI::App& parent, Context& context) {
   add_policy_unlock(*policy, context);
   add_policy_add(*policy, context);
   add_policy_remove(*policy, context);
+  add_policy_edit(*policy, context);
   add_policy_effective(*policy, context);
   add_policy_explain(*policy, context);
 }

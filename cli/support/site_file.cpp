@@ -13,13 +13,6 @@
 namespace kscpush::cli {
 namespace {
 
-CheckedSite check_sources(const std::filesystem::path& path, site::Sources sources) {
-  CheckedSite checked{{path, std::move(sources), {}}, {}};
-  checked.file.site = site::load(checked.file.sources, checked.diagnostics);
-  policy::check(checked.file.site, checked.diagnostics);
-  return checked;
-}
-
 std::string quoted_list(const std::vector<std::string>& names) {
   return names.empty() ? "there are none" : fmt::format("{}", fmt::join(names, ", "));
 }
@@ -55,6 +48,13 @@ void print_diagnostics(const Diagnostics& diagnostics, const Context& context) {
       print_warning(shown, context);
     }
   }
+}
+
+CheckedSite check_sources(const std::filesystem::path& path, site::Sources sources) {
+  CheckedSite checked{{path, std::move(sources), {}}, {}};
+  checked.file.site = site::load(checked.file.sources, checked.diagnostics);
+  policy::check(checked.file.site, checked.diagnostics);
+  return checked;
 }
 
 Result<CheckedSite> check_site(const Context& context) {

@@ -30,6 +30,7 @@ struct CheckedSite {
   Diagnostics diagnostics;
 };
 [[nodiscard]] Result<CheckedSite> check_site(const Context& context);
+[[nodiscard]] CheckedSite check_sources(const std::filesystem::path& path, site::Sources sources);
 // "error: FILE:LINE:COLUMN: ..." or "warning: ..." each, on standard error.
 void print_diagnostics(const Diagnostics& diagnostics, const Context& context);
 

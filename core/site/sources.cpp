@@ -1,7 +1,6 @@
 #include "core/site/sources.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <map>
 
@@ -44,21 +43,6 @@ class BundleFolder final : public SourceFolder {
  private:
   std::map<std::string_view, std::string_view> texts_;
 };
-
-// Document::parse() puts "NAME:LINE:COLUMN: " in front of its messages; a finding has it apart.
-Diagnostic to_diagnostic(const Error& error, const std::string& name) {
-  Diagnostic result{Severity::kError, {name, 0, 0}, error.message, error.hint};
-  if (!error.message.starts_with(name + ":")) return result;
-  const char* const end = error.message.data() + error.message.size();
-  Origin origin{name, 0, 0};
-  auto [colon, line_ok] = std::from_chars(error.message.data() + name.size() + 1, end, origin.line);
-  if (line_ok != std::errc() || colon == end || *colon != ':') return result;
-  auto [rest, column_ok] = std::from_chars(colon + 1, end, origin.column);
-  if (column_ok != std::errc() || !std::string_view(rest, end).starts_with(": ")) return result;
-  result.origin = origin;
-  result.message = std::string(rest + 2, end);
-  return result;
-}
 
 }  // namespace
 

@@ -74,6 +74,8 @@ class Comparison {
                reads_as(after_, b, *change_.value) && pair_anchors(a, b);
       case Change::Kind::kRetag:
         return retagged(a, b);
+      case Change::Kind::kRewrite:
+        return rewritten(a, b);
       case Change::Kind::kAppend:
         return appended(a, b);
       case Change::Kind::kErase:
@@ -126,6 +128,21 @@ class Comparison {
     return b.tag == change_.value->tag && a.kind == b.kind && a.anchor == b.anchor &&
            a.value == b.value && a.quoted == b.quoted &&
            children(a, b, [&](std::size_t i) { return same(child(a, i), child(b, i)); });
+  }
+
+  // What stays below it keeps its aliases elsewhere; an alias of anything else shows the change.
+  bool rewritten(const Node& a, const Node& b) {
+    const auto old_nodes = anchored_below(a);
+    for (const Node* node : anchored_below(b)) {
+      const auto named = std::ranges::find(old_nodes, node->anchor, &Node::anchor);
+      if (named == old_nodes.end()) continue;
+      if (same(**named, *node)) {
+        counterpart_[*named] = node;
+      } else {
+        forget(**named);
+      }
+    }
+    return a.kind == b.kind && a.tag == b.tag && a.anchor == b.anchor;
   }
 
   bool appended(const Node& a, const Node& b) {

@@ -16,6 +16,7 @@ struct Change {
     kAppend,   // it has one child more at its end: VALUE, in a mapping under KEY
     kErase,    // its child INDEX is gone
     kRetag,    // its tag is VALUE's
+    kRewrite,  // it is another node of the same kind, with the same tag and anchor
   };
   Kind kind;
   std::vector<std::size_t> where;
