@@ -31,7 +31,7 @@ struct ServerConfig {
 
 struct PushRequest {
   std::string kind;
-  std::string params = "{}";                // a JSON object
+  std::string params = "{}";                  // a JSON object
   std::optional<std::chrono::seconds> ttl{};  // nothing: the kind's default
 };
 
@@ -53,6 +53,12 @@ class PushServer {
   // device now), kOverloaded, kTooLarge.
   void push(const DeviceId& id, const PushRequest& request,
             std::function<void(Result<PushRecord>)> done);
+  // Changes of the registry, after they are on disk, as Store has them. The session of a device
+  // that may not be here any more (revoked, removed, moved out of scope) ends.
+  void add_devices(std::vector<NewDevice> devices, Store::Done done);
+  void change_device(const DeviceId& id, DeviceChange change,
+                     std::function<void(Result<DeviceRecord>)> done);
+  void remove_device(const DeviceId& id, Store::Done done);
   void view(const DeviceId& id, std::function<void(std::optional<DeviceView>)> done);
   // Which of these are connected, in the same order.
   void views(std::vector<DeviceId> ids,

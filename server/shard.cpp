@@ -19,6 +19,16 @@ std::string describe(mqtt::Version version) {
   return version == mqtt::Version::kV5 ? "MQTT 5" : "MQTT 3.1.1";
 }
 
+// "192.0.2.1:40000" -> "192.0.2.1"; an IPv4 address of a socket that speaks both is shown as one.
+std::string_view host_of(std::string_view address) {
+  constexpr std::string_view kMapped = "::ffff:";
+  std::string_view host = address.substr(0, address.rfind(':'));
+  if (host.starts_with(kMapped) && host.find('.') != std::string_view::npos) {
+    host.remove_prefix(kMapped.size());
+  }
+  return host;
+}
+
 }  // namespace
 
 std::size_t home_shard(std::string_view device_id, std::size_t count) {
@@ -195,7 +205,9 @@ void Shard::admit(Connection& connection, const Offer& offer) {
   context_.log.info("{}: connected from {}, {}{}{}", device->id, offer.address,
                     describe(offer.version), offer.secure ? ", TLS" : "",
                     present ? ", session resumed" : "");
-  context_.store.touch_device(*DeviceId::parse(device->id), wall());
+  // A plain listener's peer is a proxy on this machine.
+  context_.store.touch_device(*DeviceId::parse(device->id), wall(),
+                              offer.secure ? host_of(offer.address) : "");
   connection.admit(*device, std::move(state), present);
 }
 
@@ -203,7 +215,7 @@ void Shard::ended(Device& device, mqtt::EndReason reason) {
   Connection* const connection = device.connection;
   device.connection = nullptr;
   context_.budget.give_back();
-  context_.store.touch_device(*DeviceId::parse(device.id), wall());
+  context_.store.touch_device(*DeviceId::parse(device.id), wall(), "");
   probes_.fail_all_of(device.id, Error{ErrorCode::kOffline,
                                        fmt::format("the connection of '{}' ended ({}) before it "
                                                    "answered",
@@ -305,6 +317,18 @@ bool Shard::disconnect(const DeviceId& id, mqtt::EndReason reason) {
   if (device == nullptr || device->connection == nullptr) return false;
   device->connection->disconnect(reason, "");
   return true;
+}
+
+void Shard::recheck(const DeviceId& id) {
+  if (find(id.str()) == nullptr) return;
+  const auto registered = check_registered(id);
+  // A store that cannot be read ends nobody's session.
+  if (registered || registered.error().code != ErrorCode::kDenied) return;
+  context_.log.info("{}: its session ends: {}", id.str(), registered.error().message);
+  static_cast<void>(disconnect(id, mqtt::EndReason::kRefused));
+  // Nor is there one to come back to.
+  const auto kept = devices_.find(id.str());
+  if (kept != devices_.end() && kept->second->connection == nullptr) devices_.erase(kept);
 }
 
 std::size_t Shard::end_some(std::size_t count, mqtt::EndReason reason) {

@@ -93,6 +93,9 @@ class Shard {
   void offer_push(const PushRecord& push);
   [[nodiscard]] std::optional<DeviceView> view(const DeviceId& id) const;
   [[nodiscard]] bool disconnect(const DeviceId& id, mqtt::EndReason reason);
+  // After a change of the registry or of the scope: ends the session of a device that would not be
+  // admitted any more (0x87, Not authorized).
+  void recheck(const DeviceId& id);
   // Ends up to COUNT connections with the reason; returns how many are left.
   std::size_t end_some(std::size_t count, mqtt::EndReason reason);
   // No connection is left that has last words to be flushed.
@@ -131,6 +134,7 @@ class Shard {
   void pump(Device& device);
   bool send(Device& device, const PushRecord& push);
   void answer(Device& device, const PushAnswer& answer);
+  void report(Device& device, std::string_view payload);
   void link_in(std::unique_ptr<Connection> connection);
   [[nodiscard]] std::unique_ptr<Connection> unlink(Connection& connection);
   [[nodiscard]] Device* find(std::string_view id) const;

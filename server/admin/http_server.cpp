@@ -1,6 +1,10 @@
 #include "server/admin/http_server.hpp"
 
+#include <array>
+
 #include <restinio/all.hpp>
+
+#include "server/admin/json.hpp"
 
 namespace kscpush::server {
 namespace {
@@ -18,10 +22,46 @@ HttpRequest to_request(const restinio::request_handle_t& handle) {
                      header.get_field_or(restinio::http_field::authorization, ""), handle->body()};
 }
 
+constexpr std::array<std::pair<int, const char*>, 16> kReasons{{
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {207, "Multi-Status"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {409, "Conflict"},
+    {413, "Content Too Large"},
+    {422, "Unprocessable Content"},
+    {429, "Too Many Requests"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+}};
+
+// RFC 9110, section 15.
+const char* reason_phrase(int status) {
+  for (const auto& [code, phrase] : kReasons) {
+    if (code == status) return phrase;
+  }
+  return "Internal Server Error";
+}
+
+HttpResponse too_large(std::size_t bytes, std::size_t most) {
+  const Error error{ErrorCode::kTooLarge,
+                    fmt::format("the body has {} bytes, at most {} are allowed", bytes, most),
+                    "send less at a time"};
+  return {413, "application/json", to_json(error).dump() + "\n", {}};
+}
+
 HttpRespond responder(restinio::request_handle_t handle) {
   return [handle = std::move(handle)](HttpResponse response) {
     auto builder = handle->create_response(restinio::http_status_line_t(
-        restinio::http_status_code_t(static_cast<std::uint16_t>(response.status)), ""));
+        restinio::http_status_code_t(static_cast<std::uint16_t>(response.status)),
+        reason_phrase(response.status)));
+    for (const auto& [name, value] : response.headers) builder.append_header(name, value);
     builder.append_header(restinio::http_field::content_type, response.content_type)
         .append_header(restinio::http_field::cache_control, "no-store")
         .append_header_date_field()
@@ -33,7 +73,12 @@ HttpRespond responder(restinio::request_handle_t handle) {
 class RestinioServer final : public HttpServer {
  public:
   RestinioServer(const site::ListenAddress& listen, HttpHandler handler, const HttpLimits& limits) {
-    auto on_request = [handler = std::move(handler)](restinio::request_handle_t handle) {
+    auto on_request = [handler = std::move(handler),
+                       most = limits.body_bytes](restinio::request_handle_t handle) {
+      if (const std::size_t bytes = handle->body().size(); bytes > most) {
+        responder(std::move(handle))(too_large(bytes, most));
+        return restinio::request_accepted();
+      }
       HttpRequest request = to_request(handle);
       handler(std::move(request), responder(std::move(handle)));
       return restinio::request_accepted();
@@ -52,7 +97,7 @@ class RestinioServer final : public HttpServer {
                                           .max_field_name_size(256)
                                           .max_field_value_size(8192)
                                           .max_field_count(64)
-                                          .max_body_size(limits.body_bytes)),
+                                          .max_body_size(limits.read_bytes)),
         1);
   }
 

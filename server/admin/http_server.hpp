@@ -5,6 +5,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/result.hpp"
 #include "core/site/model.hpp"
@@ -23,6 +25,7 @@ struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
+  std::vector<std::pair<std::string, std::string>> headers{};  // further ones
 };
 
 // May be called from any thread, once.
@@ -31,8 +34,11 @@ using HttpRespond = std::function<void(HttpResponse)>;
 using HttpHandler = std::function<void(HttpRequest, HttpRespond)>;
 
 struct HttpLimits {
-  std::size_t body_bytes = 1 << 20;
-  std::size_t connections = 1024;
+  std::size_t body_bytes = 1 << 20;  // more is answered 413
+  // RESTinio closes a connection without a word at its own limit, so that one is higher: what is
+  // beyond it is hardly an honest request. Together with the next it bounds the memory.
+  std::size_t read_bytes = 8 << 20;
+  std::size_t connections = 128;
   std::chrono::seconds read_timeout{15};
   std::chrono::seconds answer_timeout{75};  // longer than the longest ping
 };

@@ -1,0 +1,108 @@
+#include "server/admin/call.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/diagnostic.hpp"
+#include "core/error_table.hpp"
+#include "server/admin/json.hpp"
+
+namespace kscpush::server {
+
+using nlohmann::json;
+
+HttpResponse to_response(int status, const json& body) {
+  return {status,
+          "application/json",
+          body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n",
+          {}};
+}
+
+void Answer::operator()(int status, const json& body) const {
+  respond_(to_response(status, body));
+}
+
+void Answer::operator()(const Error& error) const {
+  (*this)(error_row(error.code).http_status, to_json(error));
+}
+
+namespace {
+
+// What is no escape stands for itself.
+std::string decode(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned char byte = 0;
+    const char* const first = text.data() + i + 1;
+    if (text[i] == '%' && text.size() - i > 2 &&
+        std::from_chars(first, first + 2, byte, 16).ptr == first + 2) {
+      result.push_back(static_cast<char>(byte));
+      i += 2;
+    } else {
+      result.push_back(text[i] == '+' ? ' ' : text[i]);
+    }
+  }
+  return result;
+}
+
+template <class Value>
+using Field = Result<std::optional<Value>>;
+
+template <class Value>
+Field<Value> field(const json& body, const char* name, bool (json::*is_type)() const noexcept,
+                   std::string_view type) {
+  const auto found = body.find(name);
+  if (found == body.end()) return std::optional<Value>();
+  if (((*found).*is_type)()) return found->get<Value>();
+  return fail(ErrorCode::kUsage, "'{}' must be {}", name, type);
+}
+
+}  // namespace
+
+std::string query_parameter(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    if (pair.starts_with(name) && pair.substr(name.size()).starts_with('=')) {
+      return decode(pair.substr(name.size() + 1));
+    }
+    query.remove_prefix(std::min(pair.size() + 1, query.size()));
+  }
+  return {};
+}
+
+Result<json> body_object(const HttpRequest& request, const std::vector<std::string>& fields) {
+  if (request.body.empty()) return json::object();
+  json body = json::parse(request.body, nullptr, /*allow_exceptions=*/false);
+  if (!body.is_object()) return fail({ErrorCode::kUsage, "the body is not a JSON object", ""});
+  for (const auto& [name, value] : body.items()) {
+    if (std::ranges::find(fields, name) != fields.end()) continue;
+    return fail({ErrorCode::kUsage,
+                 fmt::format("the body has an unknown field '{}'{}", name.substr(0, 40),
+                             suggestion(name.substr(0, 40), fields)),
+                 fmt::format("known are: {}", fmt::join(fields, ", "))});
+  }
+  return body;
+}
+
+Field<std::string> text_field(const json& body, const char* name) {
+  return field<std::string>(body, name, &json::is_string, "a string");
+}
+
+Field<bool> bool_field(const json& body, const char* name) {
+  return field<bool>(body, name, &json::is_boolean, "true or false");
+}
+
+Field<std::int64_t> number_field(const json& body, const char* name) {
+  return field<std::int64_t>(body, name, &json::is_number_integer, "a whole number");
+}
+
+Field<std::vector<std::string>> texts_field(const json& body, const char* name) {
+  const auto found = body.find(name);
+  if (found == body.end()) return std::optional<std::vector<std::string>>();
+  const bool good = found->is_array() &&
+                    std::ranges::all_of(*found, [](const json& item) { return item.is_string(); });
+  if (good) return found->get<std::vector<std::string>>();
+  return fail(ErrorCode::kUsage, "'{}' must be a list of strings", name);
+}
+
+}  // namespace kscpush::server

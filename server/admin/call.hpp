@@ -1,0 +1,54 @@
+// A request whose route is known, its answer, and how its parts are read. For the handlers of
+// AdminApi, whatever their subject.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "server/admin/api.hpp"
+
+namespace kscpush::server {
+
+[[nodiscard]] HttpResponse to_response(int status, const nlohmann::json& body);
+
+// Answers later, on any thread, once.
+class Answer {
+ public:
+  explicit Answer(HttpRespond respond) : respond_(std::move(respond)) {}
+  void operator()(int status, const nlohmann::json& body) const;
+  void operator()(const Error& error) const;
+
+ private:
+  HttpRespond respond_;
+};
+
+struct AdminApi::Call {
+  const HttpRequest& request;
+  const HttpRespond& respond;
+  std::string id;  // the {id} of the path
+
+  void answer(int status, const nlohmann::json& body) const { later()(status, body); }
+  void answer(const Error& error) const { later()(error); }
+  [[nodiscard]] Answer later() const { return Answer(respond); }
+};
+
+// A parameter of the query, decoded; empty when it is not there.
+[[nodiscard]] std::string query_parameter(std::string_view query, std::string_view name);
+
+// The body, which must be an object with no other fields than these; {} when there is no body.
+[[nodiscard]] Result<nlohmann::json> body_object(const HttpRequest& request,
+                                                 const std::vector<std::string>& fields);
+// kUsage when the field is of another type. Nothing when it is not there.
+[[nodiscard]] Result<std::optional<std::string>> text_field(const nlohmann::json& body,
+                                                            const char* name);
+[[nodiscard]] Result<std::optional<bool>> bool_field(const nlohmann::json& body, const char* name);
+[[nodiscard]] Result<std::optional<std::int64_t>> number_field(const nlohmann::json& body,
+                                                               const char* name);
+[[nodiscard]] Result<std::optional<std::vector<std::string>>> texts_field(
+    const nlohmann::json& body, const char* name);
+
+}  // namespace kscpush::server
