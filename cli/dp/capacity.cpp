@@ -19,6 +19,7 @@ using nlohmann::json;
 struct CapacityOptions {
   std::string dp;
   std::vector<std::string> devices;
+  bool no_registry = false;
 };
 
 Result<policy::DevicesByGroup> given_counts(const std::vector<std::string>& texts,
@@ -41,14 +42,18 @@ Result<policy::DevicesByGroup> given_counts(const std::vector<std::string>& text
   return counts;
 }
 
-Result<policy::DevicesByGroup> registered_counts(const std::string& dp, const Context& context) {
-  const auto registry = Registry::open(dp, context);
-  if (!registry) return fail(registry.error());
-  const auto list = registry->list();
-  if (!list) return fail(list.error());
-  policy::DevicesByGroup counts;
-  for (const json& device : *list) ++counts[device.at("group").get<std::string>()];
-  return counts;
+// Without a registry there are no devices: the table shows what could be carried.
+Result<policy::DevicesByGroup> registered_counts(const CapacityOptions& options,
+                                                 const SiteFile& file, const Context& context) {
+  if (options.no_registry) return policy::DevicesByGroup();
+  if (!options.dp.empty()) {
+    const auto registry = Registry::open(file, options.dp, context);
+    if (!registry) return fail(registry.error());
+    return registry->counts();
+  }
+  const auto counts = known_counts(file, "", context);
+  if (!counts) print_note("No registry can be asked: no devices are counted.", context);
+  return counts.value_or(policy::DevicesByGroup());
 }
 
 void print_advice(const policy::Capacity& all, const Context& context) {
@@ -74,7 +79,7 @@ void print_advice(const policy::Capacity& all, const Context& context) {
 Status run_capacity(const CapacityOptions& options, Context& context) {
   const auto file = load_site(context);
   if (!file) return fail(file.error());
-  const auto counts = options.devices.empty() ? registered_counts(options.dp, context)
+  const auto counts = options.devices.empty() ? registered_counts(options, *file, context)
                                               : given_counts(options.devices, *file);
   if (!counts) return fail(counts.error());
   const policy::Capacity all = policy::capacity(file->site, *counts);
@@ -154,8 +159,9 @@ void add_dp_capacity(CLI::App& parent, Context& context) {
       ->add_option("--devices", options->devices,
                    "Count so many instead of the registry's: GROUP=NUMBER (repeatable)")
       ->type_name("GROUP=NUMBER");
-  command->add_option("--dp", options->dp, "Whose registry (default: the only distribution point)")
+  command->add_option("--dp", options->dp, "Whose registry (default: every push server's)")
       ->type_name("DP");
+  command->add_flag("--no-registry", options->no_registry, "Count no registered devices");
   command->callback([options, &context] {
     context.action = [options, &context] { return run_capacity(*options, context); };
   });
