@@ -21,7 +21,7 @@ const json* value_at(const json& object, const std::string& pointer) {
 // A cell: yes and no for booleans, words of a list, "-" for nothing. Control characters of data
 // that came from devices must not reach a terminal.
 std::string cell(const json* value) {
-  if (value == nullptr || value->is_null()) return "-";
+  if (value == nullptr || value->is_null() || (value->is_object() && value->empty())) return "-";
   if (value->is_boolean()) return value->get<bool>() ? "yes" : "no";
   const bool words = value->is_array() &&
                      std::ranges::all_of(*value, [](const json& item) { return item.is_string(); });
