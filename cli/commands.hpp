@@ -50,6 +50,13 @@ void add_policy_explain(CLI::App& parent, Context& context);
 // Below device.
 void add_device_add(CLI::App& parent, Context& context);
 void add_device_list(CLI::App& parent, Context& context);
+void add_device_show(CLI::App& parent, Context& context);
+void add_device_import(CLI::App& parent, Context& context);
+void add_device_move(CLI::App& parent, Context& context);
+void add_device_tag(CLI::App& parent, Context& context);
+void add_device_remove(CLI::App& parent, Context& context);
+void add_device_revoke(CLI::App& parent, Context& context);
+void add_device_restore(CLI::App& parent, Context& context);
 void add_device_enroll(CLI::App& parent, Context& context);
 
 }  // namespace kscpush::cli

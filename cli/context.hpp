@@ -21,7 +21,8 @@ struct Context {
   const Clock& clock;
   std::filesystem::path directory;  // the current one
   std::function<std::optional<std::string>(const char*)> environment;
-  bool color = false;  // of ERR
+  bool color = false;     // of ERR
+  bool terminal = false;  // ERR is one: progress is shown
 
   // Global options.
   std::string config{};

@@ -16,7 +16,8 @@ int main(int argc, char** argv) {
   };
   try {
     context.directory = std::filesystem::current_path();
-    context.color = ::isatty(STDERR_FILENO) == 1 && !context.environment("NO_COLOR");
+    context.terminal = ::isatty(STDERR_FILENO) == 1;
+    context.color = context.terminal && !context.environment("NO_COLOR");
     return cli::run({argv + 1, argv + argc}, context);
   } catch (const std::exception& error) {
     std::cerr << "error: " << error.what() << '\n';

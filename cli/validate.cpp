@@ -4,6 +4,7 @@
 
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
+#include "cli/device/registry.hpp"
 #include "cli/support/output.hpp"
 #include "cli/support/site_file.hpp"
 #include "policy/advice.hpp"
@@ -12,13 +13,33 @@
 namespace kscpush::cli {
 namespace {
 
-Status run_validate(Context& context) {
+// Devices are data, but what is wrong with their groups is wrong with the two together.
+void advise_of_groups(const SiteFile& file, const server::DeviceCounts& devices,
+                      Diagnostics& diagnostics) {
+  for (const auto& [group, count] : devices) {
+    if (file.site.has_group(group)) continue;
+    diagnostics.push_back(
+        {Severity::kWarning,
+         {file.sources.root().name(), 0, 0},
+         fmt::format("{} registered device{} in group '{}', which is not declared", count,
+                     count == 1 ? " is" : "s are", group),
+         fmt::format("declare it: kscpush group add \"{}\"; or move them: kscpush device list "
+                     "--group \"{}\" -o name | xargs kscpush device move --group GROUP",
+                     group, group)});
+  }
+}
+
+Status run_validate(bool no_registry, Context& context) {
   auto checked = check_site(context);
   if (!checked) return fail(checked.error());
   Diagnostics& all = checked->diagnostics;
   const bool valid = !has_errors(all);
   // What the rules would advise of a configuration that does not hold is of no use.
-  if (valid) policy::advise(checked->file.site, nullptr, all);
+  if (valid) {
+    const auto devices = no_registry ? std::nullopt : known_counts(checked->file, "", context);
+    policy::advise(checked->file.site, devices ? &*devices : nullptr, all);
+    if (devices) advise_of_groups(checked->file, *devices, all);
+  }
   const bool text =
       context.output_format() == Format::kTable || context.output_format() == Format::kWide;
   if (text) {
@@ -48,7 +69,12 @@ Status run_validate(Context& context) {
 void add_validate(CLI::App& parent, Context& context) {
   CLI::App* command = parent.add_subcommand(
       "validate", "Check the site configuration: every error, and what will not work");
-  command->callback([&context] { context.action = [&context] { return run_validate(context); }; });
+  auto no_registry = std::make_shared<bool>(false);
+  command->add_flag("--no-registry", *no_registry,
+                    "Do not compare with the registered devices, where there are any");
+  command->callback([no_registry, &context] {
+    context.action = [no_registry, &context] { return run_validate(*no_registry, context); };
+  });
 }
 
 }  // namespace kscpush::cli

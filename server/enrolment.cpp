@@ -24,7 +24,7 @@ Result<pki::KeyPair> read_authority(const site::ServerPaths& paths) {
 
 }  // namespace
 
-Result<Enrolment> enroll(Store& store, const site::ServerPaths& paths, const DeviceId& id,
+Result<Enrolment> enroll(const Store& store, const site::ServerPaths& paths, const DeviceId& id,
                          const Clock& clock) {
   auto device = store.find_device(id);
   if (!device) return fail(device.error());
@@ -41,8 +41,7 @@ Result<Enrolment> enroll(Store& store, const site::ServerPaths& paths, const Dev
   if (!issued) return fail(issued.error());
   auto info = pki::inspect(issued->certificate);
   if (!info) return fail(info.error());
-  if (auto noted = store.set_fingerprint(id, info->fingerprint); !noted) return fail(noted.error());
-  return Enrolment{std::move(*issued), authority->certificate, info->not_after};
+  return Enrolment{std::move(*issued), authority->certificate, info->fingerprint, info->not_after};
 }
 
 }  // namespace kscpush::server

@@ -13,12 +13,14 @@ namespace kscpush::server {
 struct Enrolment {
   pki::KeyPair device;
   std::string authority;  // the certificate by which the device knows the server, PEM
+  std::string fingerprint;
   WallTime not_after{};
 };
 
-// Issues a certificate for a registered device and notes its fingerprint. kNotFound: not
-// registered. kDenied: revoked. kInvalidConfig: no usable certificate authority.
-[[nodiscard]] Result<Enrolment> enroll(Store& store, const site::ServerPaths& paths,
+// Issues a certificate for a registered device, which the caller notes in the registry
+// (DeviceChange::fingerprint). kNotFound: not registered. kDenied: revoked. kInvalidConfig: no
+// usable certificate authority.
+[[nodiscard]] Result<Enrolment> enroll(const Store& store, const site::ServerPaths& paths,
                                        const DeviceId& id, const Clock& clock);
 
 }  // namespace kscpush::server

@@ -327,6 +327,31 @@ void PushServer::push(const DeviceId& id, const PushRequest& request,
   });
 }
 
+void PushServer::add_devices(std::vector<NewDevice> devices, Store::Done done) {
+  const bool begun = impl_->unless_stopping([&] { store().add_devices(std::move(devices), done); });
+  if (!begun) done(fail(stopping()));
+}
+
+void PushServer::change_device(const DeviceId& id, DeviceChange change,
+                               std::function<void(Result<DeviceRecord>)> done) {
+  auto changed = [this, id, done](Result<DeviceRecord> device) {
+    if (device) impl_->post(id, [this, id] { impl_->home(id).recheck(id); });
+    done(std::move(device));
+  };
+  const bool begun = impl_->unless_stopping(
+      [&] { store().change_device(id, std::move(change), std::move(changed)); });
+  if (!begun) done(fail(stopping()));
+}
+
+void PushServer::remove_device(const DeviceId& id, Store::Done done) {
+  auto removed = [this, id, done](Status status) {
+    if (status) impl_->post(id, [this, id] { impl_->home(id).recheck(id); });
+    done(std::move(status));
+  };
+  const bool begun = impl_->unless_stopping([&] { store().remove_device(id, std::move(removed)); });
+  if (!begun) done(fail(stopping()));
+}
+
 void PushServer::view(const DeviceId& id, std::function<void(std::optional<DeviceView>)> done) {
   auto shared = std::make_shared<std::function<void(std::optional<DeviceView>)>>(std::move(done));
   const bool posted = impl_->post(id, [this, id, shared] { (*shared)(impl_->home(id).view(id)); });

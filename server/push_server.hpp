@@ -63,6 +63,12 @@ class PushServer {
   // device now), kOverloaded, kTooLarge.
   void push(const DeviceId& id, const PushRequest& request,
             std::function<void(Result<PushRecord>)> done);
+  // Changes of the registry, after they are on disk, as Store has them. The session of a device
+  // that may not be here any more (revoked, removed, moved out of scope) ends.
+  void add_devices(std::vector<NewDevice> devices, Store::Done done);
+  void change_device(const DeviceId& id, DeviceChange change,
+                     std::function<void(Result<DeviceRecord>)> done);
+  void remove_device(const DeviceId& id, Store::Done done);
   void view(const DeviceId& id, std::function<void(std::optional<DeviceView>)> done);
   // Which of these are connected, in the same order.
   void views(std::vector<DeviceId> ids,

@@ -19,6 +19,16 @@ std::string describe(mqtt::Version version) {
   return version == mqtt::Version::kV5 ? "MQTT 5" : "MQTT 3.1.1";
 }
 
+// "192.0.2.1:40000" -> "192.0.2.1"; an IPv4 address of a socket that speaks both is shown as one.
+std::string_view host_of(std::string_view address) {
+  constexpr std::string_view kMapped = "::ffff:";
+  std::string_view host = address.substr(0, address.rfind(':'));
+  if (host.starts_with(kMapped) && host.find('.') != std::string_view::npos) {
+    host.remove_prefix(kMapped.size());
+  }
+  return host;
+}
+
 }  // namespace
 
 std::size_t home_shard(std::string_view device_id, std::size_t count) {
@@ -139,7 +149,8 @@ void Shard::decide(Connection& connection, const Offer& offer) {
     connection.refuse(mqtt::ReasonCode::kClientIdentifierNotValid, id.error().message, "");
     return;
   }
-  if (const auto registered = check_registered(*id); !registered) {
+  const std::string_view from = offer.secure ? host_of(offer.address) : std::string_view();
+  if (const auto registered = check_registered(*id, from); !registered) {
     const bool denied = registered.error().code == ErrorCode::kDenied;
     context_.log.warn("{}: {} refused: {}", offer.address, offer.device_id,
                       registered.error().message);
@@ -151,13 +162,14 @@ void Shard::decide(Connection& connection, const Offer& offer) {
   admit(connection, offer);
 }
 
-Status Shard::check_registered(const DeviceId& id) const {
+Status Shard::check_registered(const DeviceId& id, std::string_view address) const {
   const auto found = context_.store.find_device(id);
   if (!found) return fail(found.error());
   if (!found->has_value()) return fail(ErrorCode::kDenied, "the device is not registered");
   const DeviceRecord& device = **found;
   if (device.revoked) return fail(ErrorCode::kDenied, "the device has been revoked");
-  if (!site::in_scope(settings_->dp, device.group)) {
+  if (address.empty()) address = device.address;
+  if (!site::in_scope(settings_->dp, {device.group, device.platform, address})) {
     return fail(ErrorCode::kDenied, "its group '{}' is not in the scope of this distribution point",
                 device.group);
   }
@@ -206,7 +218,9 @@ void Shard::admit(Connection& connection, const Offer& offer) {
   context_.log.info("{}: connected from {}, {}{}{}", device->id, offer.address,
                     describe(offer.version), offer.secure ? ", TLS" : "",
                     present ? ", session resumed" : "");
-  context_.store.touch_device(*DeviceId::parse(device->id), wall());
+  // A plain listener's peer is a proxy on this machine.
+  context_.store.touch_device(*DeviceId::parse(device->id), wall(),
+                              offer.secure ? host_of(offer.address) : "");
   connection.admit(*device, std::move(state), present);
 }
 
@@ -214,7 +228,7 @@ void Shard::ended(Device& device, mqtt::EndReason reason) {
   Connection* const connection = device.connection;
   device.connection = nullptr;
   context_.budget.give_back();
-  context_.store.touch_device(*DeviceId::parse(device.id), wall());
+  context_.store.touch_device(*DeviceId::parse(device.id), wall(), "");
   probes_.fail_all_of(device.id, Error{ErrorCode::kOffline,
                                        fmt::format("the connection of '{}' ended ({}) before it "
                                                    "answered",
@@ -320,7 +334,7 @@ bool Shard::disconnect(const DeviceId& id, mqtt::EndReason reason) {
 
 void Shard::recheck(const DeviceId& id) {
   if (find(id.str()) == nullptr) return;
-  const auto registered = check_registered(id);
+  const auto registered = check_registered(id, "");
   // A store that cannot be read ends nobody's session.
   if (registered || registered.error().code != ErrorCode::kDenied) return;
   context_.log.info("{}: its session ends: {}", id.str(), registered.error().message);

@@ -134,11 +134,13 @@ class Shard {
   void adopt(std::unique_ptr<Connection> connection, Offer offer);
   void decide(Connection& connection, const Offer& offer);
   void admit(Connection& connection, const Offer& offer);
-  [[nodiscard]] Status check_registered(const DeviceId& id) const;
+  // ADDRESS: where it connects from; empty: as the registry has it.
+  [[nodiscard]] Status check_registered(const DeviceId& id, std::string_view address) const;
   void give_up(mqtt::SessionState& state);
   void pump(Device& device);
   bool send(Device& device, const PushRecord& push);
   void answer(Device& device, const PushAnswer& answer);
+  void report(Device& device, std::string_view payload);
   void link_in(std::unique_ptr<Connection> connection);
   [[nodiscard]] std::unique_ptr<Connection> unlink(Connection& connection);
   [[nodiscard]] Device* find(std::string_view id) const;

@@ -1,6 +1,7 @@
 // The part of a shard that sends stored pushes and takes what devices say of them.
 #include <utility>
 
+#include "core/report.hpp"
 #include "server/shard.hpp"
 
 namespace kscpush::server {
@@ -125,6 +126,7 @@ void Shard::dropped(Device& device, std::uint64_t token, mqtt::DropReason reason
 }
 
 void Shard::message(Device& device, mqtt::UpTopic topic, std::string_view payload) {
+  if (topic == mqtt::UpTopic::kState) return report(device, payload);
   if (topic != mqtt::UpTopic::kResult) return;
   const auto decoded = decode_answer(payload);
   if (!decoded) {
@@ -133,6 +135,16 @@ void Shard::message(Device& device, mqtt::UpTopic topic, std::string_view payloa
     return;
   }
   answer(device, *decoded);
+}
+
+void Shard::report(Device& device, std::string_view payload) {
+  auto decoded = decode_report(payload);
+  if (!decoded) {
+    counters_.stray_messages.add();
+    context_.log.warn("{}: {}", device.id, decoded.error().message);
+    return;
+  }
+  context_.store.report(*DeviceId::parse(device.id), std::move(*decoded), wall());
 }
 
 void Shard::answer(Device& device, const PushAnswer& answer) {

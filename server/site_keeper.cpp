@@ -76,7 +76,7 @@ SiteResult<RunningSite> read(const SiteRevision& revision, const std::string& dp
 }
 
 policy::DeviceFacts facts_of(const DeviceRecord& device) {
-  return {device.id.str(), device.group, {}, {}, {}};
+  return {device.id.str(), device.group, device.platform, device.address, device.tags};
 }
 
 // Calls LOOK for every device of the registry.
@@ -84,10 +84,10 @@ template <class Look>
 Status each_device(const Store& store, Look look) {
   std::string after;
   do {
-    auto page = store.list_devices(after, kDevicesAPage);
+    auto page = store.list_devices({}, after, kDevicesAPage);
     if (!page) return fail(page.error());
-    for (const DeviceRecord& device : *page) look(device);
-    after = page->size() < kDevicesAPage ? "" : page->back().id.str();
+    for (const DeviceRecord& device : page->devices) look(device);
+    after = page->next;
   } while (!after.empty());
   return {};
 }

@@ -8,6 +8,13 @@ void add_device(CLI::App& parent, Context& context) {
   device->require_subcommand(1);
   add_device_add(*device, context);
   add_device_list(*device, context);
+  add_device_show(*device, context);
+  add_device_import(*device, context);
+  add_device_move(*device, context);
+  add_device_tag(*device, context);
+  add_device_remove(*device, context);
+  add_device_revoke(*device, context);
+  add_device_restore(*device, context);
   add_device_enroll(*device, context);
 }
 

@@ -33,7 +33,9 @@ Status run_device_enroll(const EnrollOptions& options, Context& context) {
                    "choose another folder with --out, or remove the old files first"});
     }
   }
-  const auto registry = Registry::open(options.dp, context);
+  const auto file = load_site(context);
+  if (!file) return fail(file.error());
+  const auto registry = Registry::open(*file, options.dp, context);
   if (!registry) return fail(registry.error());
   std::filesystem::create_directories(folder, error);
   if (error) return fail(file_error("create the folder", folder, error.value()));

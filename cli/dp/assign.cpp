@@ -19,12 +19,12 @@ struct Placed {
 };
 
 std::optional<Placed> place_subject(const SubjectOptions& options, const Subject& subject,
-                                    const site::Site& site, const Context& context) {
+                                    const SiteFile& file, const Context& context) {
   if (subject.id.empty()) return std::nullopt;
-  auto fleet = Fleet::from_registry(options.dp, context);
+  auto fleet = Fleet::from_registry(file, options.dp, context);
   if (!fleet) return std::nullopt;
   const std::size_t index = fleet->assume(subject);
-  Placed placed{policy::place(site, fleet->facts()), 0};
+  Placed placed{policy::place(file.site, fleet->facts()), 0};
   placed.at = placed.all.of[index];
   return placed;
 }
@@ -82,7 +82,7 @@ Status run_assign(const SubjectOptions& options, Context& context) {
                              subject->group),
                  "switch one on: kscpush dp enable"});
   }
-  const auto placed = place_subject(options, *subject, file->site, context);
+  const auto placed = place_subject(options, *subject, *file, context);
   print_list(to_json(assignment, subject->id, placed),
              {{"RANK", "/rank"},
               {"DP", "/dp"},

@@ -22,6 +22,7 @@ struct CapacityOptions {
   std::string add;
   std::vector<std::string> groups;  // of ADD
   std::string max_connections;      // of ADD
+  bool no_registry = false;
 };
 
 Result<std::uint64_t> parse_number(std::string_view text, const char* what) {
@@ -67,8 +68,13 @@ Result<Question> ask(const CapacityOptions& options, const SiteFile& file, const
     question.counts = std::move(*counts);
     return question;
   }
-  auto fleet = Fleet::from_registry(options.dp, context);
-  if (!fleet) return fail(fleet.error());
+  if (options.no_registry) return question;
+  auto fleet = Fleet::from_registry(file, options.dp, context);
+  if (!fleet) {
+    if (!options.dp.empty()) return fail(fleet.error());
+    print_note("No registry can be asked: no devices are counted.", context);
+    return question;
+  }
   question.counts = fleet->counts();
   question.fleet = std::move(*fleet);
   return question;
@@ -233,7 +239,7 @@ void add_dp_capacity(CLI::App& parent, Context& context) {
       ->add_option("--devices", options->devices,
                    "Count so many instead of the registry's: GROUP=NUMBER (repeatable)")
       ->type_name("GROUP=NUMBER");
-  command->add_option("--dp", options->dp, "Whose registry (default: the only distribution point)")
+  command->add_option("--dp", options->dp, "Whose registry (default: every push server's)")
       ->type_name("DP");
   command
       ->add_option("--lose", options->lose, "As if this one were lost, and how many devices move")
@@ -253,6 +259,7 @@ void add_dp_capacity(CLI::App& parent, Context& context) {
                    "Of the added one (default: 50000)")
       ->type_name("N")
       ->needs(add);
+  command->add_flag("--no-registry", options->no_registry, "Count no registered devices");
   command->callback([options, &context] {
     context.action = [options, &context] { return run_capacity(*options, context); };
   });

@@ -1,6 +1,7 @@
 #include "cli/dp/fleet.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "cli/device/registry.hpp"
 
@@ -14,17 +15,27 @@ std::string text(const nlohmann::json& object, const char* key) {
 
 }  // namespace
 
-Result<Fleet> Fleet::from_registry(const std::string& dp, const Context& context) {
-  const auto registry = Registry::open(dp, context);
-  if (!registry) return fail(registry.error());
-  const auto list = registry->list();
-  if (!list) return fail(list.error());
+Result<Fleet> Fleet::from_registry(const SiteFile& file, const std::string& dp,
+                                   const Context& context) {
+  const auto registries = Registry::candidates(file, dp, context);
+  if (!registries) return fail(registries.error());
   Fleet fleet;
-  fleet.devices_.reserve(list->size());
-  for (const auto& device : *list) {
-    fleet.devices_.push_back({text(device, "id"), text(device, "group"), text(device, "platform"),
-                              text(device, "address")});
+  std::unordered_set<std::string> known;
+  bool asked = false;
+  for (const Registry& registry : *registries) {
+    if (dp.empty() && !registry.may_exist()) continue;
+    const auto listed = registry.list({}, [&](const nlohmann::json& devices) {
+      for (const auto& device : devices) {
+        const std::string id = text(device, "id");
+        if (!known.insert(id).second) continue;
+        fleet.devices_.push_back(
+            {id, text(device, "group"), text(device, "platform"), text(device, "address")});
+      }
+    });
+    if (!listed && !dp.empty()) return fail(listed.error());
+    asked = asked || listed;
   }
+  if (!asked) return fail({ErrorCode::kUnreachable, "no registry can be asked", ""});
   return fleet;
 }
 

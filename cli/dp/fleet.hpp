@@ -13,8 +13,10 @@ namespace kscpush::cli {
 
 class Fleet {
  public:
-  // Of the distribution point named, or the only one.
-  [[nodiscard]] static Result<Fleet> from_registry(const std::string& dp, const Context& context);
+  // Of the distribution point named, else of every registry that can be asked without a fuss: a
+  // device that several know counts once. kUnreachable: there is none.
+  [[nodiscard]] static Result<Fleet> from_registry(const SiteFile& file, const std::string& dp,
+                                                   const Context& context);
 
   // As if the device were like that; one that is not there is added. Its index.
   std::size_t assume(const Subject& subject);

@@ -26,6 +26,13 @@ std::string source_of(const site::Policy* policy, const site::Profile* profile) 
                      policy->group);
 }
 
+constexpr const char* kLocalSource = "local setting of the device";
+
+// Nothing for a group: groups report nothing.
+std::string reported_note(const Subject& subject, const std::string& desired) {
+  return subject.id.empty() ? "" : fmt::format(" ({})", describe_reported(subject, desired));
+}
+
 Status run_effective(const SubjectOptions& options, Context& context) {
   const auto file = load_site(context);
   if (!file) return fail(file.error());
@@ -35,18 +42,20 @@ Status run_effective(const SubjectOptions& options, Context& context) {
   const auto effective = resolver.resolve(subject->facts());
   json list = json::array();
   for (const policy::EffectiveValue& value : effective->values) {
+    const auto own = subject->local.find(std::string(value.row->path));
+    const bool local = !value.locked && own != subject->local.end();
     list.push_back({{"setting", value.row->path},
-                    {"value", value.value},
+                    {"value", local ? std::string_view(own->second) : value.value},
                     {"lock", value.locked ? "locked" : "open"},
-                    {"from", source_of(value.policy, value.profile)}});
+                    {"from", local ? kLocalSource : source_of(value.policy, value.profile)}});
   }
   print_list(list,
              {{"SETTING", "/setting"}, {"VALUE", "/value"}, {"LOCK", "/lock"}, {"FROM", "/from"}},
              "/setting", context);
   std::vector<std::string> profiles;
   for (const site::Profile* profile : effective->active_profiles) profiles.push_back(profile->name);
-  print_note(fmt::format("Effective for {}, revision {}; active profiles: {}.", subject->title,
-                         effective->revision,
+  print_note(fmt::format("Effective for {}, revision {}{}; active profiles: {}.", subject->title,
+                         effective->revision, reported_note(*subject, effective->revision),
                          profiles.empty() ? "none" : fmt::format("{}", fmt::join(profiles, ", "))),
              context);
   return {};
@@ -60,7 +69,7 @@ json to_json(const Candidate& candidate) {
               {"where", nullptr}};
   switch (candidate.source) {
     case Candidate::Source::kLocal:
-      result["from"] = "local setting of the device";
+      result["from"] = kLocalSource;
       break;
     case Candidate::Source::kDefault:
       result["from"] = "default";
@@ -124,17 +133,23 @@ Status run_explain(const ExplainOptions& given, Context& context) {
     if (!row) return fail(row.error());
     only = *row;
   }
-  const auto local = parse_local(options.local);
+  auto local = parse_local(options.local);
   if (!local) return fail(local.error());
   const auto file = load_site(context);
   if (!file) return fail(file.error());
   const auto subject = find_subject(options.subject, *file, context);
   if (!subject) return fail(subject.error());
+  local->insert(subject->local.begin(), subject->local.end());  // what is there already stands
   policy::Resolver resolver(file->site);
+  const std::string revision = resolver.resolve(subject->facts())->revision;
   json list = json::array();
   const bool text =
       context.output_format() == Format::kTable || context.output_format() == Format::kWide;
   if (text) context.out << fmt::format("For {}:\n", subject->title);
+  if (!subject->id.empty()) {
+    print_note(fmt::format("Desired revision {}{}.", revision, reported_note(*subject, revision)),
+               context);
+  }
   for (const auto& explanation : resolver.explain(subject->facts(), *local, only)) {
     // What nobody sets is the default; asked for by name it is shown all the same.
     if (only == nullptr && explanation.candidates.size() == 1) continue;

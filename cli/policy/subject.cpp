@@ -1,31 +1,64 @@
 #include "cli/policy/subject.hpp"
 
+#include "cli/app.hpp"
 #include "cli/device/registry.hpp"
-#include "core/diagnostic.hpp"
+#include "cli/support/groups.hpp"
+#include "policy/schema.hpp"
 
 namespace kscpush::cli {
 namespace {
 
-std::string text(const nlohmann::json& object, const char* key) {
+using nlohmann::json;
+
+std::string text(const json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-Result<Subject> from_registry(const SubjectOptions& options, const Context& context) {
+// Of the first registry that has it; the error is the last one's.
+Result<json> look_up(const SubjectOptions& options, const SiteFile& file, const Context& context) {
   const auto id = DeviceId::parse(options.device);
   if (!id) return fail(id.error());
-  const auto registry = Registry::open(options.dp, context);
-  if (!registry) return fail(registry.error());
-  const auto device = registry->show(*id);
-  if (!device) return fail(device.error());
-  Subject subject{"", id->str(), text(*device, "group"), text(*device, "platform"), "", {}};
-  for (const auto& tag : device->value("tags", nlohmann::json::array()))
-    subject.tags.push_back(tag);
-  if (device->at("connection").is_object()) {
-    const std::string address = text(device->at("connection"), "address");
-    subject.address = address.substr(0, address.rfind(':'));
+  const auto registries = Registry::candidates(file, options.dp, context);
+  if (!registries) return fail(registries.error());
+  Result<json> device = fail(ErrorCode::kNotFound, "no device '{}'", id->str());
+  for (const Registry& registry : *registries) {
+    // A question makes no state directory.
+    if (!registry.may_exist()) continue;
+    device = registry.show(*id);
+    if (device) return device;
   }
+  if (device.error().code == ErrorCode::kNotFound && device.error().hint.empty()) {
+    device.error().hint = "'kscpush device list' lists the devices";
+  }
+  return device;
+}
+
+Result<Subject> from_registry(const SubjectOptions& options, const SiteFile& file,
+                              const Context& context) {
+  const auto device = look_up(options, file, context);
+  if (device) return subject_of(*device);
+  const bool enough = !options.group.empty() && device.error().code != ErrorCode::kUsage;
+  if (!enough) return fail(device.error());
+  print_note(
+      fmt::format("Nothing but the options is known of the device: {}.", device.error().message),
+      context);
+  Subject subject;
+  subject.id = options.device;
   return subject;
+}
+
+Status check_group(const Subject& subject, const SubjectOptions& options, const site::Site& site) {
+  if (subject.id.empty() || !options.group.empty() || site.has_group(subject.group)) {
+    return require_group(site, subject.group);
+  }
+  return fail({ErrorCode::kNotFound,
+               fmt::format("device '{}' is in group '{}', which the configuration does not declare "
+                           "(any more)",
+                           subject.id, subject.group),
+               fmt::format("move it: kscpush device move {} --group GROUP; or declare the group: "
+                           "kscpush group add \"{}\"",
+                           subject.id, subject.group)});
 }
 
 }  // namespace
@@ -38,16 +71,64 @@ void SubjectOptions::add_to(CLI::App& command) {
   command.add_option("--tag", tags, "As if it had this tag (repeatable)")->type_name("TAG");
   command.add_option("--platform", platform, "As if it had this platform")->type_name("PLATFORM");
   command.add_option("--address", address, "As if it had this address")->type_name("ADDRESS");
-  command.add_option("--dp", dp, "Whose registry (default: the only distribution point)")
+  command.add_option("--dp", dp, "Whose registry (default: every push server's)")
       ->type_name("DP")
       ->needs(id);
+}
+
+Subject subject_of(const json& device) {
+  Subject subject;
+  subject.id = text(device, "id");
+  subject.group = text(device, "group");
+  subject.platform = text(device, "platform");
+  subject.address = text(device, "address");
+  subject.tags = device.at("tags").get<std::vector<std::string>>();
+  subject.reported = device.at("policy");
+  for (const auto& [path, value] : device.at("local_settings").items()) {
+    const policy::SettingRow* const row = policy::find_setting(path);
+    // A device of another version may know settings that this program does not.
+    if (row == nullptr) continue;
+    const auto parsed = policy::parse_value(*row, value.get<std::string>());
+    if (parsed) subject.local.insert_or_assign(std::string(row->path), *parsed);
+  }
+  return subject;
+}
+
+std::string state_of(const json& device) {
+  if (device.at("revoked").get<bool>()) return "revoked";
+  return device.at("connection").is_object() ? "connected" : "offline";
+}
+
+json policy_state(const Subject& subject, const std::string& desired) {
+  json state{{"desired", desired},
+             {"reported", nullptr},
+             {"state", "never"},
+             {"result", nullptr},
+             {"since", nullptr}};
+  if (!subject.reported.is_object()) return state;
+  const std::string revision = text(subject.reported, "revision");
+  state["reported"] = revision;
+  state["state"] = revision == desired ? "same" : "older";
+  state["result"] = text(subject.reported, "result");
+  state["since"] = text(subject.reported, "since");
+  return state;
+}
+
+std::string describe_reported(const Subject& subject, const std::string& desired) {
+  const json state = policy_state(subject, desired);
+  if (state["state"] == "never") return "reported: never";
+  const std::string which = state["state"] == "same"
+                                ? "the same"
+                                : fmt::format("an older one, {}", text(state, "reported"));
+  return fmt::format("reported: {}, {}, since {}", which, text(state, "result"),
+                     text(state, "since"));
 }
 
 Result<Subject> find_subject(const SubjectOptions& options, const SiteFile& file,
                              const Context& context) {
   Subject subject;
   if (!options.device.empty()) {
-    auto found = from_registry(options, context);
+    auto found = from_registry(options, file, context);
     if (!found) return fail(found.error());
     subject = std::move(*found);
   } else if (options.group.empty()) {
@@ -58,13 +139,7 @@ Result<Subject> find_subject(const SubjectOptions& options, const SiteFile& file
   if (!options.platform.empty()) subject.platform = options.platform;
   if (!options.address.empty()) subject.address = options.address;
   if (!options.tags.empty()) subject.tags = options.tags;
-  if (!file.site.has_group(subject.group)) {
-    std::vector<std::string> groups{std::string(site::kRootGroup)};
-    for (const site::Group& known : file.site.groups) groups.push_back(known.path);
-    return fail({ErrorCode::kNotFound,
-                 fmt::format("no group '{}'{}", subject.group, suggestion(subject.group, groups)),
-                 fmt::format("groups: {}", fmt::join(groups, ", "))});
-  }
+  if (auto known = check_group(subject, options, file.site); !known) return fail(known.error());
   subject.title = subject.id.empty()
                       ? fmt::format("group '{}'", subject.group)
                       : fmt::format("device '{}' of group '{}'", subject.id, subject.group);

@@ -17,6 +17,7 @@ constexpr std::size_t kLargestAnswer = std::size_t{64} << 20;
 
 struct CurlFree {
   void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
+  void operator()(char* text) const { curl_free(text); }
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 
@@ -46,44 +47,54 @@ ApiClient::ApiClient(const site::ListenAddress& server, Secret token) : token_(s
 }
 
 Result<json> ApiClient::get(const std::string& path) const {
-  return request("GET", path, nullptr, kDefaultTimeout);
+  return send({"GET", path, "", kDefaultTimeout});
 }
 
 Result<json> ApiClient::post(const std::string& path, const json& body,
                              std::chrono::milliseconds timeout) const {
-  const std::string text = body.dump();
-  return request("POST", path, &text, timeout);
+  return send({"POST", path, body.dump(), timeout});
 }
 
 Result<json> ApiClient::put(const std::string& path, const json& body,
                             std::chrono::milliseconds timeout) const {
-  const std::string text = body.dump();
-  return request("PUT", path, &text, timeout);
+  return send({"PUT", path, body.dump(), timeout});
 }
 
-Result<json> ApiClient::request(const char* method, const std::string& path,
-                                const std::string* body,
-                                std::chrono::milliseconds timeout) const {
+Result<json> ApiClient::patch(const std::string& path, const json& body) const {
+  return send({"PATCH", path, body.dump(), kDefaultTimeout});
+}
+
+Result<json> ApiClient::remove(const std::string& path) const {
+  return send({"DELETE", path, "", kDefaultTimeout});
+}
+
+std::string ApiClient::escape(const std::string& text) {
+  const std::unique_ptr<char, CurlFree> escaped(
+      curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size())));
+  return escaped ? std::string(escaped.get()) : std::string();
+}
+
+Result<json> ApiClient::send(const Request& request) const {
   const std::unique_ptr<CURL, CurlFree> curl(curl_easy_init());
   if (!curl) return fail(ErrorCode::kFailed, "libcurl cannot be used");
   std::string answer;
-  const std::string url = base_ + path;
+  const std::string url = base_ + request.path;
   const std::string authorization = "Authorization: Bearer " + token_.str();
   std::unique_ptr<curl_slist, CurlFree> headers(curl_slist_append(nullptr, authorization.c_str()));
   headers.reset(curl_slist_append(headers.release(), "Content-Type: application/json"));
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
+  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
   curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT_MS, 3000L);
   curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, collect);
   curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &answer);
   curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");  // it is on this machine
   curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl.get(), CURLOPT_CUSTOMREQUEST, method);
-  if (body != nullptr) {
-    curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, body->c_str());
-    curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(body->size()));
+  if (!request.body.empty()) {
+    curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, request.body.c_str());
+    curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));
   }
+  curl_easy_setopt(curl.get(), CURLOPT_CUSTOMREQUEST, request.method);
   if (const CURLcode code = curl_easy_perform(curl.get()); code != CURLE_OK) {
     return fail(transport_error(code, base_));
   }

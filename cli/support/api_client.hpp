@@ -23,11 +23,21 @@ class ApiClient {
                                             std::chrono::milliseconds timeout) const;
   [[nodiscard]] Result<nlohmann::json> put(const std::string& path, const nlohmann::json& body,
                                            std::chrono::milliseconds timeout) const;
+  [[nodiscard]] Result<nlohmann::json> patch(const std::string& path,
+                                             const nlohmann::json& body) const;
+  [[nodiscard]] Result<nlohmann::json> remove(const std::string& path) const;
+
+  // For a value in a path or a query.
+  [[nodiscard]] static std::string escape(const std::string& text);
 
  private:
-  [[nodiscard]] Result<nlohmann::json> request(const char* method, const std::string& path,
-                                               const std::string* body,
-                                               std::chrono::milliseconds timeout) const;
+  struct Request {
+    const char* method;
+    const std::string& path;
+    std::string body;  // empty: none
+    std::chrono::milliseconds timeout;
+  };
+  [[nodiscard]] Result<nlohmann::json> send(const Request& request) const;
   std::string base_;
   Secret token_;
 };

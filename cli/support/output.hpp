@@ -17,7 +17,26 @@ struct Column {
   bool wide_only = false;
 };
 
-// A list of objects: table, wide, json, yaml, or the value of NAME_POINTER a line.
+// A list of objects that comes page by page and need not fit into memory: table, wide, json, yaml,
+// or the value of NAME_POINTER a line. A table's columns are as wide as the widest cell so far.
+class ListPrinter {
+ public:
+  ListPrinter(std::vector<Column> columns, std::string name_pointer, const Context& context);
+  void add(const nlohmann::json& page);
+  void finish();  // once, at the end
+
+ private:
+  void add_rows(const nlohmann::json& page);
+  [[nodiscard]] std::vector<Column> shown_columns() const;
+
+  const std::vector<Column> columns_;
+  const std::string name_pointer_;
+  const Context& context_;
+  std::vector<std::size_t> widths_;
+  bool begun_ = false;  // something has been printed
+};
+
+// The same at once: table, wide, json, yaml, or the value of NAME_POINTER a line.
 void print_list(const nlohmann::json& list, const std::vector<Column>& columns,
                 const std::string& name_pointer, const Context& context);
 

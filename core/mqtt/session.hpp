@@ -142,7 +142,7 @@ enum class EndReason : std::uint8_t {
   kProtocolError,
   kMalformedPacket,
   kPacketTooLarge,
-  kRefused,  // CONNECT refused
+  kRefused,  // CONNECT refused, or the device may no longer be here
   kServerShutdown,
   kAdministrator,  // disconnected on request
   kSlowReader,     // did not read what it was sent

@@ -1,13 +1,9 @@
 #include "server/admin/api.hpp"
 
 #include <algorithm>
-#include <charconv>
 
-#include "core/diagnostic.hpp"
-#include "core/error_table.hpp"
 #include "server/admin/call.hpp"
 #include "server/admin/json.hpp"
-#include "server/enrolment.hpp"
 #include "server/metrics.hpp"
 
 namespace kscpush::server {
@@ -22,9 +18,6 @@ struct AdminApi::Route {
 };
 
 namespace {
-
-constexpr std::size_t kDefaultPage = 1000;
-constexpr std::size_t kLargestPage = 10'000;
 
 // The segments' values agree, and {id} takes what stands in its place.
 bool matches(std::string_view pattern, std::string_view path, std::string& id) {
@@ -57,9 +50,12 @@ const std::vector<AdminApi::Route>& AdminApi::routes() {
       {"GET", "/v1/devices", Role::kViewer, &AdminApi::list_devices},
       {"POST", "/v1/devices", Role::kAdmin, &AdminApi::add_device},
       {"GET", "/v1/devices/{id}", Role::kViewer, &AdminApi::show_device},
+      {"PATCH", "/v1/devices/{id}", Role::kAdmin, &AdminApi::change_device},
+      {"DELETE", "/v1/devices/{id}", Role::kAdmin, &AdminApi::remove_device},
       {"POST", "/v1/devices/{id}/certificate", Role::kAdmin, &AdminApi::certificate},
       {"POST", "/v1/devices/{id}/ping", Role::kOperator, &AdminApi::ping},
       {"POST", "/v1/devices/{id}/pushes", Role::kOperator, &AdminApi::push},
+      {"GET", "/v1/groups", Role::kViewer, &AdminApi::list_groups},
       {"GET", "/v1/pushes/{id}", Role::kViewer, &AdminApi::show_push},
       {"GET", "/v1/site", Role::kViewer, &AdminApi::show_site},
       {"PUT", "/v1/site", Role::kAdmin, &AdminApi::apply_site},
@@ -73,33 +69,44 @@ const std::vector<AdminApi::Route>& AdminApi::routes() {
 }
 
 void AdminApi::handle(const HttpRequest& request, const HttpRespond& respond) {
-  bool known_path = false;
+  std::vector<std::string_view> allowed;
   for (const Route& route : routes()) {
     Call call{request, respond, ""};
     if (!matches(route.pattern, request.path, call.id)) continue;
-    known_path = true;
-    if (route.method != request.method) continue;
-    const Role role = authenticator()->role_of(request.authorization);
-    if (role >= route.role) {
-      (this->*route.handler)(call);
-    } else if (role == Role::kNobody) {
-      call.answer(401, to_json(Error{ErrorCode::kDenied, "a valid bearer token is required",
-                                     "send 'Authorization: Bearer TOKEN'; the admin token is in "
-                                     "pki/admin.token of the site"}));
-    } else {
-      call.answer(Error{ErrorCode::kDenied,
-                        fmt::format("the role '{}' may not do this", to_string(role)),
-                        fmt::format("it takes the role '{}'", to_string(route.role))});
-    }
-    return;
+    allowed.push_back(route.method);
+    if (route.method == request.method) return handle(route, call);
   }
   const Call call{request, respond, ""};
-  if (known_path) {
-    call.answer(
-        405, to_json(Error{ErrorCode::kUsage,
-                           fmt::format("{} does not take {}", request.path, request.method), ""}));
-  } else {
+  if (allowed.empty()) {
     call.answer(Error{ErrorCode::kNotFound, fmt::format("no such path: {}", request.path), ""});
+    return;
+  }
+  HttpResponse response = to_response(
+      405, to_json(Error{ErrorCode::kUsage,
+                         fmt::format("{} does not take {}", request.path, request.method), ""}));
+  response.headers.emplace_back("Allow", fmt::format("{}", fmt::join(allowed, ", ")));
+  respond(std::move(response));
+}
+
+void AdminApi::handle(const Route& route, const Call& call) {
+  const Role role = authenticator()->role_of(call.request.authorization);
+  if (role >= route.role) {
+    (this->*route.handler)(call);
+  } else if (role == Role::kNobody) {
+    HttpResponse response =
+        to_response(401, to_json(Error{ErrorCode::kDenied, "a valid bearer token is required",
+                                       "send 'Authorization: Bearer TOKEN'; the admin token is in "
+                                       "pki/admin.token of the site"}));
+    // RFC 6750, section 3: the error is named when there was a token.
+    response.headers.emplace_back("WWW-Authenticate",
+                                  call.request.authorization.empty()
+                                      ? "Bearer realm=\"kscpush\""
+                                      : "Bearer realm=\"kscpush\", error=\"invalid_token\"");
+    call.respond(std::move(response));
+  } else {
+    call.answer(Error{ErrorCode::kDenied,
+                      fmt::format("the role '{}' may not do this", to_string(role)),
+                      fmt::format("it takes the role '{}'", to_string(route.role))});
   }
 }
 
@@ -138,125 +145,21 @@ void AdminApi::server_status(const Call& call) {
                     {"shards", server_.counters().size()}});
 }
 
-void AdminApi::list_devices(const Call& call) {
-  std::size_t limit = kDefaultPage;
-  const std::string wanted = query_parameter(call.request.query, "limit");
-  if (!wanted.empty()) {
-    const auto [end, code] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), limit);
-    if (code != std::errc() || *end != '\0' || limit == 0 || limit > kLargestPage) {
-      call.answer(Error{ErrorCode::kUsage,
-                        fmt::format("limit must be a number from 1 to {}", kLargestPage), ""});
-      return;
-    }
-  }
-  auto devices = server_.store().list_devices(query_parameter(call.request.query, "after"), limit);
-  if (!devices) {
-    call.answer(devices.error());
-    return;
-  }
-  std::vector<DeviceId> ids;
-  for (const DeviceRecord& device : *devices) ids.push_back(device.id);
-  const bool more = devices->size() == limit;
-  server_.views(std::move(ids), [answer = call.later(), devices = std::move(*devices),
-                                 more](const std::vector<std::optional<DeviceView>>& views) {
-    json list = json::array();
-    for (std::size_t i = 0; i < devices.size(); ++i) {
-      list.push_back(to_json(devices[i], views[i]));
-    }
-    answer(200,
-           {{"devices", std::move(list)}, {"next", more ? json(devices.back().id.str()) : json()}});
-  });
-}
-
-void AdminApi::add_device(const Call& call) {
-  const auto body = body_object(call.request, {"id", "group"});
-  if (!body) return call.answer(body.error());
-  const auto text = text_field(*body, "id");
-  if (!text) return call.answer(text.error());
-  const auto id = DeviceId::parse(text->value_or(""));
-  if (!id) return call.answer(id.error());
-  const auto given = text_field(*body, "group");
-  if (!given) return call.answer(given.error());
-  const std::optional<std::string> group = given->value_or(std::string(site::kRootGroup));
-  const auto running = keeper_.running();
-  if (!running->site.has_group(*group)) {
-    std::vector<std::string> names{std::string(site::kRootGroup)};
-    for (const site::Group& known : running->site.groups) names.push_back(known.path);
-    return call.answer(Error{
-        ErrorCode::kNotFound, fmt::format("no group '{}'{}", *group, suggestion(*group, names)),
-        "the server knows the groups of the configuration that it runs: see kscpush apply"});
-  }
-  if (auto added = server_.store().add_device(*id, *group); !added) {
-    return call.answer(added.error());
-  }
-  const auto device = server_.store().find_device(*id);
-  if (!device) return call.answer(device.error());
-  call.answer(201, to_json(**device, std::nullopt));
-}
-
-namespace {
-
-// The registered device of the path, or the answer that says why there is none.
-std::optional<DeviceRecord> require_device(PushServer& server, const AdminApi::Call& call) {
-  const auto id = DeviceId::parse(call.id);
-  if (!id) {
-    call.answer(id.error());
-    return std::nullopt;
-  }
-  auto found = server.store().find_device(*id);
-  if (!found) {
-    call.answer(found.error());
-    return std::nullopt;
-  }
-  if (!found->has_value()) {
-    call.answer(Error{ErrorCode::kNotFound, fmt::format("no device '{}'", id->str()),
-                      "'kscpush device list' lists the devices"});
-  }
-  return *found;
-}
-
-}  // namespace
-
-void AdminApi::show_device(const Call& call) {
-  const auto device = require_device(server_, call);
-  if (!device) return;
-  server_.view(device->id,
-               [answer = call.later(), device = *device](const std::optional<DeviceView>& view) {
-                 answer(200, to_json(device, view));
-               });
-}
-
-void AdminApi::certificate(const Call& call) {
-  const auto device = require_device(server_, call);
-  if (!device) return;
-  const auto enrolment =
-      enroll(server_.store(), server_.config()->paths, device->id, server_.clock());
-  if (!enrolment) return call.answer(enrolment.error());
-  call.answer(201, {{"id", device->id.str()},
-                    {"certificate", enrolment->device.certificate},
-                    {"key", enrolment->device.key.str()},
-                    {"authority", enrolment->authority},
-                    {"not_after", to_rfc3339(enrolment->not_after)}});
-}
-
 void AdminApi::ping(const Call& call) {
-  const auto device = require_device(server_, call);
+  const auto device = require_device(call);
   if (!device) return;
   const auto body = body_object(call.request, {"timeout_ms"});
   if (!body) return call.answer(body.error());
-  const auto given = number_field(*body, "timeout_ms");
-  if (!given) return call.answer(given.error());
-  const std::optional<std::int64_t> timeout = given->value_or(5000);
+  const auto timeout = number_field(*body, "timeout_ms");
+  if (!timeout) return call.answer(timeout.error());
   // What is beyond the longest is refused like just beyond it: the type of durations has no room
   // for all numbers.
   constexpr auto kLongest =
       std::chrono::ceil<std::chrono::milliseconds>(PushServer::kLongestProbe).count();
-  const std::chrono::milliseconds wait(std::clamp<std::int64_t>(*timeout, 0, kLongest + 1));
+  const std::chrono::milliseconds wait(
+      std::clamp<std::int64_t>(timeout->value_or(5000), 0, kLongest + 1));
   server_.ping(device->id, wait, [answer = call.later(), this](const Result<ProbeReport>& report) {
-    if (!report) {
-      answer(error_row(report.error().code).http_status, to_json(report.error()));
-      return;
-    }
+    if (!report) return answer(report.error());
     json result = to_json(*report);
     result["server"] = server_.config()->dp.name;
     answer(200, result);
@@ -264,7 +167,7 @@ void AdminApi::ping(const Call& call) {
 }
 
 void AdminApi::push(const Call& call) {
-  const auto device = require_device(server_, call);
+  const auto device = require_device(call);
   if (!device) return;
   const auto body = body_object(call.request, {"kind", "params", "ttl"});
   if (!body) return call.answer(body.error());
@@ -277,17 +180,12 @@ void AdminApi::push(const Call& call) {
     }
     request.params = params->dump(-1, ' ', false, json::error_handler_t::replace);
   }
-  if (body->contains("ttl")) {
-    const auto ttl = number_field(*body, "ttl");
-    if (!ttl) return call.answer(ttl.error());
-    request.ttl = std::chrono::seconds(ttl->value_or(0));
-  }
+  const auto ttl = number_field(*body, "ttl");
+  if (!ttl) return call.answer(ttl.error());
+  if (ttl->has_value()) request.ttl = std::chrono::seconds(**ttl);
   server_.push(device->id, request, [answer = call.later()](const Result<PushRecord>& push) {
-    if (push) {
-      answer(202, to_json(*push));
-    } else {
-      answer(error_row(push.error().code).http_status, to_json(push.error()));
-    }
+    if (!push) return answer(push.error());
+    answer(202, to_json(*push));
   });
 }
 

@@ -2,12 +2,16 @@
 //
 //   GET    /healthz  /readyz  /metrics            no token
 //   GET    /v1/server                             viewer
-//   GET    /v1/devices[?after=ID&limit=N]         viewer
+//   GET    /v1/devices[?after=ID&limit=N&...]     viewer     also group, tag, platform, revoked
 //   GET    /v1/devices/{id}                       viewer
-//   POST   /v1/devices                            admin      {"id", "group"}
+//   POST   /v1/devices                            admin      {"id", "group", "tags", ...}, or
+//                                                            {"devices": [...], "dry_run"}
+//   PATCH  /v1/devices/{id}                       admin      {"group", "tags", "revoked", ...}
+//   DELETE /v1/devices/{id}                       admin
 //   POST   /v1/devices/{id}/certificate           admin
 //   POST   /v1/devices/{id}/ping                  operator   {"timeout_ms"}
 //   POST   /v1/devices/{id}/pushes                operator   {"kind", "params", "ttl"}
+//   GET    /v1/groups                             viewer     how many devices each has
 //   GET    /v1/pushes/{id}                        viewer
 //   GET    /v1/site                               viewer     the configuration that runs
 //   PUT    /v1/site                               admin      {"files": [{"name", "text"}],
@@ -21,6 +25,8 @@
 
 #include <memory>
 #include <mutex>
+
+#include <nlohmann/json.hpp>
 
 #include "server/admin/auth.hpp"
 #include "server/admin/http_server.hpp"
@@ -50,8 +56,12 @@ class AdminApi {
   void metrics(const Call& call);
   void server_status(const Call& call);
   void list_devices(const Call& call);
+  void list_groups(const Call& call);
   void add_device(const Call& call);
+  void add_devices(const Call& call, const nlohmann::json& list, bool dry_run);
   void show_device(const Call& call);
+  void change_device(const Call& call);
+  void remove_device(const Call& call);
   void certificate(const Call& call);
   void ping(const Call& call);
   void push(const Call& call);
@@ -69,6 +79,10 @@ class AdminApi {
   [[nodiscard]] std::shared_ptr<const Authenticator> authenticator() const;
 
   static const std::vector<Route>& routes();
+  void handle(const Route& route, const Call& call);
+  // The registered device of the path; when there is none that has been answered.
+  [[nodiscard]] std::optional<DeviceRecord> require_device(const Call& call);
+  [[nodiscard]] static Error unknown_device(const DeviceId& id);
 
   PushServer& server_;
   SiteKeeper& keeper_;

@@ -42,11 +42,24 @@ Error error_from_json(const json& body) {
 json to_json(const DeviceRecord& device, const std::optional<DeviceView>& view) {
   json result{{"id", device.id.str()},
               {"group", device.group},
+              {"tags", device.tags},
+              {"platform", text_or_null(device.platform)},
+              {"address", text_or_null(device.address)},
               {"revoked", device.revoked},
               {"enrolled", !device.fingerprint.empty()},
               {"added", to_rfc3339(device.added)},
               {"last_seen", time_or_null(device.last_seen)},
+              {"local_settings", json::object()},
+              {"policy", nullptr},
               {"connection", nullptr}};
+  if (!device.local_settings.empty()) {
+    result["local_settings"] = parsed_or_null(device.local_settings);
+  }
+  if (device.policy) {
+    result["policy"] = {{"revision", device.policy->revision},
+                        {"result", device.policy->result},
+                        {"since", to_rfc3339(device.policy->since)}};
+  }
   if (view) {
     result["connection"] = {{"since", to_rfc3339(view->connected_since)},
                             {"address", view->address},
@@ -56,6 +69,22 @@ json to_json(const DeviceRecord& device, const std::optional<DeviceView>& view) 
                             {"in_flight", view->in_flight}};
   }
   return result;
+}
+
+json to_json(const DeviceCounts& counts) {
+  json list = json::array();
+  for (const auto& [group, devices] : counts) {
+    list.push_back({{"group", group}, {"devices", devices}});
+  }
+  return list;
+}
+
+json to_json(const DeviceId& id, const Enrolment& enrolment) {
+  return {{"id", id.str()},
+          {"certificate", enrolment.device.certificate},
+          {"key", enrolment.device.key.str()},
+          {"authority", enrolment.authority},
+          {"not_after", to_rfc3339(enrolment.not_after)}};
 }
 
 json to_json(const PushRecord& push) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/result.hpp"
+#include "server/enrolment.hpp"
 #include "server/probe.hpp"
 #include "server/shard.hpp"
 #include "server/store/store.hpp"
@@ -15,9 +16,15 @@ namespace kscpush::server {
 // {"code", "message", "hint"}
 [[nodiscard]] nlohmann::json to_json(const Error& error);
 [[nodiscard]] Error error_from_json(const nlohmann::json& json);
-// {"id", "group", "revoked", "enrolled", "added", "last_seen", "connection": {...} or null}
+// {"id", "group", "tags": [...], "platform", "address", "revoked", "enrolled", "added",
+//  "last_seen", "local_settings": {PATH: VALUE}, "policy": {"revision", "result", "since"} or null,
+//  "connection": {...} or null}
 [[nodiscard]] nlohmann::json to_json(const DeviceRecord& device,
                                      const std::optional<DeviceView>& view);
+// [{"group", "devices"}]
+[[nodiscard]] nlohmann::json to_json(const DeviceCounts& counts);
+// {"id", "certificate", "key", "authority", "not_after"}
+[[nodiscard]] nlohmann::json to_json(const DeviceId& id, const Enrolment& enrolment);
 // {"id", "device", "kind", "state", "attempts", "expires", "times": {"stored": ..., ...}, ...}
 [[nodiscard]] nlohmann::json to_json(const PushRecord& push);
 // {"connected_since", "address", "protocol", "puback_ms", "agent", "agent_ms"}

@@ -1,13 +1,45 @@
 #include "server/store/devices.hpp"
 
+#include <algorithm>
+
+#include "core/site/model.hpp"
+
 namespace kscpush::server::devices {
 namespace {
+
+// Devices that one page looks at: a filter that hardly anything passes must not hold up a thread.
+constexpr std::size_t kMostExamined = 20'000;
+
+constexpr std::string_view kFind =
+    "SELECT id, device_group, fingerprint, revoked, added, last_seen, tags, platform, address,"
+    " local_settings, policy_revision, policy_result, policy_reported FROM devices WHERE id = ?1";
+constexpr std::string_view kList =
+    "SELECT id, device_group, fingerprint, revoked, added, last_seen, tags, platform, address,"
+    " local_settings, policy_revision, policy_result, policy_reported FROM devices WHERE id > ?1"
+    " ORDER BY id LIMIT ?2";
+
+Result<Tags> read_tags(const std::string& text) {
+  if (text.empty()) return Tags();
+  return parse_tags(text);
+}
 
 Result<DeviceRecord> read(const Query& row) {
   auto id = DeviceId::parse(row.text(0));
   if (!id) return fail(within("the database is damaged", id.error()));
-  return DeviceRecord{std::move(*id),      row.text(1), row.text(2),
-                      row.integer(3) != 0, row.time(4), row.optional_time(5)};
+  auto tags = read_tags(row.text(6));
+  if (!tags) return fail(within("the database is damaged", tags.error()));
+  DeviceRecord device{.id = std::move(*id),
+                      .group = row.text(1),
+                      .fingerprint = row.text(2),
+                      .revoked = row.integer(3) != 0,
+                      .added = row.time(4),
+                      .last_seen = row.optional_time(5),
+                      .tags = std::move(*tags),
+                      .platform = row.text(7),
+                      .address = row.text(8),
+                      .local_settings = row.text(9)};
+  if (!row.null(12)) device.policy = ReportedPolicy{row.text(10), row.text(11), row.time(12)};
+  return device;
 }
 
 template <class... Values>
@@ -18,6 +50,24 @@ Status change_one(Database& database, const DeviceId& id, std::string_view sql,
   return {};
 }
 
+Result<Tags> changed_tags(const Tags& present, const DeviceChange& change) {
+  Tags tags = change.tags.value_or(present);
+  tags.insert(tags.end(), change.add_tags.begin(), change.add_tags.end());
+  std::erase_if(tags, [&](const std::string& tag) {
+    return std::ranges::find(change.remove_tags, tag) != change.remove_tags.end();
+  });
+  return make_tags(std::move(tags));
+}
+
+bool passes(const Query& row, const DeviceFilter& filter) {
+  if (filter.revoked && *filter.revoked != (row.integer(3) != 0)) return false;
+  if (!filter.platform.empty() && row.text(7) != filter.platform) return false;
+  if (!filter.group.empty() && !site::within_group(row.text(1), filter.group)) return false;
+  if (filter.tag.empty()) return true;
+  return fmt::format(" {} ", row.text(6)).find(fmt::format(" {} ", filter.tag)) !=
+         std::string::npos;
+}
+
 }  // namespace
 
 Error not_found(const DeviceId& id) {
@@ -25,41 +75,67 @@ Error not_found(const DeviceId& id) {
           "list the devices: kscpush device list"};
 }
 
-Status add(Database& database, const DeviceId& id, const std::string& group, WallTime now) {
+Status add(Database& database, const NewDevice& device, WallTime now) {
   auto done = database.run(
-      "INSERT INTO devices(id, device_group, added) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING",
-      id.str(), group, now);
+      "INSERT INTO devices(id, device_group, added, tags, platform, address)"
+      " VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+      device.id.str(), device.group, now, join(device.tags), device.platform, device.address);
   if (!done) return done;
   if (database.changes() > 0) return {};
-  return fail({ErrorCode::kConflict, fmt::format("device '{}' exists already", id.str()),
-               "'kscpush device list' shows it"});
+  return fail({ErrorCode::kConflict, fmt::format("device '{}' exists already", device.id.str()),
+               fmt::format("'kscpush device show {}' shows it", device.id.str())});
 }
 
-Status set_group(Database& database, const DeviceId& id, const std::string& group) {
-  return change_one(database, id, "UPDATE devices SET device_group = ?2 WHERE id = ?1", group);
-}
-
-Status set_fingerprint(Database& database, const DeviceId& id, const std::string& fingerprint) {
-  return change_one(database, id, "UPDATE devices SET fingerprint = ?2 WHERE id = ?1", fingerprint);
-}
-
-Status set_revoked(Database& database, const DeviceId& id, bool revoked) {
-  return change_one(database, id, "UPDATE devices SET revoked = ?2 WHERE id = ?1", revoked ? 1 : 0);
+Result<DeviceRecord> change(Database& database, const DeviceId& id, const DeviceChange& change) {
+  auto found = find(database, id);
+  if (!found) return fail(found.error());
+  if (!found->has_value()) return fail(not_found(id));
+  DeviceRecord device = std::move(**found);
+  auto tags = changed_tags(device.tags, change);
+  if (!tags) return fail(within(fmt::format("device '{}'", id.str()), tags.error()));
+  device.tags = std::move(*tags);
+  device.group = change.group.value_or(device.group);
+  device.platform = change.platform.value_or(device.platform);
+  device.address = change.address.value_or(device.address);
+  device.fingerprint = change.fingerprint.value_or(device.fingerprint);
+  device.revoked = change.revoked.value_or(device.revoked);
+  const auto done = change_one(database, id,
+                               "UPDATE devices SET device_group = ?2, fingerprint = ?3, revoked = "
+                               "?4, tags = ?5, platform = ?6, address = ?7 WHERE id = ?1",
+                               device.group, device.fingerprint, device.revoked ? 1 : 0,
+                               join(device.tags), device.platform, device.address);
+  if (!done) return fail(done.error());
+  return device;
 }
 
 Status remove(Database& database, const DeviceId& id) {
   return change_one(database, id, "DELETE FROM devices WHERE id = ?1");
 }
 
-Status set_last_seen(Database& database, std::string_view id, WallTime seen) {
+Status report(Database& database, const DeviceId& id, const DeviceReport& report, WallTime now) {
+  if (report.policy) {
+    auto done =
+        change_one(database, id,
+                   "UPDATE devices SET policy_reported = CASE WHEN policy_reported IS NULL OR"
+                   " policy_revision <> ?2 OR policy_result <> ?3 THEN ?4 ELSE policy_reported END,"
+                   " policy_revision = ?2, policy_result = ?3 WHERE id = ?1",
+                   report.policy->revision, report.policy->result, now);
+    if (!done) return done;
+  }
+  if (!report.local) return {};
+  return change_one(database, id, "UPDATE devices SET local_settings = ?2 WHERE id = ?1",
+                    encode_settings(*report.local));
+}
+
+Status set_last_seen(Database& database, const LastSeen::Entry& entry) {
   return database.run(
-      "UPDATE devices SET last_seen = ?2 WHERE id = ?1 AND (last_seen IS NULL OR last_seen < ?2)",
-      id, seen);
+      "UPDATE devices SET last_seen = ?2, address = CASE ?3 WHEN '' THEN address ELSE ?3 END"
+      " WHERE id = ?1 AND (last_seen IS NULL OR last_seen < ?2)",
+      entry.id, entry.seen, entry.address);
 }
 
 Result<std::optional<DeviceRecord>> find(Database& database, const DeviceId& id) {
-  auto query = database.query(
-      "SELECT id, device_group, fingerprint, revoked, added, last_seen FROM devices WHERE id = ?1");
+  auto query = database.query(kFind);
   if (!query) return fail(query.error());
   const auto row = query->bind(id.str()).next();
   if (!row) return fail(row.error());
@@ -69,28 +145,47 @@ Result<std::optional<DeviceRecord>> find(Database& database, const DeviceId& id)
   return std::move(*device);
 }
 
-Result<std::vector<DeviceRecord>> list(Database& database, std::string_view after,
-                                       std::size_t limit) {
-  auto query = database.query(
-      "SELECT id, device_group, fingerprint, revoked, added, last_seen FROM devices"
-      " WHERE id > ?1 ORDER BY id LIMIT ?2");
+Result<DevicePage> list(Database& database, const DeviceFilter& filter, std::string_view after,
+                        std::size_t limit) {
+  auto query = database.query(kList);
   if (!query) return fail(query.error());
-  query->bind(after, limit);
-  std::vector<DeviceRecord> devices;
-  for (;;) {
+  query->bind(after, kMostExamined);
+  DevicePage page;
+  std::string last;
+  for (std::size_t examined = 0; examined < kMostExamined; ++examined) {
     const auto row = query->next();
     if (!row) return fail(row.error());
-    if (!*row) return devices;
+    if (!*row) return page;
+    if (page.devices.size() == limit) {
+      page.next = std::move(last);
+      return page;
+    }
+    last = query->text(0);
+    if (!passes(*query, filter)) continue;
     auto device = read(*query);
     if (!device) return fail(device.error());
-    devices.push_back(std::move(*device));
+    page.devices.push_back(std::move(*device));
   }
+  page.next = std::move(last);
+  return page;
 }
 
 Result<std::size_t> count(Database& database) {
   const auto number = database.number("SELECT count(*) FROM devices");
   if (!number) return fail(number.error());
   return static_cast<std::size_t>(*number);
+}
+
+Result<DeviceCounts> count_by_group(Database& database) {
+  auto query = database.query("SELECT device_group, count(*) FROM devices GROUP BY device_group");
+  if (!query) return fail(query.error());
+  DeviceCounts counts;
+  for (;;) {
+    const auto row = query->next();
+    if (!row) return fail(row.error());
+    if (!*row) return counts;
+    counts.emplace(query->text(0), static_cast<std::uint64_t>(query->integer(1)));
+  }
 }
 
 }  // namespace kscpush::server::devices

@@ -5,25 +5,28 @@
 #include <vector>
 
 #include "server/store/database.hpp"
+#include "server/store/last_seen.hpp"
 #include "server/store/store.hpp"
 
 namespace kscpush::server::devices {
 
-[[nodiscard]] Status add(Database& database, const DeviceId& id, const std::string& group,
-                         WallTime now);
-[[nodiscard]] Status set_group(Database& database, const DeviceId& id, const std::string& group);
-[[nodiscard]] Status set_fingerprint(Database& database, const DeviceId& id,
-                                     const std::string& fingerprint);
-[[nodiscard]] Status set_revoked(Database& database, const DeviceId& id, bool revoked);
+[[nodiscard]] Status add(Database& database, const NewDevice& device, WallTime now);
+// The device as it is then.
+[[nodiscard]] Result<DeviceRecord> change(Database& database, const DeviceId& id,
+                                          const DeviceChange& change);
 [[nodiscard]] Status remove(Database& database, const DeviceId& id);  // and its pushes
+// As ShardStore::report().
+[[nodiscard]] Status report(Database& database, const DeviceId& id, const DeviceReport& report,
+                            WallTime now);
 // No error for a device that is gone, no step back in time.
-[[nodiscard]] Status set_last_seen(Database& database, std::string_view id, WallTime seen);
+[[nodiscard]] Status set_last_seen(Database& database, const LastSeen::Entry& entry);
 
 [[nodiscard]] Result<std::optional<DeviceRecord>> find(Database& database, const DeviceId& id);
-// In order of id, those after AFTER.
-[[nodiscard]] Result<std::vector<DeviceRecord>> list(Database& database, std::string_view after,
-                                                     std::size_t limit);
+// As Store::list_devices().
+[[nodiscard]] Result<DevicePage> list(Database& database, const DeviceFilter& filter,
+                                      std::string_view after, std::size_t limit);
 [[nodiscard]] Result<std::size_t> count(Database& database);
+[[nodiscard]] Result<DeviceCounts> count_by_group(Database& database);
 
 [[nodiscard]] Error not_found(const DeviceId& id);
 

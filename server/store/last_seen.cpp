@@ -4,40 +4,44 @@
 
 namespace kscpush::server {
 
-void LastSeen::note(const DeviceId& id, WallTime seen) {
+void LastSeen::note(const DeviceId& id, WallTime seen, std::string_view address) {
   const std::scoped_lock lock(mutex_);
-  const auto found = entries_.find(id.str());
-  if (found != entries_.end()) {
-    found->second = std::max(found->second, seen);
-  } else if (entries_.size() < limit_) {
-    entries_.emplace(id.str(), seen);
+  auto found = entries_.find(id.str());
+  if (found == entries_.end()) {
+    if (entries_.size() == limit_) return;
+    found = entries_.emplace(id.str(), Sight{seen, ""}).first;
   }
+  Sight& sight = found->second;
+  if (!address.empty() && seen >= sight.seen) sight.address = address;
+  sight.seen = std::max(sight.seen, seen);
 }
 
-std::optional<WallTime> LastSeen::latest(const DeviceId& id,
-                                         std::optional<WallTime> written) const {
+void LastSeen::update(DeviceRecord& device) const {
   const std::scoped_lock lock(mutex_);
-  const auto found = entries_.find(id.str());
-  if (found == entries_.end()) return written;
-  return written ? std::max(*written, found->second) : found->second;
+  const auto found = entries_.find(device.id.str());
+  if (found == entries_.end()) return;
+  const Sight& sight = found->second;
+  if (device.last_seen && *device.last_seen > sight.seen) return;
+  device.last_seen = sight.seen;
+  if (!sight.address.empty()) device.address = sight.address;
 }
 
 std::vector<LastSeen::Entry> LastSeen::some(std::size_t count) const {
   const std::scoped_lock lock(mutex_);
   std::vector<Entry> entries;
   entries.reserve(std::min(count, entries_.size()));
-  for (const auto& [id, seen] : entries_) {
+  for (const auto& [id, sight] : entries_) {
     if (entries.size() == count) break;
-    entries.emplace_back(id, seen);
+    entries.push_back({id, sight.seen, sight.address});
   }
   return entries;
 }
 
 void LastSeen::written(const std::vector<Entry>& entries) {
   const std::scoped_lock lock(mutex_);
-  for (const auto& [id, seen] : entries) {
-    const auto found = entries_.find(id);
-    if (found != entries_.end() && found->second == seen) entries_.erase(found);
+  for (const Entry& entry : entries) {
+    const auto found = entries_.find(entry.id);
+    if (found != entries_.end() && found->second.seen == entry.seen) entries_.erase(found);
   }
 }
 

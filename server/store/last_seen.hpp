@@ -1,36 +1,44 @@
-// When devices were seen last, ahead of the disk.
+// When and where devices were seen last, ahead of the disk.
 #pragma once
 
 #include <mutex>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "core/clock.hpp"
-#include "core/ids.hpp"
+#include "server/store/device_record.hpp"
 
 namespace kscpush::server {
 
 // Thread safe. Bounded: of more devices than LIMIT between two writes the surplus is not noted.
 class LastSeen {
  public:
-  using Entry = std::pair<std::string, WallTime>;  // by device id
+  struct Entry {
+    std::string id;
+    WallTime seen{};
+    std::string address;  // empty: not known
+  };
   explicit LastSeen(std::size_t limit) : limit_(limit) {}
 
-  void note(const DeviceId& id, WallTime seen);
-  // The later of what is noted and WRITTEN.
-  [[nodiscard]] std::optional<WallTime> latest(const DeviceId& id,
-                                               std::optional<WallTime> written) const;
+  // ADDRESS may be empty; then the one noted before stands.
+  void note(const DeviceId& id, WallTime seen, std::string_view address);
+  // Brings what was read from the disk up to date.
+  void update(DeviceRecord& device) const;
   // Up to COUNT entries to write. They stay noted until written() is told so.
   [[nodiscard]] std::vector<Entry> some(std::size_t count) const;
   // Forgets the entries, except those that have been seen again since.
   void written(const std::vector<Entry>& entries);
 
  private:
+  struct Sight {
+    WallTime seen{};
+    std::string address;
+  };
   const std::size_t limit_;
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, WallTime> entries_;  // guarded by mutex_
+  std::unordered_map<std::string, Sight> entries_;  // guarded by mutex_
 };
 
 }  // namespace kscpush::server

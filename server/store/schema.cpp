@@ -54,6 +54,18 @@ CREATE TABLE pushes(
 CREATE INDEX pushes_of_device ON pushes(device, (state < 3), seq);
 CREATE INDEX pushes_due ON pushes(due);
 )",
+    // Tags are words separated by blanks, in order; local_settings a JSON object, or empty.
+    // policy_reported is when the device said first that it has policy_revision.
+    R"(
+ALTER TABLE devices ADD COLUMN tags TEXT NOT NULL DEFAULT '';
+ALTER TABLE devices ADD COLUMN platform TEXT NOT NULL DEFAULT '';
+ALTER TABLE devices ADD COLUMN address TEXT NOT NULL DEFAULT '';
+ALTER TABLE devices ADD COLUMN local_settings TEXT NOT NULL DEFAULT '';
+ALTER TABLE devices ADD COLUMN policy_revision TEXT NOT NULL DEFAULT '';
+ALTER TABLE devices ADD COLUMN policy_result TEXT NOT NULL DEFAULT '';
+ALTER TABLE devices ADD COLUMN policy_reported INTEGER;
+CREATE INDEX devices_of_group ON devices(device_group);
+)",
     R"(
 CREATE TABLE site_revisions(
   number INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -13,19 +13,9 @@
 #include "core/ids.hpp"
 #include "core/push.hpp"
 #include "core/result.hpp"
+#include "server/store/device_record.hpp"
 
 namespace kscpush::server {
-
-struct DeviceRecord {
-  DeviceId id;
-  std::string group;
-  // SHA-256 of the certificate enrolled last; empty until then. Others of the same CA and name are
-  // accepted as long as the device is not revoked.
-  std::string fingerprint;
-  bool revoked = false;
-  WallTime added{};
-  std::optional<WallTime> last_seen;
-};
 
 struct PushRecord {
   std::int64_t seq = 0;  // row number, ascending in order of acceptance; the Session's token
@@ -67,8 +57,12 @@ class ShardStore {
   // Below 10 microseconds: for every connect.
   [[nodiscard]] virtual Result<std::optional<DeviceRecord>> find_device(
       const DeviceId& id) const = 0;
-  // Seen by reads at once, written every few seconds and on close; lost with the process.
-  virtual void touch_device(const DeviceId& id, WallTime seen) = 0;
+  // ADDRESS: where from; empty when that says nothing. Seen by reads at once, written every few
+  // seconds and on close; lost with the process.
+  virtual void touch_device(const DeviceId& id, WallTime seen, std::string_view address) = 0;
+  // What the device said of itself at NOW. DONE, which may be null: kNotFound.
+  virtual void report(const DeviceId& id, DeviceReport report, WallTime now,
+                      Done done = nullptr) = 0;
 
   // DONE, which may be null: kNotFound: no such push any more. Ignored steps are no error.
   virtual void step(PushStep step, Done done = nullptr) = 0;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <limits>
 #include <thread>
 
 #include <sys/stat.h>
@@ -126,8 +125,8 @@ class Store::Impl {
     if (entries->size() < kLastSeenBatch) last_seen_written = clock.now();
     if (entries->empty()) return {};
     return {[entries](Database& database) -> Status {
-              for (const auto& [id, seen] : *entries) {
-                auto done = devices::set_last_seen(database, id, seen);
+              for (const LastSeen::Entry& entry : *entries) {
+                auto done = devices::set_last_seen(database, entry);
                 if (!done) return done;
               }
               return {};
@@ -157,67 +156,115 @@ Result<std::unique_ptr<Store>> Store::open(const fs::path& directory, const Cloc
       std::move(*lock), clock, limits, std::move(*database), std::move(*readers))));
 }
 
-Status Store::add_device(const DeviceId& id, const std::string& group) {
+Status Store::add_device(NewDevice device) {
   return impl_->writer.wait(
-      [&](Database& database) { return devices::add(database, id, group, impl_->clock.wall()); });
+      [&](Database& database) { return devices::add(database, device, impl_->clock.wall()); });
 }
 
-void Store::add_device(const DeviceId& id, const std::string& group, Done done) {
+void Store::add_device(NewDevice device, Done done) {
   impl_->writer.post(
-      [id, group, &clock = impl_->clock](Database& database) {
-        return devices::add(database, id, group, clock.wall());
+      [device = std::move(device), &clock = impl_->clock](Database& database) {
+        return devices::add(database, device, clock.wall());
       },
       std::move(done));
 }
 
-Status Store::set_group(const DeviceId& id, const std::string& group) {
-  return impl_->writer.wait(
-      [&](Database& database) { return devices::set_group(database, id, group); });
+namespace {
+
+Status add_all(Database& database, const std::vector<NewDevice>& devices, WallTime now) {
+  for (const NewDevice& device : devices) {
+    if (auto added = devices::add(database, device, now); !added) return added;
+  }
+  return {};
 }
 
-Status Store::set_fingerprint(const DeviceId& id, const std::string& fingerprint) {
+}  // namespace
+
+Status Store::add_devices(std::vector<NewDevice> devices) {
   return impl_->writer.wait(
-      [&](Database& database) { return devices::set_fingerprint(database, id, fingerprint); });
+      [&](Database& database) { return add_all(database, devices, impl_->clock.wall()); });
 }
 
-Status Store::set_revoked(const DeviceId& id, bool revoked) {
-  return impl_->writer.wait(
-      [&](Database& database) { return devices::set_revoked(database, id, revoked); });
+void Store::add_devices(std::vector<NewDevice> devices, Done done) {
+  const std::size_t bytes = devices.size() * sizeof(NewDevice) * 2;
+  impl_->writer.post([devices = std::move(devices), &clock = impl_->clock](
+                         Database& database) { return add_all(database, devices, clock.wall()); },
+                     std::move(done), bytes);
+}
+
+Result<DeviceRecord> Store::change_device(const DeviceId& id, DeviceChange change) {
+  std::optional<DeviceRecord> changed;
+  const auto done = impl_->writer.wait([&](Database& database) -> Status {
+    auto device = devices::change(database, id, change);
+    if (!device) return fail(device.error());
+    changed = std::move(*device);
+    return {};
+  });
+  if (!done) return fail(done.error());
+  impl_->last_seen.update(*changed);
+  return std::move(*changed);
+}
+
+void Store::change_device(const DeviceId& id, DeviceChange change,
+                          std::function<void(Result<DeviceRecord>)> done) {
+  const auto changed = std::make_shared<std::optional<DeviceRecord>>();
+  impl_->writer.post(
+      [id, change = std::move(change), changed](Database& database) -> Status {
+        auto device = devices::change(database, id, change);
+        if (!device) return fail(device.error());
+        *changed = std::move(*device);
+        return {};
+      },
+      [this, changed, done = std::move(done)](const Status& status) {
+        if (!status) {
+          done(fail(status.error()));
+          return;
+        }
+        impl_->last_seen.update(**changed);
+        done(std::move(**changed));
+      });
 }
 
 Status Store::remove_device(const DeviceId& id) {
   return impl_->writer.wait([&](Database& database) { return devices::remove(database, id); });
 }
 
+void Store::remove_device(const DeviceId& id, Done done) {
+  impl_->writer.post([id](Database& database) { return devices::remove(database, id); },
+                     std::move(done));
+}
+
 Result<std::optional<DeviceRecord>> Store::find_device(const DeviceId& id) const {
   auto device = impl_->readers.use([&](Database& database) { return devices::find(database, id); });
-  if (device && *device) {
-    (*device)->last_seen = impl_->last_seen.latest(id, (*device)->last_seen);
-  }
+  if (device && *device) impl_->last_seen.update(**device);
   return device;
 }
 
-Result<std::vector<DeviceRecord>> Store::list_devices() const {
-  return list_devices("", std::numeric_limits<std::size_t>::max());
-}
-
-Result<std::vector<DeviceRecord>> Store::list_devices(std::string_view after,
-                                                      std::size_t limit) const {
-  auto list =
-      impl_->readers.use([&](Database& database) { return devices::list(database, after, limit); });
-  if (!list) return list;
-  for (DeviceRecord& device : *list) {
-    device.last_seen = impl_->last_seen.latest(device.id, device.last_seen);
-  }
-  return list;
+Result<DevicePage> Store::list_devices(const DeviceFilter& filter, std::string_view after,
+                                       std::size_t limit) const {
+  auto page = impl_->readers.use(
+      [&](Database& database) { return devices::list(database, filter, after, limit); });
+  if (!page) return page;
+  for (DeviceRecord& device : page->devices) impl_->last_seen.update(device);
+  return page;
 }
 
 Result<std::size_t> Store::count_devices() const {
   return impl_->readers.use([](Database& database) { return devices::count(database); });
 }
 
-void Store::touch_device(const DeviceId& id, WallTime seen) {
-  impl_->last_seen.note(id, seen);
+Result<DeviceCounts> Store::count_by_group() const {
+  return impl_->readers.use([](Database& database) { return devices::count_by_group(database); });
+}
+
+void Store::touch_device(const DeviceId& id, WallTime seen, std::string_view address) {
+  impl_->last_seen.note(id, seen, address);
+}
+
+void Store::report(const DeviceId& id, DeviceReport report, WallTime now, Done done) {
+  impl_->writer.post([id, report = std::move(report), now](
+                         Database& database) { return devices::report(database, id, report, now); },
+                     std::move(done));
 }
 
 void Store::add_push(PushRecord push, std::function<void(Result<PushRecord>)> done) {
@@ -319,6 +366,17 @@ void Store::drain() {
 
 std::size_t Store::queued_changes() const {
   return impl_->writer.queued();
+}
+
+Result<std::vector<std::string>> existing_devices(const Store& store,
+                                                  const std::vector<NewDevice>& devices) {
+  std::vector<std::string> existing;
+  for (const NewDevice& device : devices) {
+    const auto found = store.find_device(device.id);
+    if (!found) return fail(found.error());
+    if (found->has_value()) existing.push_back(device.id.str());
+  }
+  return existing;
 }
 
 }  // namespace kscpush::server

@@ -58,22 +58,28 @@ class Store final : public ShardStore {
                                                            StoreLimits limits = {});
   ~Store() override;  // completes what is queued
 
-  // Registry. kConflict: exists already. kNotFound: does not exist.
-  [[nodiscard]] Status add_device(const DeviceId& id, const std::string& group);
-  // For imports: many at once share the wait for the disk.
-  void add_device(const DeviceId& id, const std::string& group, Done done);
-  [[nodiscard]] Status set_group(const DeviceId& id, const std::string& group);
-  [[nodiscard]] Status set_fingerprint(const DeviceId& id, const std::string& fingerprint);
-  [[nodiscard]] Status set_revoked(const DeviceId& id, bool revoked);
+  // Registry. Each change waits for the disk, or takes a callback. kConflict: exists already.
+  // kNotFound: does not exist.
+  [[nodiscard]] Status add_device(NewDevice device);
+  void add_device(NewDevice device, Done done);
+  // All of them, or when there is one that exists already none.
+  [[nodiscard]] Status add_devices(std::vector<NewDevice> devices);
+  void add_devices(std::vector<NewDevice> devices, Done done);
+  // The device as it is then. kUsage: more tags than a device may have.
+  [[nodiscard]] Result<DeviceRecord> change_device(const DeviceId& id, DeviceChange change);
+  void change_device(const DeviceId& id, DeviceChange change,
+                     std::function<void(Result<DeviceRecord>)> done);
   [[nodiscard]] Status remove_device(const DeviceId& id);  // and its pushes
+  void remove_device(const DeviceId& id, Done done);
   [[nodiscard]] Result<std::optional<DeviceRecord>> find_device(const DeviceId& id) const override;
-  // In order of id.
-  [[nodiscard]] Result<std::vector<DeviceRecord>> list_devices() const;
-  // A page: the first LIMIT after the id AFTER; "" for the first page.
-  [[nodiscard]] Result<std::vector<DeviceRecord>> list_devices(std::string_view after,
-                                                               std::size_t limit) const;
+  // A page of those that pass the filter: at most LIMIT of the ids behind AFTER; "" for the first
+  // page. Looks at a bounded number of devices.
+  [[nodiscard]] Result<DevicePage> list_devices(const DeviceFilter& filter, std::string_view after,
+                                                std::size_t limit) const;
   [[nodiscard]] Result<std::size_t> count_devices() const;
-  void touch_device(const DeviceId& id, WallTime seen) override;
+  [[nodiscard]] Result<DeviceCounts> count_by_group() const;
+  void touch_device(const DeviceId& id, WallTime seen, std::string_view address) override;
+  void report(const DeviceId& id, DeviceReport report, WallTime now, Done done = nullptr) override;
 
   // Pushes. The callback gets kNotFound (no such device), kDenied (revoked), kOverloaded, kTooLarge
   // or kConflict (the id exists) instead of a stored push. seq, state and attempts are the store's
@@ -116,5 +122,9 @@ class Store final : public ShardStore {
   explicit Store(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// Those of DEVICES whose id is registered already.
+[[nodiscard]] Result<std::vector<std::string>> existing_devices(
+    const Store& store, const std::vector<NewDevice>& devices);
 
 }  // namespace kscpush::server

@@ -30,7 +30,7 @@ void MemoryStore::commit(std::size_t count) {
 }
 
 void MemoryStore::add_device(const DeviceId& id, const std::string& group) {
-  devices_.emplace(id.str(), DeviceRecord{id, group, "", false, clock_.wall(), std::nullopt});
+  devices_.emplace(id.str(), DeviceRecord{.id = id, .group = group, .added = clock_.wall()});
 }
 
 void MemoryStore::set_revoked(const DeviceId& id, bool revoked) {
@@ -44,11 +44,31 @@ Result<std::optional<DeviceRecord>> MemoryStore::find_device(const DeviceId& id)
   return found->second;
 }
 
-void MemoryStore::touch_device(const DeviceId& id, WallTime seen) {
+void MemoryStore::touch_device(const DeviceId& id, WallTime seen, std::string_view address) {
   const auto found = devices_.find(id.str());
   if (found == devices_.end()) return;
   auto& last = found->second.last_seen;
+  if (!address.empty() && (!last || seen >= *last)) found->second.address = address;
   last = last ? std::max(*last, seen) : seen;
+}
+
+void MemoryStore::report(const DeviceId& id, DeviceReport report, WallTime now, Done done) {
+  post([this, id, report = std::move(report), now, done = std::move(done)] {
+    const auto found = devices_.find(id.str());
+    if (found == devices_.end()) {
+      if (done) done(fail(ErrorCode::kNotFound, "no device"));
+      return;
+    }
+    DeviceRecord& device = found->second;
+    if (report.policy) {
+      const auto& [revision, result] = *report.policy;
+      const bool same =
+          device.policy && device.policy->revision == revision && device.policy->result == result;
+      if (!same) device.policy = server::ReportedPolicy{revision, result, now};
+    }
+    if (report.local) device.local_settings = encode_settings(*report.local);
+    if (done) done({});
+  });
 }
 
 void MemoryStore::add_push(PushRecord push, Stored done) {

@@ -26,6 +26,7 @@ class MemoryStore final : public server::ShardStore {
   // The registry is changed at once.
   void add_device(const DeviceId& id, const std::string& group = "Managed devices");
   void set_revoked(const DeviceId& id, bool revoked);
+  void remove_device(const DeviceId& id) { devices_.erase(id.str()); }
 
   using Stored = std::function<void(Result<server::PushRecord>)>;
   void add_push(server::PushRecord push, Stored done);
@@ -43,7 +44,8 @@ class MemoryStore final : public server::ShardStore {
   // ShardStore
   [[nodiscard]] Result<std::optional<server::DeviceRecord>> find_device(
       const DeviceId& id) const override;
-  void touch_device(const DeviceId& id, WallTime seen) override;
+  void touch_device(const DeviceId& id, WallTime seen, std::string_view address) override;
+  void report(const DeviceId& id, DeviceReport report, WallTime now, Done done) override;
   void step(server::PushStep step, Done done = nullptr) override;
   [[nodiscard]] Result<std::optional<server::PushRecord>> find_push(const Ulid& id) const override;
   [[nodiscard]] Result<std::vector<server::PushRecord>> pending(const DeviceId& device,

@@ -94,7 +94,7 @@ void TestSite::register_devices() const {
   const auto store = must(server::Store::open(config.paths.state_directory, system_clock()));
   for (const char* id : {"pc-1", "pc-2", "pc-3"}) {
     const auto added =
-        store->add_device(DeviceId::parse(id).value(), std::string(site::kRootGroup));
+        store->add_device({DeviceId::parse(id).value(), std::string(site::kRootGroup)});
     if (!added && added.error().code != ErrorCode::kConflict) must(added);
   }
 }

@@ -231,10 +231,14 @@ TEST_CASE("agent: a server that never answers is left after the timeout, for the
 TEST_CASE("agent: refused, it says why and tries again") {
   TestSite site;
   const auto server = site.start();
-  REQUIRE(server->store().set_revoked(DeviceId::parse("pc-1").value(), true).has_value());
+  REQUIRE(server->store()
+              .change_device(DeviceId::parse("pc-1").value(), {.revoked = true})
+              .has_value());
   RunningAgent agent(site, {local(site.config.dp.push_server.port)});
   agent.run_until_logged("refused: the device has been revoked", 2);
-  REQUIRE(server->store().set_revoked(DeviceId::parse("pc-1").value(), false).has_value());
+  REQUIRE(server->store()
+              .change_device(DeviceId::parse("pc-1").value(), {.revoked = false})
+              .has_value());
   agent.run_until_logged("and subscribed");
 }
 

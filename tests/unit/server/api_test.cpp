@@ -23,6 +23,8 @@ using server::HttpResponse;
 constexpr const char* kOperator = "the-token-of-the-operator-here";
 constexpr const char* kViewer = "the-token-of-a-viewer-just-looking";
 
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
 site::Site make_site() {
   site::Site site;
   site.groups.push_back({"Managed devices/Berlin", {}});
@@ -125,7 +127,10 @@ TEST_CASE("api: each call takes its role, as the table says") {
                         {"GET", "/v1/pushes/00000000000000000000000000", 1},
                         {"POST", device + "/ping", 2},
                         {"POST", device + "/pushes", 2},
+                        {"GET", "/v1/groups", 1},
                         {"POST", "/v1/devices", 3},
+                        {"PATCH", device, 3},
+                        {"DELETE", device, 3},
                         {"POST", device + "/certificate", 3}};
   const std::string tokens[] = {"", kViewer, kOperator, api.files.admin_token};
   for (const Call& call : calls) {
@@ -151,8 +156,25 @@ TEST_CASE("api: unknown paths and methods") {
   error_of(api.ask("GET", "/v1/nonsense"), 404);
   error_of(api.ask("GET", "/v1/devices/pc-1/"), 404);
   error_of(api.ask("GET", ""), 404);
-  error_of(api.ask("DELETE", "/v1/devices"), 405);
-  error_of(api.ask("GET", "/v1/devices/pc-1/ping"), 405);
+  const auto allow = [](const HttpResponse& response) {
+    error_of(response, 405);
+    return response.headers == Headers{{"Allow", response.headers.at(0).second}}
+               ? response.headers.at(0).second
+               : "";
+  };
+  CHECK(allow(api.ask("DELETE", "/v1/devices")) == "GET, POST");
+  CHECK(allow(api.ask("PUT", "/v1/devices/pc-1")) == "GET, PATCH, DELETE");
+  CHECK(allow(api.ask("GET", "/v1/devices/pc-1/ping")) == "POST");
+}
+
+TEST_CASE("api: without a valid token the scheme is named") {
+  Api api;
+  api.token = "";
+  CHECK(api.ask("GET", "/v1/server").headers ==
+        Headers{{"WWW-Authenticate", "Bearer realm=\"kscpush\""}});
+  api.token = "wrong";
+  CHECK(api.ask("GET", "/v1/server").headers ==
+        Headers{{"WWW-Authenticate", "Bearer realm=\"kscpush\", error=\"invalid_token\""}});
 }
 
 TEST_CASE("api: the server describes itself") {
@@ -216,6 +238,164 @@ TEST_CASE("api: a device is added to a group of the site") {
   }
 }
 
+TEST_CASE("api: a device is added with all that is known of it") {
+  const Api api;
+  const auto added = api.ask("POST", "/v1/devices",
+                             R"({"id":"new-1","tags":["vip","laptop","vip"],)"
+                             R"("platform":"Windows","address":"2001:DB8::0:1"})");
+  REQUIRE(added.status == 201);
+  const json body = json::parse(added.body);
+  CHECK(body["tags"] == json{"laptop", "vip"});
+  CHECK(body["platform"] == "windows");
+  CHECK(body["address"] == "2001:db8::1");
+  CHECK(body["policy"].is_null());
+  CHECK(body["local_settings"] == json::object());
+  for (const char* bad :
+       {R"({"id":"x","tags":"a"})", R"({"id":"x","tags":["a b"]})", R"({"id":"x","tags":[5]})",
+        R"({"id":"x","platform":"two words"})", R"({"id":"x","address":"here"})",
+        R"({"id":"x","colour":"red"})", R"({"id":"x","dry_run":true})"}) {
+    CAPTURE(bad);
+    error_of(api.ask("POST", "/v1/devices", bad), 400);
+  }
+  error_of(api.ask("GET", "/v1/devices/x"), 404);
+}
+
+TEST_CASE("api: of devices added together either all are, or none, and a dry run asks before") {
+  const Api api;
+  const auto post = [&](const std::string& body) { return api.ask("POST", "/v1/devices", body); };
+  const std::string list = R"({"devices":[{"id":"a"},{"id":"pc-1"},{"id":"b"}])";
+  const auto asked = post(list + R"(,"dry_run":true})");
+  REQUIRE(asked.status == 200);
+  CHECK(json::parse(asked.body) == json{{"existing", {"pc-1"}}});
+  const json refused = error_of(post(list + "}"), 409);
+  CHECK(refused["message"] == "device 'pc-1' exists already");
+  error_of(api.ask("GET", "/v1/devices/a"), 404);
+  const auto added = post(R"({"devices":[{"id":"a"},{"id":"b","tags":["x"]}]})");
+  REQUIRE(added.status == 201);
+  CHECK(json::parse(added.body) == json{{"added", 2}});
+  CHECK(api.get("/v1/devices/b")["tags"] == json{"x"});
+  const json wrong = error_of(post(R"({"devices":[{"id":"c"},{"id":"d","group":"No"}]})"), 404);
+  CHECK(wrong["message"].get<std::string>().starts_with("devices[1]: no group 'No'"));
+  for (const char* bad : {R"({"devices":5})", R"({"devices":[5]})", R"({"devices":[{}]})"}) {
+    error_of(post(bad), 400);
+  }
+}
+
+TEST_CASE("api: a device is changed, what is not named stays") {
+  const Api api;
+  const auto patch = [&](const std::string& body) {
+    const auto response = api.ask("PATCH", "/v1/devices/pc-1", body);
+    REQUIRE(response.status == 200);
+    return json::parse(response.body);
+  };
+  json device = patch(R"({"group":"Managed devices/Berlin","tags":["a","b"]})");
+  CHECK(device["group"] == "Managed devices/Berlin");
+  CHECK(device["tags"] == json{"a", "b"});
+  device = patch(R"({"add_tags":["c"],"remove_tags":["a"],"platform":"linux"})");
+  CHECK(device["group"] == "Managed devices/Berlin");
+  CHECK(device["tags"] == json{"b", "c"});
+  CHECK(device["platform"] == "linux");
+  CHECK(patch("{}") == device);
+  CHECK(patch(R"({"revoked":true})")["revoked"] == true);
+  CHECK(patch(R"({"revoked":false})")["revoked"] == false);
+  CHECK(api.get("/v1/devices/pc-1") == device);
+  error_of(api.ask("PATCH", "/v1/devices/none", "{}"), 404);
+  error_of(api.ask("PATCH", "/v1/devices/pc-1", R"({"group":"Nowhere"})"), 404);
+  for (const char* bad : {"[]", R"({"revoked":1})", R"({"id":"other"})", R"({"add_tags":["+"]})",
+                          R"({"group":null})"}) {
+    CAPTURE(bad);
+    error_of(api.ask("PATCH", "/v1/devices/pc-1", bad), 400);
+  }
+}
+
+TEST_CASE("api: a device is removed") {
+  const Api api;
+  const auto removed = api.ask("DELETE", "/v1/devices/pc-1");
+  CHECK(removed.status == 200);
+  CHECK(json::parse(removed.body) == json{{"removed", "pc-1"}});
+  error_of(api.ask("GET", "/v1/devices/pc-1"), 404);
+  error_of(api.ask("DELETE", "/v1/devices/pc-1"), 404);
+}
+
+TEST_CASE("api: a device that is revoked or removed is disconnected and refused") {
+  const Api api;
+  struct Case {
+    std::string id;
+    std::string method;
+    std::string body;
+  };
+  for (const auto& [id, method, body] :
+       {Case{"pc-1", "PATCH", R"({"revoked":true})"}, Case{"pc-2", "DELETE", ""}}) {
+    CAPTURE(id);
+    SocketDevice device(api.plain_port(), {.id = id});
+    device.go_online();
+    CHECK(api.ask(method, "/v1/devices/" + id, body).status == 200);
+    CHECK(device.next_line() == "disconnect 87");
+    CHECK(device.wait_for_end());
+    SocketDevice again(api.plain_port(), {.id = id});
+    again.connect();
+    CHECK(again.next_line() == "connack 87");
+  }
+  SocketDevice other(api.plain_port(), {.id = "pc-3"});
+  other.go_online();
+  CHECK(api.ask("PATCH", "/v1/devices/pc-3", R"({"tags":["x"]})").status == 200);
+  CHECK(api.get("/v1/devices/pc-3")["connection"].is_object());
+}
+
+TEST_CASE("api: a list is filtered, also by what must be encoded") {
+  const Api api;
+  REQUIRE(api.ask("PATCH", "/v1/devices/pc-2",
+                  R"({"group":"Managed devices/Berlin","tags":["büro","a+b"]})")
+              .status == 200);
+  const auto ids = [&](const std::string& query) {
+    std::string all;
+    const json page = api.get("/v1/devices?" + query);
+    for (const json& device : page["devices"]) all += device["id"].get<std::string>() + " ";
+    return all;
+  };
+  CHECK(ids("group=Managed%20devices/Berlin") == "pc-2 ");
+  CHECK(ids("group=Managed+devices%2fBerlin&limit=1") == "pc-2 ");
+  CHECK(ids("tag=b%C3%BCro") == "pc-2 ");
+  CHECK(ids("tag=a%2Bb&revoked=false") == "pc-2 ");
+  CHECK(ids("tag=%zz") == "");
+  CHECK(ids("revoked=true") == "");
+  error_of(api.ask("GET", "/v1/devices?revoked=maybe"), 400);
+}
+
+TEST_CASE("api: groups are counted") {
+  const Api api;
+  REQUIRE(api.ask("PATCH", "/v1/devices/pc-2", R"({"group":"Managed devices/Berlin"})").status ==
+          200);
+  CHECK(api.get("/v1/groups")["groups"] ==
+        json{{{"group", "Managed devices"}, {"devices", 2}},
+             {{"group", "Managed devices/Berlin"}, {"devices", 1}}});
+}
+
+TEST_CASE("api: what a device reports of itself is shown") {
+  const Api api;
+  SocketDevice device(api.plain_port(), {.id = "pc-1"});
+  device.go_online();
+  device.send(publish_bytes(device.spec, mqtt::UpTopic::kState,
+                            R"({"policy":{"revision":"r1","result":"applied"},"local":{"a.b":5}})",
+                            3));
+  CHECK(device.next_line() == "puback 3 0");
+  api.server->store().drain();
+  const json shown = api.get("/v1/devices/pc-1");
+  CHECK(shown["policy"]["revision"] == "r1");
+  CHECK(shown["policy"]["result"] == "applied");
+  CHECK(shown["policy"]["since"].is_string());
+  CHECK(shown["local_settings"] == json{{"a.b", "5"}});
+}
+
+TEST_CASE("api: while the server stops the registry is closed for changes") {
+  const Api api;
+  api.server->stop();
+  error_of(api.ask("POST", "/v1/devices", R"({"id":"x"})"), 502);
+  error_of(api.ask("PATCH", "/v1/devices/pc-1", "{}"), 502);
+  error_of(api.ask("DELETE", "/v1/devices/pc-1"), 502);
+  error_of(api.ask("POST", "/v1/devices/pc-1/certificate"), 502);
+}
+
 TEST_CASE("api: a certificate that its device can connect with") {
   const Api api;
   const auto response = api.ask("POST", "/v1/devices/pc-1/certificate");
@@ -227,7 +407,7 @@ TEST_CASE("api: a certificate that its device can connect with") {
       "issued", {body["certificate"].get<std::string>(), Secret(body["key"].get<std::string>())});
   SocketDevice device(api.files.config.dp.push_server.port, {}, api.files, files);
   device.go_online();
-  REQUIRE(api.server->store().set_revoked(device_id("pc-2"), true).has_value());
+  REQUIRE(api.server->store().change_device(device_id("pc-2"), {.revoked = true}).has_value());
   error_of(api.ask("POST", "/v1/devices/pc-2/certificate"), 403);
   error_of(api.ask("POST", "/v1/devices/none/certificate"), 404);
 }

@@ -34,11 +34,11 @@ class Both {
         real_(limits_),
         memory_(real_.clock, test::MemoryStore::Commit::kAtOnce, limits_) {
     for (const char* id : {"pc-1", "pc-2", "pc-3"}) {
-      real_->add_device(device(id), "Managed devices", nullptr);
+      real_->add_device({device(id), "Managed devices"}, nullptr);
       memory_.add_device(device(id));
     }
     real_->drain();
-    REQUIRE(real_->set_revoked(device("pc-3"), true).has_value());
+    REQUIRE(real_->change_device(device("pc-3"), {.revoked = true}).has_value());
     memory_.set_revoked(device("pc-3"), true);
   }
 

@@ -61,6 +61,35 @@ TEST_CASE("admission: strangers, the revoked, and devices of other groups are to
   CHECK(rig.count(&Counters::handshaking) == 0);
 }
 
+TEST_CASE("recheck: who would not be admitted any more goes, with its session; others stay") {
+  ShardRig rig;
+  SimDevice revoked = online(rig, lasting("pc-1"));
+  SimDevice kept = online(rig, lasting("pc-2"));
+  SimDevice away = online(rig, lasting("pc-3"));
+  away.close();
+  rig.store.set_revoked(device_id("pc-1"), true);
+  rig.store.remove_device(device_id("pc-3"));
+  for (const char* id : {"pc-1", "pc-2", "pc-3", "unknown"}) rig.home(id).recheck(device_id(id));
+  rig.run();
+  CHECK(revoked.received() == Lines{"disconnect 87"});
+  CHECK(revoked.told_end());
+  CHECK(kept.received().empty());
+  CHECK(rig.view("pc-2").has_value());
+  CHECK(rig.home("pc-1").usage().devices == 1);
+  CHECK(rig.home("pc-1").inconsistency().empty());
+  CHECK(rig.ended(mqtt::EndReason::kRefused) == 1);
+}
+
+TEST_CASE("recheck: a store that cannot be read ends nobody's session") {
+  ShardRig rig;
+  SimDevice device = online(rig);
+  rig.store.set_broken(true);
+  rig.home("pc-1").recheck(device_id("pc-1"));
+  rig.run();
+  CHECK(device.received().empty());
+  CHECK(rig.view().has_value());
+}
+
 TEST_CASE("admission: a subgroup is in the scope, a group with a similar name is not") {
   ShardRig rig;
   rig.store.add_device(device_id("sub"), "Managed devices/Berlin/Plant A");

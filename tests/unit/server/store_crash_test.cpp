@@ -60,7 +60,7 @@ TEST_CASE("killed at a random moment, again and again: every accepted push is th
   const test::TempDir dir;
   const test::FakeClock clock;
   std::set<std::string> reported;
-  REQUIRE(Store::open(dir / "state", clock).value()->add_device(device("pc-1"), "").has_value());
+  REQUIRE(Store::open(dir / "state", clock).value()->add_device({device("pc-1"), ""}).has_value());
   for (int round = 0; round < 30; ++round) {
     CAPTURE(round);
     std::array<int, 2> ends{};

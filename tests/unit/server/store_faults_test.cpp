@@ -29,7 +29,7 @@ bool contains_all(const std::set<std::string>& whole, const std::set<std::string
 TEST_CASE("disk full: a clear error, nothing accepted lost, and on it goes when there is room") {
   FaultyVfs disk;
   TestStore store;
-  REQUIRE(store->add_device(device("pc-1"), "").has_value());
+  REQUIRE(store->add_device({device("pc-1"), ""}).has_value());
   const auto before = add(*store, push_to("pc-1", store.clock)).value();
   disk.fail_writes(SQLITE_FULL);
   const auto refused = add(*store, push_to("pc-1", store.clock));
@@ -39,7 +39,7 @@ TEST_CASE("disk full: a clear error, nothing accepted lost, and on it goes when 
   CHECK(refused.error().message == "the database " + state + "/store.db: the disk is full");
   CHECK(refused.error().hint ==
         "free some space: df -h " + state + "; what was accepted before is safe");
-  CHECK_FALSE(store->add_device(device("pc-2"), "").has_value());
+  CHECK_FALSE(store->add_device({device("pc-2"), ""}).has_value());
   CHECK(held(*store) == std::set<std::string>{before.id.str()});
   CHECK_FALSE(store->find_device(device("pc-2"))->has_value());
   disk.recover();
@@ -51,12 +51,12 @@ TEST_CASE("disk full: a clear error, nothing accepted lost, and on it goes when 
 TEST_CASE("disk full: what is seen last is kept for later") {
   FaultyVfs disk;
   TestStore store;
-  REQUIRE(store->add_device(device("pc-1"), "").has_value());
+  REQUIRE(store->add_device({device("pc-1"), ""}).has_value());
   const WallTime seen = store.clock.wall();
-  store->touch_device(device("pc-1"), seen);
+  store->touch_device(device("pc-1"), seen, "");
   store.clock.advance(std::chrono::seconds(10));
   disk.fail_writes(SQLITE_FULL);
-  CHECK_FALSE(store->set_group(device("pc-1"), "A").has_value());
+  CHECK_FALSE(store->change_device(device("pc-1"), {.group = "A"}).has_value());
   disk.recover();
   store.reopen();
   CHECK(store->find_device(device("pc-1")).value()->last_seen == seen);
@@ -70,7 +70,7 @@ TEST_CASE("a disk that fails at any write or sync: accepted is what is there") {
       CAPTURE(after);
       FaultyVfs disk;
       TestStore store({.pending_per_device = 1000});
-      REQUIRE(store->add_device(device("pc-1"), "").has_value());
+      REQUIRE(store->add_device({device("pc-1"), ""}).has_value());
       if (syncs) {
         disk.fail_syncs(SQLITE_IOERR_FSYNC, after);
       } else {
@@ -111,7 +111,7 @@ TEST_CASE("power failure: at any moment, with any unsynced blocks, what was acce
     };
     disk.on_sync(lose_power);
     TestStore store({.pending_per_device = 100'000});
-    REQUIRE(store->add_device(device("pc-1"), "").has_value());
+    REQUIRE(store->add_device({device("pc-1"), ""}).has_value());
     for (int round = 0; round < 40; ++round) {
       std::promise<void> last;
       const int count = 1 + static_cast<int>(random() % 40);

@@ -36,6 +36,31 @@ Error refused(const fs::path& state) {
   return store.error();
 }
 
+// What the first version wrote: the step as it was released, and a row in each table.
+constexpr const char* kVersion1 = R"(
+CREATE TABLE devices(
+  id TEXT PRIMARY KEY NOT NULL, device_group TEXT NOT NULL, fingerprint TEXT NOT NULL DEFAULT '',
+  revoked INTEGER NOT NULL DEFAULT 0, added INTEGER NOT NULL, last_seen INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE pushes(
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+  device TEXT NOT NULL REFERENCES devices(id) ON DELETE CASCADE, kind TEXT NOT NULL,
+  params TEXT NOT NULL, collapse_key TEXT NOT NULL, state INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',
+  result TEXT NOT NULL DEFAULT '', expires INTEGER NOT NULL, due INTEGER NOT NULL,
+  accepted_at INTEGER, stored_at INTEGER, sent_at INTEGER, acked_at INTEGER, started_at INTEGER,
+  completed_at INTEGER, expired_at INTEGER, superseded_at INTEGER, cancelled_at INTEGER,
+  rejected_at INTEGER, undeliverable_at INTEGER, failed_at INTEGER
+) STRICT;
+CREATE INDEX pushes_of_device ON pushes(device, (state < 3), seq);
+CREATE INDEX pushes_due ON pushes(due);
+INSERT INTO devices VALUES('pc-1', 'Managed devices/Berlin', 'abc', 1, 1000, 2000);
+INSERT INTO pushes(id, device, kind, params, collapse_key, state, expires, due, stored_at)
+  VALUES('01ARZ3NDEKTSV4RRFFQ69G5FAV', 'pc-1', 'sync', '{}', 'sync', 1, 9000, 9000, 1000);
+PRAGMA application_id = 0x6b736370;
+PRAGMA user_version = 1;
+)";
+
 void prepare(const fs::path& state, const std::string& sql) {
   fs::create_directories(state);
   auto database = Database::open(state / "store.db", Database::Access::kReadWrite);
@@ -52,7 +77,7 @@ TEST_CASE("open: directory and files are the owner's alone, whatever the umask")
   auto store = Store::open(dir / "deep" / "state", clock);
   ::umask(old_mask);
   REQUIRE(store.has_value());
-  REQUIRE((*store)->add_device(device("pc-1"), "").has_value());
+  REQUIRE((*store)->add_device({device("pc-1"), ""}).has_value());
   CHECK(mode_of(dir / "deep" / "state") == 0700);
   for (const auto& entry : fs::directory_iterator(dir / "deep" / "state")) {
     CAPTURE(entry.path().string());
@@ -126,7 +151,7 @@ TEST_CASE("open: damage is found when it is met, and said") {
     TestStore store;
     std::promise<void> last;
     for (int i = 0; i < 1000; ++i) {
-      store->add_device(device("pc-" + std::to_string(i)), "", [&last, i](const Status& done) {
+      store->add_device({device("pc-" + std::to_string(i)), ""}, [&last, i](const Status& done) {
         CHECK(done.has_value());
         if (i == 999) last.set_value();
       });
@@ -143,7 +168,7 @@ TEST_CASE("open: damage is found when it is met, and said") {
   const auto store = Store::open(dir / "state", clock);
   Error error;
   if (store) {
-    const auto devices = (*store)->list_devices();
+    const auto devices = (*store)->list_devices({}, "", 1000);
     REQUIRE_FALSE(devices.has_value());
     error = devices.error();
   } else {
@@ -153,22 +178,44 @@ TEST_CASE("open: damage is found when it is met, and said") {
   CHECK(error.hint.find("restore") != std::string::npos);
 }
 
-TEST_CASE("open: the schema is what version 1 was") {
+TEST_CASE("open: the schema is what version 3 was") {
   // A released step never changes; a new table or column is a new step.
   const test::TempDir dir;
   auto database = Database::open(dir / "s.db", Database::Access::kReadWrite);
   REQUIRE(database.has_value());
   REQUIRE(migrate(*database).has_value());
-  CHECK(database->number("PRAGMA user_version").value() == 1);
-  CHECK(database->number("SELECT count(*) FROM pragma_table_info('devices')").value() == 6);
+  CHECK(database->number("PRAGMA user_version").value() == 3);
+  CHECK(database->number("SELECT count(*) FROM pragma_table_info('devices')").value() == 13);
   CHECK(database->number("SELECT count(*) FROM pragma_table_info('pushes')").value() == 24);
   REQUIRE(migrate(*database).has_value());  // again: nothing to do
-  CHECK(database->number("PRAGMA user_version").value() == 1);
+  CHECK(database->number("PRAGMA user_version").value() == 3);
+}
+
+TEST_CASE("open: a database of version 1 is brought up to date, with all that is in it") {
+  const test::TempDir dir;
+  prepare(dir / "state", kVersion1);
+  const test::FakeClock clock;
+  const auto store = Store::open(dir / "state", clock);
+  REQUIRE_MESSAGE(store.has_value(), store.error().message);
+  const auto old = (*store)->find_device(device("pc-1")).value().value();
+  CHECK(old.group == "Managed devices/Berlin");
+  CHECK(old.fingerprint == "abc");
+  CHECK(old.revoked);
+  CHECK(old.added == WallTime(std::chrono::milliseconds(1000)));
+  CHECK(old.last_seen == WallTime(std::chrono::milliseconds(2000)));
+  CHECK(old.tags.empty());
+  CHECK(old.platform.empty());
+  CHECK(old.address.empty());
+  CHECK(old.local_settings.empty());
+  CHECK_FALSE(old.policy.has_value());
+  CHECK((*store)->pending(device("pc-1"), WallTime{}, 0, 10)->size() == 1);
+  CHECK((*store)->change_device(device("pc-1"), {.tags = Tags{"a"}})->tags == Tags{"a"});
+  CHECK((*store)->count_by_group().value() == DeviceCounts{{"Managed devices/Berlin", 1}});
 }
 
 TEST_CASE("reads do not wait for one another") {
   TestStore store;
-  REQUIRE(store->add_device(device("pc-1"), "").has_value());
+  REQUIRE(store->add_device({device("pc-1"), ""}).has_value());
   std::vector<std::thread> threads;
   threads.reserve(8);
   std::atomic<int> found = 0;
@@ -177,7 +224,7 @@ TEST_CASE("reads do not wait for one another") {
       for (int n = 0; n < 500; ++n) {
         const auto record = store->find_device(device("pc-1"));
         found += record && record->has_value() ? 1 : 0;
-        store->touch_device(device("pc-1"), store.clock.wall());
+        store->touch_device(device("pc-1"), store.clock.wall(), "");
       }
     });
   }

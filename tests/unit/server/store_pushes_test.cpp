@@ -30,8 +30,8 @@ std::vector<std::int64_t> seqs(const Result<std::vector<PushRecord>>& pushes) {
 
 struct PushStore : TestStore {
   explicit PushStore(StoreLimits with = {}) : TestStore(with) {
-    REQUIRE(store->add_device(device("pc-1"), "").has_value());
-    REQUIRE(store->add_device(device("pc-2"), "").has_value());
+    REQUIRE(store->add_device({device("pc-1"), ""}).has_value());
+    REQUIRE(store->add_device({device("pc-2"), ""}).has_value());
   }
   // Pushes to pc-1 unless told otherwise.
   PushRecord add_one(std::string_view id = "pc-1", seconds ttl = minutes(15)) {
@@ -102,7 +102,7 @@ TEST_CASE("push: numbers ascend in order of acceptance and are never used again"
   const auto second = store.add_one();
   CHECK(second.seq > first.seq);
   REQUIRE(store->remove_device(device("pc-1")).has_value());
-  REQUIRE(store->add_device(device("pc-1"), "").has_value());
+  REQUIRE(store->add_device({device("pc-1"), ""}).has_value());
   store.reopen();
   CHECK(store.add_one().seq > second.seq);
 }
@@ -110,7 +110,7 @@ TEST_CASE("push: numbers ascend in order of acceptance and are never used again"
 TEST_CASE("push: refused for devices that are unknown or revoked, and for an id used before") {
   PushStore store;
   CHECK(add(*store, push_to("none", store.clock)).error().code == ErrorCode::kNotFound);
-  REQUIRE(store->set_revoked(device("pc-2"), true).has_value());
+  REQUIRE(store->change_device(device("pc-2"), {.revoked = true}).has_value());
   CHECK(add(*store, push_to("pc-2", store.clock)).error().code == ErrorCode::kDenied);
   const PushRecord push = push_to("pc-1", store.clock);
   REQUIRE(add(*store, push).has_value());

@@ -1,0 +1,150 @@
+// kscpush device move, tag, remove, revoke, restore: what is done to one or more devices.
+#include <ostream>
+
+#include "cli/commands.hpp"
+#include "cli/device/each.hpp"
+#include "cli/device/registry.hpp"
+#include "cli/support/groups.hpp"
+#include "cli/support/output.hpp"
+
+namespace kscpush::cli {
+namespace {
+
+struct ChangeOptions {
+  std::vector<std::string> ids;
+  std::string group;
+  std::vector<std::string> add;
+  std::vector<std::string> remove;
+  std::string dp;
+
+  void add_to(CLI::App& command) {
+    command.add_option("id", ids, "Device ids")->type_name("DEVICE")->required();
+    command.add_option("--dp", dp, "Distribution point (default: the only one)")->type_name("DP");
+  }
+};
+
+// CHANGE each; SAYS what is so then, of the device as the registry shows it.
+Status change_devices(const ChangeOptions& options, const SiteFile& file,
+                      const server::DeviceChange& change,
+                      const std::function<std::string(const nlohmann::json&)>& says,
+                      Context& context) {
+  const auto registry = Registry::open(file, options.dp, context);
+  if (!registry) return fail(registry.error());
+  const auto change_one = [&](const DeviceId& id) -> Status {
+    const auto changed = registry->change(id, change);
+    if (!changed) return fail(changed.error());
+    context.out << fmt::format("device '{}' {}\n", id.str(), says(*changed));
+    return {};
+  };
+  return for_each_device(options.ids, change_one, context);
+}
+
+Status run_move(const ChangeOptions& options, Context& context) {
+  const auto file = load_site(context);
+  if (!file) return fail(file.error());
+  if (auto known = require_group(file->site, options.group); !known) return known;
+  return change_devices(
+      options, *file, {.group = options.group},
+      [&](const nlohmann::json&) { return fmt::format("moved to group '{}'", options.group); },
+      context);
+}
+
+Status run_tag(const ChangeOptions& options, Context& context) {
+  if (options.add.empty() && options.remove.empty()) {
+    return fail({ErrorCode::kUsage, "neither --add nor --remove is given",
+                 "for example: kscpush device tag pc-1 --add laptop --remove vip"});
+  }
+  auto add = make_tags(options.add);
+  if (!add) return fail(add.error());
+  auto remove = make_tags(options.remove);
+  if (!remove) return fail(remove.error());
+  const auto file = load_site(context);
+  if (!file) return fail(file.error());
+  return change_devices(
+      options, *file, {.add_tags = std::move(*add), .remove_tags = std::move(*remove)},
+      [](const nlohmann::json& device) {
+        const auto tags = device.at("tags").get<Tags>();
+        return tags.empty() ? std::string("has no tags") : "has the tags " + join(tags);
+      },
+      context);
+}
+
+Status run_revoked(const ChangeOptions& options, bool revoked, Context& context) {
+  const auto file = load_site(context);
+  if (!file) return fail(file.error());
+  return change_devices(
+      options, *file, {.revoked = revoked},
+      [revoked](const nlohmann::json&) {
+        return revoked ? "revoked: it is disconnected and refused until 'kscpush device restore'"
+                       : "restored: it may connect again";
+      },
+      context);
+}
+
+Status run_remove(const ChangeOptions& options, Context& context) {
+  const auto file = load_site(context);
+  if (!file) return fail(file.error());
+  const auto registry = Registry::open(*file, options.dp, context);
+  if (!registry) return fail(registry.error());
+  const auto remove_one = [&](const DeviceId& id) -> Status {
+    if (auto removed = registry->remove(id); !removed) return removed;
+    context.out << fmt::format("device '{}' removed, with its pushes\n", id.str());
+    return {};
+  };
+  return for_each_device(options.ids, remove_one, context);
+}
+
+using Run = std::function<Status(const ChangeOptions&, Context&)>;
+
+CLI::App* add_change(CLI::App& parent, Context& context, const char* name, const char* help,
+                     const std::shared_ptr<ChangeOptions>& options, const Run& run) {
+  CLI::App* command = parent.add_subcommand(name, help);
+  options->add_to(*command);
+  command->callback([options, run, &context] {
+    context.action = [options, run, &context] { return run(*options, context); };
+  });
+  return command;
+}
+
+}  // namespace
+
+void add_device_move(CLI::App& parent, Context& context) {
+  auto options = std::make_shared<ChangeOptions>();
+  add_change(parent, context, "move", "Put devices into another group", options, run_move)
+      ->add_option("--group", options->group, "Where to")
+      ->type_name("GROUP")
+      ->required();
+}
+
+void add_device_tag(CLI::App& parent, Context& context) {
+  auto options = std::make_shared<ChangeOptions>();
+  CLI::App* command =
+      add_change(parent, context, "tag", "Give tags to devices and take them", options, run_tag);
+  command->add_option("--add", options->add, "A tag that they get (repeatable)")
+      ->type_name("TAG")
+      ->allow_extra_args(false);
+  command->add_option("--remove", options->remove, "A tag that they lose (repeatable)")
+      ->type_name("TAG")
+      ->allow_extra_args(false);
+}
+
+void add_device_remove(CLI::App& parent, Context& context) {
+  add_change(parent, context, "remove", "Take devices out of the registry, with their pushes",
+             std::make_shared<ChangeOptions>(), run_remove);
+}
+
+void add_device_revoke(CLI::App& parent, Context& context) {
+  add_change(parent, context, "revoke", "Disconnect devices and refuse them from now on",
+             std::make_shared<ChangeOptions>(), [](const ChangeOptions& options, Context& world) {
+               return run_revoked(options, true, world);
+             });
+}
+
+void add_device_restore(CLI::App& parent, Context& context) {
+  add_change(parent, context, "restore", "Let revoked devices connect again",
+             std::make_shared<ChangeOptions>(), [](const ChangeOptions& options, Context& world) {
+               return run_revoked(options, false, world);
+             });
+}
+
+}  // namespace kscpush::cli

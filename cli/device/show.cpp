@@ -1,0 +1,68 @@
+// kscpush device show
+#include "cli/commands.hpp"
+#include "cli/device/registry.hpp"
+#include "cli/policy/subject.hpp"
+#include "cli/support/output.hpp"
+
+namespace kscpush::cli {
+namespace {
+
+struct ShowOptions {
+  std::string id;
+  std::string dp;
+};
+
+Status run_device_show(const ShowOptions& options, Context& context) {
+  const auto id = DeviceId::parse(options.id);
+  if (!id) return fail(id.error());
+  const auto file = load_site(context);
+  if (!file) return fail(file.error());
+  const auto registry = Registry::open(*file, options.dp, context);
+  if (!registry) return fail(registry.error());
+  auto device = registry->show(*id);
+  if (!device) return fail(device.error());
+  const Subject subject = subject_of(*device);
+  (*device)["state"] = state_of(*device);
+  (*device)["group_declared"] = file->site.has_group(subject.group);
+  policy::Resolver resolver(file->site);
+  (*device)["policy"] = policy_state(subject, resolver.resolve(subject.facts())->revision);
+  print_object(*device,
+               {{"Id", "/id"},
+                {"Group", "/group"},
+                {"Group declared", "/group_declared"},
+                {"Tags", "/tags"},
+                {"Platform", "/platform"},
+                {"Address", "/address"},
+                {"State", "/state"},
+                {"Enrolled", "/enrolled"},
+                {"Added", "/added"},
+                {"Last seen", "/last_seen"},
+                {"Connected since", "/connection/since"},
+                {"Protocol", "/connection/protocol"},
+                {"Agent", "/connection/agent"},
+                {"Subscribed", "/connection/subscribed"},
+                {"Policy desired", "/policy/desired"},
+                {"Policy reported", "/policy/state"},
+                {"  revision", "/policy/reported"},
+                {"  result", "/policy/result"},
+                {"  since", "/policy/since"},
+                {"Local settings", "/local_settings"}},
+               "/id", context);
+  return {};
+}
+
+}  // namespace
+
+void add_device_show(CLI::App& parent, Context& context) {
+  auto options = std::make_shared<ShowOptions>();
+  CLI::App* command =
+      parent.add_subcommand("show", "All that is known of a device, and the policy it has");
+  command->add_option("id", options->id, "Device id")->type_name("DEVICE")->required();
+  command->add_option("--dp", options->dp, "Distribution point (default: the only one)")
+      ->type_name("DP");
+  command->callback([options, &context] {
+    context.action = [options, &context] { return run_device_show(*options, context); };
+  });
+}
+
+}  // namespace kscpush::cli

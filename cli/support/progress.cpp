@@ -1,0 +1,25 @@
+#include "cli/support/progress.hpp"
+
+#include <ostream>
+
+#include <fmt/format.h>
+
+namespace kscpush::cli {
+
+Progress::Progress(std::string what, std::size_t total, const Context& context)
+    : what_(std::move(what)), total_(total), context_(context) {}
+
+Progress::~Progress() {
+  if (shown_) context_.err << "\r\033[K" << std::flush;
+}
+
+void Progress::at(std::size_t done) {
+  if (!context_.terminal) return;
+  shown_ = true;
+  const std::string text =
+      total_ == 0 ? fmt::format("{} {}", done, what_)
+                  : fmt::format("{} of {} {} ({} %)", done, total_, what_, done * 100 / total_);
+  context_.err << "\r\033[K" << text << std::flush;
+}
+
+}  // namespace kscpush::cli

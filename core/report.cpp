@@ -1,0 +1,88 @@
+#include "core/report.hpp"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+namespace kscpush {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMostSettings = 256;
+constexpr std::size_t kLongestPath = 200;
+constexpr std::size_t kLongestValue = 1024;
+constexpr std::size_t kMostBytes = 16 * 1024;  // of all local settings, as stored
+constexpr std::size_t kLongestRevision = 64;
+constexpr std::size_t kLongestResult = 200;
+
+tl::unexpected<Error> refuse(std::string_view what) {
+  return fail(ErrorCode::kUsage, "a report of a device: {}", what);
+}
+
+// Dotted words; quotes, blanks and control characters have no place in them.
+bool is_plain(std::string_view text, std::size_t longest) {
+  return !text.empty() && text.size() <= longest && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
+  });
+}
+
+std::optional<std::string> scalar(const json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_boolean() || value.is_number()) return value.dump();
+  return std::nullopt;
+}
+
+Result<DeviceReport::Policy> decode_policy(const json& value) {
+  if (!value.is_object()) return refuse("'policy' is not an object");
+  const auto text = [&](const char* key) {
+    const auto found = value.find(key);
+    return found != value.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  DeviceReport::Policy policy{text("revision"), text("result")};
+  if (!is_plain(policy.revision, kLongestRevision)) return refuse("its 'revision' is none");
+  if (policy.result.empty() || policy.result.size() > kLongestResult) {
+    return refuse("its 'result' is missing or too long");
+  }
+  return policy;
+}
+
+Result<ReportedSettings> decode_local(const json& value) {
+  if (!value.is_object()) return refuse("'local' is not an object");
+  if (value.size() > kMostSettings) return refuse("'local' holds too many settings");
+  ReportedSettings settings;
+  for (const auto& [path, member] : value.items()) {
+    const auto text = scalar(member);
+    if (!is_plain(path, kLongestPath)) return refuse("'local' holds what is no setting");
+    if (!text || text->size() > kLongestValue) return refuse("'local' holds what is no value");
+    settings.emplace(path, *text);
+  }
+  if (encode_settings(settings).size() > kMostBytes) return refuse("'local' is too large");
+  return settings;
+}
+
+}  // namespace
+
+Result<DeviceReport> decode_report(std::string_view text) {
+  const json body = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!body.is_object()) return refuse("not a JSON object");
+  DeviceReport report;
+  if (const auto found = body.find("policy"); found != body.end()) {
+    auto policy = decode_policy(*found);
+    if (!policy) return fail(policy.error());
+    report.policy = std::move(*policy);
+  }
+  if (const auto found = body.find("local"); found != body.end()) {
+    auto local = decode_local(*found);
+    if (!local) return fail(local.error());
+    report.local = std::move(*local);
+  }
+  return report;
+}
+
+std::string encode_settings(const ReportedSettings& settings) {
+  return settings.empty() ? std::string() : json(settings).dump();
+}
+
+}  // namespace kscpush

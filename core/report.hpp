@@ -1,0 +1,33 @@
+// What a device says of itself, published under up/state.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/result.hpp"
+
+namespace kscpush {
+
+// Settings that were changed on the device itself, by path.
+using ReportedSettings = std::map<std::string, std::string>;
+
+struct DeviceReport {
+  // The policy that the device has applied: its revision, and "applied", or why it was not.
+  struct Policy {
+    std::string revision;
+    std::string result;
+  };
+  std::optional<Policy> policy{};           // nothing: as reported before
+  std::optional<ReportedSettings> local{};  // likewise; an empty map: none
+};
+
+// {"v":1, "policy":{"revision":..., "result":"applied"}, "local":{"PATH":"VALUE", ...}}. Each part
+// may be left out; values may be numbers and booleans too. Bounded in number and length of all.
+[[nodiscard]] Result<DeviceReport> decode_report(std::string_view text);
+
+// Local settings as the store keeps them: a JSON object, or nothing for none.
+[[nodiscard]] std::string encode_settings(const ReportedSettings& settings);
+
+}  // namespace kscpush

@@ -1,0 +1,288 @@
+// The part of the admin API that keeps the registry of devices.
+#include <charconv>
+
+#include "core/diagnostic.hpp"
+#include "server/admin/call.hpp"
+#include "server/admin/json.hpp"
+#include "server/enrolment.hpp"
+
+namespace kscpush::server {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr std::size_t kDefaultPage = 1000;
+constexpr std::size_t kLargestPage = 10'000;
+constexpr std::size_t kLargestImport = 10'000;  // devices in one request
+
+const std::vector<std::string> kNewFields{"id", "group", "tags", "platform", "address"};
+const std::vector<std::string> kChangeFields{"group",    "tags",    "add_tags", "remove_tags",
+                                             "platform", "address", "revoked"};
+
+Status check_group(const site::Site& site, const std::string& group) {
+  if (site.has_group(group)) return {};
+  std::vector<std::string> names{std::string(site::kRootGroup)};
+  for (const site::Group& known : site.groups) names.push_back(known.path);
+  return fail({ErrorCode::kNotFound,
+               fmt::format("no group '{}'{}", group, suggestion(group, names)),
+               "the server knows the groups of the configuration that it runs with"});
+}
+
+Result<std::size_t> read_limit(const std::string& text) {
+  if (text.empty()) return kDefaultPage;
+  std::size_t limit = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, code] = std::from_chars(text.data(), last, limit);
+  if (code == std::errc() && end == last && limit > 0 && limit <= kLargestPage) return limit;
+  return fail(ErrorCode::kUsage, "limit must be a number from 1 to {}", kLargestPage);
+}
+
+Result<DeviceFilter> read_filter(std::string_view query) {
+  DeviceFilter filter{query_parameter(query, "group"), query_parameter(query, "tag"),
+                      query_parameter(query, "platform"), std::nullopt};
+  const std::string revoked = query_parameter(query, "revoked");
+  if (!revoked.empty() && revoked != "true" && revoked != "false") {
+    return fail(ErrorCode::kUsage, "revoked must be true or false");
+  }
+  if (!revoked.empty()) filter.revoked = revoked == "true";
+  return filter;
+}
+
+// The fields that a new device and a change have in common.
+struct Properties {
+  std::optional<std::string> group;
+  std::optional<Tags> tags;
+  std::optional<std::string> platform;
+  std::optional<std::string> address;
+};
+
+// PARSE of the field's text, if it is there.
+template <class Parse>
+Status read_text(const json& body, const char* name, Parse parse,
+                 std::optional<std::string>& target) {
+  const auto text = text_field(body, name);
+  if (!text) return fail(text.error());
+  if (!text->has_value()) return {};
+  auto parsed = parse(**text);
+  if (!parsed) return fail(parsed.error());
+  target = std::move(*parsed);
+  return {};
+}
+
+Status read_tags(const json& body, const char* name, std::optional<Tags>& target) {
+  auto texts = texts_field(body, name);
+  if (!texts) return fail(texts.error());
+  if (!texts->has_value()) return {};
+  auto tags = make_tags(std::move(**texts));
+  if (!tags) return fail(tags.error());
+  target = std::move(*tags);
+  return {};
+}
+
+Result<Properties> read_properties(const json& body, const site::Site& site) {
+  Properties result;
+  const auto group = [&](const std::string& text) -> Result<std::string> {
+    if (auto known = check_group(site, text); !known) return fail(known.error());
+    return text;
+  };
+  if (auto read = read_text(body, "group", group, result.group); !read) return fail(read.error());
+  if (auto read = read_tags(body, "tags", result.tags); !read) return fail(read.error());
+  if (auto read = read_text(body, "platform", parse_platform, result.platform); !read) {
+    return fail(read.error());
+  }
+  if (auto read = read_text(body, "address", parse_address, result.address); !read) {
+    return fail(read.error());
+  }
+  return result;
+}
+
+Result<NewDevice> read_new(const json& body, const site::Site& site) {
+  const auto text = text_field(body, "id");
+  if (!text) return fail(text.error());
+  auto id = DeviceId::parse(text->value_or(""));
+  if (!id) return fail(id.error());
+  auto given = read_properties(body, site);
+  if (!given) return fail(given.error());
+  return NewDevice{std::move(*id), given->group.value_or(std::string(site::kRootGroup)),
+                   given->tags.value_or(Tags()), given->platform.value_or(""),
+                   given->address.value_or("")};
+}
+
+// {"devices": [...]}
+Result<std::vector<NewDevice>> read_many(const json& list, const site::Site& site) {
+  if (!list.is_array() || list.size() > kLargestImport) {
+    return fail(ErrorCode::kUsage, "'devices' must be a list of at most {} devices",
+                kLargestImport);
+  }
+  std::vector<NewDevice> devices;
+  devices.reserve(list.size());
+  for (const json& item : list) {
+    const auto where = [&] { return fmt::format("devices[{}]", devices.size()); };
+    if (!item.is_object()) return fail(ErrorCode::kUsage, "{}: not an object", where());
+    auto device = read_new(item, site);
+    if (!device) return fail(within(where(), device.error()));
+    devices.push_back(std::move(*device));
+  }
+  return devices;
+}
+
+Result<DeviceChange> read_change(const json& body, const site::Site& site) {
+  auto given = read_properties(body, site);
+  if (!given) return fail(given.error());
+  const auto revoked = bool_field(body, "revoked");
+  if (!revoked) return fail(revoked.error());
+  std::optional<Tags> add;
+  std::optional<Tags> remove;
+  if (auto read = read_tags(body, "add_tags", add); !read) return fail(read.error());
+  if (auto read = read_tags(body, "remove_tags", remove); !read) return fail(read.error());
+  return DeviceChange{.group = std::move(given->group),
+                      .tags = std::move(given->tags),
+                      .add_tags = add.value_or(Tags()),
+                      .remove_tags = remove.value_or(Tags()),
+                      .platform = std::move(given->platform),
+                      .address = std::move(given->address),
+                      .revoked = *revoked};
+}
+
+}  // namespace
+
+void AdminApi::list_devices(const Call& call) {
+  const std::string_view query = call.request.query;
+  const auto limit = read_limit(query_parameter(query, "limit"));
+  if (!limit) return call.answer(limit.error());
+  const auto filter = read_filter(query);
+  if (!filter) return call.answer(filter.error());
+  auto page = server_.store().list_devices(*filter, query_parameter(query, "after"), *limit);
+  if (!page) return call.answer(page.error());
+  std::vector<DeviceId> ids;
+  for (const DeviceRecord& device : page->devices) ids.push_back(device.id);
+  server_.views(std::move(ids), [answer = call.later(), page = std::move(*page)](
+                                    const std::vector<std::optional<DeviceView>>& views) {
+    json list = json::array();
+    for (std::size_t i = 0; i < page.devices.size(); ++i) {
+      list.push_back(to_json(page.devices[i], views[i]));
+    }
+    answer(200,
+           {{"devices", std::move(list)}, {"next", page.next.empty() ? json() : json(page.next)}});
+  });
+}
+
+void AdminApi::list_groups(const Call& call) {
+  const auto counts = server_.store().count_by_group();
+  if (!counts) return call.answer(counts.error());
+  call.answer(200, {{"groups", to_json(*counts)}});
+}
+
+void AdminApi::add_device(const Call& call) {
+  auto fields = kNewFields;
+  fields.insert(fields.end(), {"devices", "dry_run"});
+  const auto body = body_object(call.request, fields);
+  if (!body) return call.answer(body.error());
+  const auto dry_run = bool_field(*body, "dry_run");
+  if (!dry_run) return call.answer(dry_run.error());
+  if (body->contains("devices")) {
+    return add_devices(call, body->at("devices"), dry_run->value_or(false));
+  }
+  if (dry_run->has_value()) {
+    return call.answer(Error{ErrorCode::kUsage, "'dry_run' goes with 'devices' only", ""});
+  }
+  auto device = read_new(*body, keeper_.running()->site);
+  if (!device) return call.answer(device.error());
+  const DeviceId id = device->id;
+  server_.add_devices({std::move(*device)}, [this, id, answer = call.later()](const Status& added) {
+    if (!added) return answer(added.error());
+    const auto found = server_.store().find_device(id);
+    if (!found) return answer(found.error());
+    if (!found->has_value()) return answer(unknown_device(id));  // removed again meanwhile
+    answer(201, to_json(**found, std::nullopt));
+  });
+}
+
+void AdminApi::add_devices(const Call& call, const json& list, bool dry_run) {
+  auto devices = read_many(list, keeper_.running()->site);
+  if (!devices) return call.answer(devices.error());
+  if (dry_run) {
+    const auto existing = existing_devices(server_.store(), *devices);
+    if (!existing) return call.answer(existing.error());
+    return call.answer(200, {{"existing", *existing}});
+  }
+  const std::size_t count = devices->size();
+  server_.add_devices(std::move(*devices), [count, answer = call.later()](const Status& added) {
+    if (!added) return answer(added.error());
+    answer(201, {{"added", count}});
+  });
+}
+
+Error AdminApi::unknown_device(const DeviceId& id) {
+  return {ErrorCode::kNotFound, fmt::format("no device '{}'", id.str()),
+          "'kscpush device list' lists the devices"};
+}
+
+// The registered device of the path, or the answer that says why there is none.
+std::optional<DeviceRecord> AdminApi::require_device(const Call& call) {
+  const auto id = DeviceId::parse(call.id);
+  if (!id) {
+    call.answer(id.error());
+    return std::nullopt;
+  }
+  auto found = server_.store().find_device(*id);
+  if (!found) {
+    call.answer(found.error());
+    return std::nullopt;
+  }
+  if (!found->has_value()) call.answer(unknown_device(*id));
+  return *found;
+}
+
+void AdminApi::show_device(const Call& call) {
+  const auto device = require_device(call);
+  if (!device) return;
+  server_.view(device->id,
+               [answer = call.later(), device = *device](const std::optional<DeviceView>& view) {
+                 answer(200, to_json(device, view));
+               });
+}
+
+void AdminApi::change_device(const Call& call) {
+  const auto device = require_device(call);
+  if (!device) return;
+  const auto body = body_object(call.request, kChangeFields);
+  if (!body) return call.answer(body.error());
+  auto change = read_change(*body, keeper_.running()->site);
+  if (!change) return call.answer(change.error());
+  server_.change_device(device->id, std::move(*change),
+                        [this, answer = call.later()](const Result<DeviceRecord>& changed) {
+                          if (!changed) return answer(changed.error());
+                          server_.view(changed->id, [answer, device = *changed](
+                                                        const std::optional<DeviceView>& view) {
+                            answer(200, to_json(device, view));
+                          });
+                        });
+}
+
+void AdminApi::remove_device(const Call& call) {
+  const auto device = require_device(call);
+  if (!device) return;
+  server_.remove_device(device->id,
+                        [answer = call.later(), id = device->id](const Status& removed) {
+                          if (!removed) return answer(removed.error());
+                          answer(200, {{"removed", id.str()}});
+                        });
+}
+
+void AdminApi::certificate(const Call& call) {
+  const auto device = require_device(call);
+  if (!device) return;
+  auto enrolment = enroll(server_.store(), server_.config()->paths, device->id, server_.clock());
+  if (!enrolment) return call.answer(enrolment.error());
+  const std::string fingerprint = enrolment->fingerprint;
+  server_.change_device(device->id, {.fingerprint = fingerprint},
+                        [answer = call.later(), body = to_json(device->id, *enrolment)](
+                            const Result<DeviceRecord>& noted) {
+                          if (!noted) return answer(noted.error());
+                          answer(201, body);
+                        });
+}
+
+}  // namespace kscpush::server

@@ -1,0 +1,78 @@
+// A device as the registry keeps it, and what can be asked of the registry.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/device.hpp"
+#include "core/ids.hpp"
+#include "core/report.hpp"
+
+namespace kscpush::server {
+
+// The policy that a device says it has.
+struct ReportedPolicy {
+  std::string revision;
+  std::string result;  // "applied", or why it was not
+  WallTime since{};    // when it said so first
+};
+
+struct DeviceRecord {
+  DeviceId id;
+  std::string group;
+  // SHA-256 of the certificate enrolled last; empty until then. Others of the same CA and name are
+  // accepted as long as the device is not revoked.
+  std::string fingerprint{};
+  bool revoked = false;
+  WallTime added{};
+  std::optional<WallTime> last_seen{};
+  Tags tags{};
+  std::string platform{};                  // empty: not known
+  std::string address{};                   // as last seen, else as given; empty: not known
+  std::string local_settings{};            // as encode_settings() gives them
+  std::optional<ReportedPolicy> policy{};  // nothing: never reported
+};
+
+struct NewDevice {
+  DeviceId id;
+  std::string group{};
+  Tags tags{};
+  std::string platform{};
+  std::string address{};
+};
+
+// What is to be another; what is not there stays.
+struct DeviceChange {
+  std::optional<std::string> group{};
+  std::optional<Tags> tags{};  // instead of all
+  Tags add_tags{};             // then these are added,
+  Tags remove_tags{};          // and these taken away
+  std::optional<std::string> platform{};
+  std::optional<std::string> address{};
+  std::optional<std::string> fingerprint{};
+  std::optional<bool> revoked{};
+};
+
+// What is empty matches every device.
+struct DeviceFilter {
+  std::string group{};  // it and its subgroups
+  std::string tag{};
+  std::string platform{};
+  std::optional<bool> revoked{};
+};
+
+struct DevicePage {
+  std::vector<DeviceRecord> devices;  // in order of id
+  // Where to go on: the id behind which the next page begins, empty when there is none. With a
+  // filter a page may hold fewer than were asked for, even none, and yet not be the last.
+  std::string next;
+};
+
+// How many devices each group has, its subgroups not counted.
+using DeviceCounts = std::map<std::string, std::uint64_t, std::less<>>;
+
+}  // namespace kscpush::server
