@@ -11,9 +11,8 @@ namespace kscpush {
 
 // The tags of a device: sorted, each once.
 using Tags = std::vector<std::string>;
-inline constexpr std::size_t kMostTags = 64;       // of one device
-inline constexpr std::size_t kLongestTag = 64;     // bytes
-inline constexpr std::size_t kLongestGroup = 512;  // bytes of a group's path
+inline constexpr std::size_t kMostTags = 64;    // of one device
+inline constexpr std::size_t kLongestTag = 64;  // bytes
 
 // UTF-8 without blanks, control characters, quotes, ',' and ';', not beginning with '+', '-', '='.
 [[nodiscard]] Status check_tag(std::string_view tag);

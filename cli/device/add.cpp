@@ -59,7 +59,9 @@ void add_device_add(CLI::App& parent, Context& context) {
       ->type_name("ID")
       ->required();
   command->add_option("--group", options->group, "Its administration group")->type_name("GROUP");
-  command->add_option("--tag", options->tags, "A tag of it (repeatable)")->type_name("TAG");
+  command->add_option("--tag", options->tags, "A tag of it (repeatable)")
+      ->type_name("TAG")
+      ->allow_extra_args(false);
   command->add_option("--platform", options->platform, "windows, linux, macos ...")
       ->type_name("PLATFORM");
   command->add_option("--address", options->address, "Its IP address, until it has been seen")

@@ -68,7 +68,9 @@ void SubjectOptions::add_to(CLI::App& command) {
   command
       .add_option("--group", group, "A group instead of a device; with one: as if it were there")
       ->type_name("GROUP");
-  command.add_option("--tag", tags, "As if it had this tag (repeatable)")->type_name("TAG");
+  command.add_option("--tag", tags, "As if it had this tag (repeatable)")
+      ->type_name("TAG")
+      ->allow_extra_args(false);
   command.add_option("--platform", platform, "As if it had this platform")->type_name("PLATFORM");
   command.add_option("--address", address, "As if it had this address")->type_name("ADDRESS");
   command.add_option("--dp", dp, "Whose registry (default: every push server's)")

@@ -41,7 +41,9 @@ void LastSeen::written(const std::vector<Entry>& entries) {
   const std::scoped_lock lock(mutex_);
   for (const Entry& entry : entries) {
     const auto found = entries_.find(entry.id);
-    if (found != entries_.end() && found->second.seen == entry.seen) entries_.erase(found);
+    if (found == entries_.end()) continue;
+    const Sight& sight = found->second;
+    if (sight.seen == entry.seen && sight.address == entry.address) entries_.erase(found);
   }
 }
 

@@ -35,8 +35,8 @@ class Commands:
         return self.site.succeed("device", "list", "-o", "name", *options).out.split()
 
     def test_add_and_show(self):
-        self.site.succeed("device", "add", "pc-1", "--group", BERLIN, "--tag", "vip", "--tag",
-                          "laptop", "--platform", "Windows", "--address", "192.0.2.1")
+        self.site.succeed("device", "add", "--group", BERLIN, "--tag", "vip", "--tag",
+                          "laptop", "pc-1", "--platform", "Windows", "--address", "192.0.2.1")
         shown = self.show("pc-1")
         self.assertEqual((shown["group"], shown["tags"], shown["platform"], shown["address"]),
                          (BERLIN, ["laptop", "vip"], "windows", "192.0.2.1"))

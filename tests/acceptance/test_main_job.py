@@ -133,8 +133,8 @@ class StockClients(ServedTest):
         with connect_device(self.site, "pc-here", credentials):
             rows = {row.split()[0]: row for row in
                     self.site.succeed("device", "list").out.splitlines()}
-            self.assertRegex(rows["pc-here"], r"Managed devices +20\S+Z +127\.0\.0\.1:\d+ +20\S+Z")
-            self.assertRegex(rows["pc-away"], r"Managed devices +- +- +-$")
+            self.assertRegex(rows["pc-here"], r"Managed devices +- +- +connected +20\S+Z +127\.0\.0\.1 +20\S+Z")
+            self.assertRegex(rows["pc-away"], r"Managed devices +- +- +offline +- +- +-$")
             shown = {d["id"]: d for d in self.site.succeed("device", "list", "-o", "json").json()}
             self.assertEqual(shown["pc-here"]["connection"]["protocol"], "MQTT 5")
             self.assertTrue(shown["pc-here"]["connection"]["subscribed"])
@@ -142,7 +142,7 @@ class StockClients(ServedTest):
         wait_until(lambda: self.site.connected("pc-here") is None, "the device to be away")
         row = next(line for line in self.site.succeed("device", "list").out.splitlines()
                    if line.startswith("pc-here"))
-        self.assertRegex(row, r"Managed devices +- +- +20\S+Z$")
+        self.assertRegex(row, r"Managed devices +- +- +offline +- +127\.0\.0\.1 +20\S+Z$")
 
     def test_devices_can_be_added_and_enrolled_while_the_server_runs(self):
         self.site.succeed("device", "add", "pc-new")

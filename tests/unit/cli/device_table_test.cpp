@@ -59,8 +59,8 @@ TEST_CASE("device table: columns in any order, blanks around cells, tags as peop
 TEST_CASE("device table: the first row must name the columns") {
   CHECK(refused("") == "the table is empty");
   CHECK(refused("pc-1,Managed devices\n").starts_with("the first row names an unknown column"));
-  CHECK(refused("id,group,grups\n") ==
-        "the first row names an unknown column 'grups'; did you mean 'group'?");
+  CHECK(refused("id,group,grop\n") ==
+        "the first row names an unknown column 'grop'; did you mean 'group'?");
   CHECK(refused("group,tags\n") == "the first row names no column 'id'");
   CHECK(refused("id,ID\n") == "the first row names the column 'id' twice");
   CHECK(refused("\"id\n") == "a quote is not closed");
