@@ -71,8 +71,8 @@ inline constexpr std::string_view kIntervals = "connectivity.schedule.intervals"
 [[nodiscard]] std::vector<std::string> setting_names();
 
 // What the command line gives, as Setting::value has it, or why it is none of this setting: "on"
-// becomes "true", "a,b" the list of a and b, "none" the empty one. kUsage for a list of mappings,
-// which no command line can hold, with what to do instead.
+// becomes "true", "a,b" the list of a and b, "none" the empty one. No command line holds a list of
+// mappings: kUsage, with what to do instead.
 [[nodiscard]] Result<std::string> parse_value(const SettingRow& row, std::string_view value);
 // The texts of a list's canonical value, as parse_value() gives it.
 [[nodiscard]] std::vector<std::string> list_items(const std::string& value);

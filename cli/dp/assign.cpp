@@ -1,6 +1,8 @@
 // kscpush dp assign: which push server a device uses, and why.
 #include "policy/assign.hpp"
 
+#include <cmath>
+
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
 #include "cli/dp/fleet.hpp"
@@ -58,14 +60,15 @@ json to_json(const policy::Assignment& assignment, const std::string& id,
     const bool first = list.empty();
     const bool before = found;
     std::string why = reason(*dp, placed, first, found);
-    list.push_back({{"rank", list.size() + 1},
-                    {"dp", dp->name},
-                    {"endpoint", fmt::format("{}:{}", dp->address, dp->push_server.port.value())},
-                    {"weight", dp->push_server.max_connections},
-                    {"hash", policy::rendezvous_fraction(id, dp->name)},
-                    {"score", score},
-                    {"assigned", placed ? found && !before : first},
-                    {"why", std::move(why)}});
+    list.push_back(
+        {{"rank", list.size() + 1},
+         {"dp", dp->name},
+         {"endpoint", fmt::format("{}:{}", dp->address, dp->push_server.port.value())},
+         {"weight", dp->push_server.max_connections},
+         {"hash", policy::rendezvous_fraction(id, dp->name)},
+         {"score", std::round(score * 1000) / 1000},  // for people; ties are decided before
+         {"assigned", placed ? found && !before : first},
+         {"why", std::move(why)}});
   }
   return list;
 }

@@ -186,6 +186,21 @@ void print_advice(const policy::Capacity& all, const Context& context) {
   }
 }
 
+// What the bound does to devices, where it does anything.
+void print_overflow(const policy::Placements& placed, const Context& context) {
+  const auto full =
+      static_cast<std::uint64_t>(std::ranges::count(placed.of, policy::Placements::kFull));
+  if (placed.overflowed > full) {
+    print_note(fmt::format("{} devices use a spare, as their first choice is full.",
+                           placed.overflowed - full),
+               context);
+  }
+  if (full > 0) {
+    print_note(fmt::format("{} devices find no push server that has a connection left.", full),
+               context);
+  }
+}
+
 std::uint64_t expected_of(const policy::Capacity& all, const std::string& name) {
   const auto found = std::ranges::find(all.points, name, [](const auto& p) { return p.dp->name; });
   return found == all.points.end() ? 0 : found->expected;
@@ -215,6 +230,7 @@ Status run_capacity(const CapacityOptions& options, Context& context) {
   std::optional<policy::Placements> placed;
   if (question->fleet) placed = policy::place(*site, question->fleet->facts());
   print_rows(after, placed, context);
+  if (placed) print_overflow(*placed, context);
   print_advice(after, context);
   if (options.lose.empty() && options.add.empty()) return {};
   std::optional<std::uint64_t> moved;

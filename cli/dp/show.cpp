@@ -23,7 +23,7 @@ Status run_dp_show(const std::string& name, Context& context) {
                 {"Certificate", "/push_server/certificate"},
                 {"State", "/push_server/state_directory"},
                 {"Ports in use", "/ports_text"},
-                {"Devices at most", "/max_devices"},
+                {"Hardware for devices", "/max_devices"},
                 {"Force via DP", "/force_via_dp"}},
                "/name", context);
   return {};

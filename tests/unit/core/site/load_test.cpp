@@ -227,8 +227,8 @@ distribution_points:
 )")
             .findings() == Findings{"7:33: '10.21.0.0/33' is not a network",
                                     "7:11: 'dp-1' has two network locations named 'Lab'",
-                 "8:11: network location 'Empty' of 'dp-1' has no subnets",
-                 "9:11: a network location of 'dp-1' has no name"});
+                                    "8:11: network location 'Empty' of 'dp-1' has no subnets",
+                                    "9:11: a network location of 'dp-1' has no name"});
 }
 
 TEST_CASE("a device is in scope by its group, or by its network location if it runs Windows") {
