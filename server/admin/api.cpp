@@ -15,9 +15,12 @@ struct AdminApi::Route {
   std::string_view pattern;  // "{id}" stands for one segment
   Role role;
   void (AdminApi::*handler)(const Call&);
+  std::size_t body_bytes = 1 << 20;
 };
 
 namespace {
+
+constexpr std::size_t kSiteBytes = 12 << 20;
 
 // The segments' values agree, and {id} takes what stands in its place.
 bool matches(std::string_view pattern, std::string_view path, std::string& id) {
@@ -58,8 +61,8 @@ const std::vector<AdminApi::Route>& AdminApi::routes() {
       {"GET", "/v1/groups", Role::kViewer, &AdminApi::list_groups},
       {"GET", "/v1/pushes/{id}", Role::kViewer, &AdminApi::show_push},
       {"GET", "/v1/site", Role::kViewer, &AdminApi::show_site},
-      {"PUT", "/v1/site", Role::kAdmin, &AdminApi::apply_site},
-      {"POST", "/v1/site/plan", Role::kViewer, &AdminApi::plan_site},
+      {"PUT", "/v1/site", Role::kAdmin, &AdminApi::apply_site, kSiteBytes},
+      {"POST", "/v1/site/plan", Role::kViewer, &AdminApi::plan_site, kSiteBytes},
       {"GET", "/v1/site/revisions", Role::kViewer, &AdminApi::list_revisions},
       {"GET", "/v1/site/revisions/{id}", Role::kViewer, &AdminApi::show_revision},
       {"POST", "/v1/site/revisions/{id}/plan", Role::kViewer, &AdminApi::plan_rollback},
@@ -91,7 +94,12 @@ void AdminApi::handle(const HttpRequest& request, const HttpRespond& respond) {
 void AdminApi::handle(const Route& route, const Call& call) {
   const Role role = authenticator()->role_of(call.request.authorization);
   if (role >= route.role) {
-    (this->*route.handler)(call);
+    const std::size_t bytes = call.request.body.size();
+    if (bytes <= route.body_bytes) return (this->*route.handler)(call);
+    call.answer(Error{ErrorCode::kTooLarge,
+                      fmt::format("the body has {} bytes, at most {} are allowed", bytes,
+                                  route.body_bytes),
+                      "send less at a time"});
   } else if (role == Role::kNobody) {
     HttpResponse response =
         to_response(401, to_json(Error{ErrorCode::kDenied, "a valid bearer token is required",

@@ -49,13 +49,6 @@ const char* reason_phrase(int status) {
   return "Internal Server Error";
 }
 
-HttpResponse too_large(std::size_t bytes, std::size_t most) {
-  const Error error{ErrorCode::kTooLarge,
-                    fmt::format("the body has {} bytes, at most {} are allowed", bytes, most),
-                    "send less at a time"};
-  return {413, "application/json", to_json(error).dump() + "\n", {}};
-}
-
 HttpRespond responder(restinio::request_handle_t handle) {
   return [handle = std::move(handle)](HttpResponse response) {
     auto builder = handle->create_response(restinio::http_status_line_t(
@@ -73,12 +66,7 @@ HttpRespond responder(restinio::request_handle_t handle) {
 class RestinioServer final : public HttpServer {
  public:
   RestinioServer(const site::ListenAddress& listen, HttpHandler handler, const HttpLimits& limits) {
-    auto on_request = [handler = std::move(handler),
-                       most = limits.body_bytes](restinio::request_handle_t handle) {
-      if (const std::size_t bytes = handle->body().size(); bytes > most) {
-        responder(std::move(handle))(too_large(bytes, most));
-        return restinio::request_accepted();
-      }
+    auto on_request = [handler = std::move(handler)](restinio::request_handle_t handle) {
       HttpRequest request = to_request(handle);
       handler(std::move(request), responder(std::move(handle)));
       return restinio::request_accepted();
@@ -97,7 +85,7 @@ class RestinioServer final : public HttpServer {
                                           .max_field_name_size(256)
                                           .max_field_value_size(8192)
                                           .max_field_count(64)
-                                          .max_body_size(limits.read_bytes)),
+                                          .max_body_size(limits.body_bytes)),
         1);
   }
 

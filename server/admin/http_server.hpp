@@ -34,10 +34,10 @@ using HttpRespond = std::function<void(HttpResponse)>;
 using HttpHandler = std::function<void(HttpRequest, HttpRespond)>;
 
 struct HttpLimits {
-  std::size_t body_bytes = 1 << 20;  // more is answered 413
-  // RESTinio closes a connection without a word at its own limit, so that one is higher: what is
-  // beyond it is hardly an honest request. Together with the next it bounds the memory.
-  std::size_t read_bytes = 8 << 20;
+  // RESTinio closes a connection without a word at this limit, so that the handler's own, which
+  // answer 413, are lower: what is beyond it is hardly an honest request. Together with the next it
+  // bounds the memory.
+  std::size_t body_bytes = 16 << 20;
   std::size_t connections = 128;
   std::chrono::seconds read_timeout{15};
   std::chrono::seconds answer_timeout{75};  // longer than the longest ping
