@@ -272,8 +272,9 @@ std::vector<Explanation> Resolver::explain(const DeviceFacts& device, const Loca
                           row.default_value,
                           false,
                           {}});
-    std::ranges::stable_partition(candidates,
-                                  [](const Candidate& c) { return c.outcome == Outcome::kWins; });
+    // std::ranges::stable_partition does not compile with clang 14 and this library.
+    std::stable_partition(candidates.begin(), candidates.end(),
+                          [](const Candidate& c) { return c.outcome == Outcome::kWins; });
     all.push_back(std::move(explanation));
   }
   return all;
