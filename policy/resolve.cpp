@@ -93,7 +93,7 @@ struct Resolver::Chain {
 
 Resolver::~Resolver() = default;
 
-Resolver::Resolver(const site::Site& site) : site_(site) {
+Resolver::Resolver(const site::Site& site) {
   for (const site::Policy& policy : site.policies) {
     if (policy.status == site::PolicyStatus::kActive) active_.emplace(policy.group, &policy);
   }
