@@ -93,7 +93,7 @@ struct Resolver::Chain {
 
 Resolver::~Resolver() = default;
 
-Resolver::Resolver(const site::Site& site) : site_(site) {
+Resolver::Resolver(const site::Site& site) {
   for (const site::Policy& policy : site.policies) {
     if (policy.status == site::PolicyStatus::kActive) active_.emplace(policy.group, &policy);
   }
@@ -272,8 +272,9 @@ std::vector<Explanation> Resolver::explain(const DeviceFacts& device, const Loca
                           row.default_value,
                           false,
                           {}});
-    std::ranges::stable_partition(candidates,
-                                  [](const Candidate& c) { return c.outcome == Outcome::kWins; });
+    // std::ranges::stable_partition does not compile with clang 14 and this library.
+    std::stable_partition(candidates.begin(), candidates.end(),
+                          [](const Candidate& c) { return c.outcome == Outcome::kWins; });
     all.push_back(std::move(explanation));
   }
   return all;

@@ -105,7 +105,6 @@ class Resolver {
   void active_profiles(const Chain& chain, const DeviceFacts& device, std::string& bits) const;
   [[nodiscard]] static EffectivePolicy build(const Chain& chain, std::string_view bits);
 
-  const site::Site& site_;
   std::unordered_map<std::string_view, const site::Policy*> active_;  // by group
   std::unordered_map<std::string, const Chain*> by_group_;
   std::unordered_map<const site::Policy*, std::unique_ptr<Chain>> chains_;
