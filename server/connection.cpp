@@ -49,7 +49,7 @@ void Connection::leave() {
 void Connection::enter(Shard& shard) {
   shard_ = &shard;
   use(shard.settings().mqtt_limits);
-  link_->attach(&shard.loop());
+  link_->attach(shard.poller());
 }
 
 Connection::Buffers& Connection::buffers() {

@@ -77,6 +77,7 @@ class Shard {
 
   // Thread safe.
   [[nodiscard]] Loop& loop() { return loop_; }
+  [[nodiscard]] Poller& poller() { return poller_; }  // its own thread's, once that runs
   [[nodiscard]] const Counters& counters() const { return counters_; }
 
   // A new connection; false if the shard has as many handshakes in flight as it may.
@@ -150,6 +151,7 @@ class Shard {
   std::shared_ptr<const ShardSettings> settings_;
   const std::size_t index_;
   Loop loop_{1};
+  Poller poller_{loop_};
   Counters counters_;
   TimerWheel wheel_;
   std::vector<char> scratch_;

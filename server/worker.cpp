@@ -50,18 +50,19 @@ Result<Serving> Worker::prepare(const ServerConfig& config, const TicketKeys& ti
 }
 
 Result<std::unique_ptr<Listener>> Worker::listen(const site::ListenAddress& address, bool secure) {
-  return Listener::open(shard_.loop(), address.host, address.port,
-                        {[this] { return shard_.may_accept(); },
-                         [this, secure](Socket socket) {
-                           // The context of the moment: a changed one serves those who come after
-                           // the change.
-                           shard_.add(LinkPtr(secure ? new TlsLink(std::move(socket), tls_->get())
-                                                     : new TcpLink(std::move(socket))));
-                         },
-                         [this](const std::string& reason) {
-                           shard_.counts().accept_failures.add();
-                           shard_.context().log.warn("a connection cannot be accepted: {}", reason);
-                         }});
+  return Listener::open(
+      shard_.poller(), address.host, address.port,
+      {[this] { return shard_.may_accept(); },
+       [this, secure](Descriptor socket) {
+         // The context of the moment: a changed one serves those who come after
+         // the change.
+         shard_.add(LinkPtr(secure ? new TlsLink(std::move(socket), shard_.poller(), tls_->get())
+                                   : new TcpLink(std::move(socket), shard_.poller())));
+       },
+       [this](const std::string& reason) {
+         shard_.counts().accept_failures.add();
+         shard_.context().log.warn("a connection cannot be accepted: {}", reason);
+       }});
 }
 
 void Worker::take_up(Serving serving) {

@@ -15,6 +15,8 @@
 
 namespace kscpush::server {
 
+class Poller;
+
 class LinkOwner {
  public:
   virtual void on_readable() = 0;
@@ -49,9 +51,9 @@ class Link {
   // Says "no more from me"; what the peer sends can still be read.
   virtual void shutdown_write() = 0;
 
-  // Leaves the loop of its shard; nothing may be waited for. attach() enters another one's.
+  // Leaves the poller of its shard; nothing may be waited for. attach() enters another one's.
   virtual void detach() = 0;
-  virtual void attach(void* loop) = 0;
+  virtual void attach(Poller& poller) = 0;
 
   // Who the peer proved to be. Plain links prove nothing: an empty id. An error says why the
   // peer's certificate names no device. Only after the first bytes were read.
@@ -61,7 +63,7 @@ class Link {
   // What went wrong with the last read or write, for the log; empty if nothing did.
   [[nodiscard]] virtual std::string last_error() const = 0;
 
-  // Closes and destroys, at once or when the last wait has returned.
+  // Closes and destroys.
   virtual void dispose() = 0;
 
  protected:

@@ -1,5 +1,9 @@
 #include "server/net/listener.hpp"
 
+#include <cerrno>
+#include <cstring>
+
+#include <asio/ip/tcp.hpp>
 #include <sys/socket.h>
 
 namespace kscpush::server {
@@ -7,6 +11,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kRetryAfter{100};
 constexpr int kBacklog = 4096;
+// So that those who are connected get their turn.
+constexpr int kAcceptsPerTurn = 64;
 
 Error listen_error(const std::string& host, Port port, const asio::error_code& error) {
   const std::string message =
@@ -37,49 +43,74 @@ Result<asio::ip::tcp::endpoint> endpoint_of(const std::string& host, Port port) 
 
 }  // namespace
 
-Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, const std::string& host, Port port,
+Result<std::unique_ptr<Listener>> Listener::open(Poller& poller, const std::string& host, Port port,
                                                  ListenerActions actions) {
   const auto endpoint = endpoint_of(host, port);
   if (!endpoint) return fail(endpoint.error());
-  auto listener = std::unique_ptr<Listener>(new Listener(loop, std::move(actions)));
-  using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
-  asio::error_code error;
-  Acceptor& acceptor = listener->acceptor_;
-  acceptor.open(endpoint->protocol(), error);
-  if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
-  if (!error) acceptor.set_option(ReusePort(true), error);
-  if (!error) acceptor.bind(*endpoint, error);
-  if (!error) acceptor.listen(kBacklog, error);
-  if (error) return fail(listen_error(host, port, error));
+  auto listener = std::unique_ptr<Listener>(new Listener(poller, std::move(actions)));
+  const int family = endpoint->protocol().family();
+  listener->socket_ = Descriptor(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const int socket = listener->socket_.get();
+  const int on = 1;
+  const bool listens =
+      socket >= 0 && ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+      ::setsockopt(socket, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 &&
+      ::bind(socket, endpoint->data(), static_cast<socklen_t>(endpoint->size())) == 0 &&
+      ::listen(socket, kBacklog) == 0;
+  if (!listens) {
+    return fail(listen_error(host, port, asio::error_code(errno, asio::system_category())));
+  }
   return listener;
 }
 
-void Listener::resume() {
-  if (accepting_ || !acceptor_.is_open() || !actions_.may_accept()) return;
-  accept();
+void Listener::start() {
+  started_ = true;
+  resume();
 }
 
-void Listener::accept() {
-  accepting_ = true;
-  acceptor_.async_accept([this](const asio::error_code& error, Socket socket) {
-    accepting_ = false;
-    if (error == asio::error::operation_aborted) return;
-    if (!error) {
+void Listener::resume() {
+  if (started_ && !resting_ && actions_.may_accept()) watch(true);
+}
+
+void Listener::watch(bool watched) {
+  if (watched == watched_ || !socket_) return;
+  watched_ = watched;
+  if (!watched) {
+    poller_.remove(socket_.get(), *this);
+  } else if (!poller_.add(socket_.get(), *this, EPOLLIN)) {
+    watched_ = false;
+    actions_.failed(std::strerror(errno));
+  }
+}
+
+void Listener::on_events(std::uint32_t /*events*/) {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    if (!actions_.may_accept()) return watch(false);
+    Descriptor socket(::accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (socket) {
       actions_.accepted(std::move(socket));
-      resume();
-      return;
+      continue;
     }
-    actions_.failed(error.message());
+    // A peer that has gone again is nobody's failure.
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+    if (errno == ECONNABORTED || errno == EINTR) continue;
+    const std::string reason = std::strerror(errno);
+    watch(false);
+    resting_ = true;
+    actions_.failed(reason);
     retry_.expires_after(kRetryAfter);
     retry_.async_wait([this](const asio::error_code& aborted) {
-      if (!aborted) resume();
+      if (aborted) return;
+      resting_ = false;
+      resume();
     });
-  });
+    return;
+  }
 }
 
 void Listener::close() {
-  asio::error_code ignored;
-  acceptor_.close(ignored);
+  watch(false);
+  socket_ = Descriptor();
   retry_.cancel();
 }
 

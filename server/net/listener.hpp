@@ -11,38 +11,44 @@
 
 #include <asio/steady_timer.hpp>
 
+#include "core/descriptor.hpp"
 #include "core/ids.hpp"
 #include "core/result.hpp"
-#include "server/net/tcp_link.hpp"
+#include "server/net/poller.hpp"
 
 namespace kscpush::server {
 
 struct ListenerActions {
   std::function<bool()> may_accept;
-  std::function<void(Socket)> accepted;
+  std::function<void(Descriptor)> accepted;               // a socket that does not block
   std::function<void(const std::string& reason)> failed;  // accepting; it goes on by itself
 };
 
-class Listener {
+class Listener final : private Watched {
  public:
-  // kConflict when the port is taken; kDenied when it may not be used.
-  [[nodiscard]] static Result<std::unique_ptr<Listener>> open(Loop& loop, const std::string& host,
-                                                              Port port, ListenerActions actions);
-  void start() { resume(); }
+  // Any thread. kConflict when the port is taken; kDenied when it may not be used.
+  [[nodiscard]] static Result<std::unique_ptr<Listener>> open(Poller& poller,
+                                                              const std::string& host, Port port,
+                                                              ListenerActions actions);
+  ~Listener() { close(); }
+  void start();
   // Accepts again if it had stopped and may.
   void resume();
   void close();
 
  private:
-  using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Loop::executor_type>;
-  Listener(Loop& loop, ListenerActions actions)
-      : acceptor_(loop), retry_(loop), actions_(std::move(actions)) {}
-  void accept();
+  Listener(Poller& poller, ListenerActions actions)
+      : poller_(poller), retry_(poller.loop()), actions_(std::move(actions)) {}
+  void on_events(std::uint32_t events) override;
+  void watch(bool watched);
 
-  Acceptor acceptor_;
+  Poller& poller_;
+  Descriptor socket_;
   asio::steady_timer retry_;
   ListenerActions actions_;
-  bool accepting_ = false;
+  bool started_ = false;
+  bool watched_ = false;
+  bool resting_ = false;  // after a failure
 };
 
 // Fails (kConflict) if another process listens on the port. SO_REUSEPORT would let a second push

@@ -1,11 +1,14 @@
 #include "server/net/tcp_link.hpp"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 namespace kscpush::server {
 namespace {
@@ -17,58 +20,66 @@ IoResult from_errno(int error, IoResult::Kind want) {
 
 }  // namespace
 
-TcpLink::TcpLink(Socket socket) : socket_(std::move(socket)) {
-  asio::error_code ignored;  // a peer that is gone already shows itself at the first read
-  socket_.non_blocking(true, ignored);
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+TcpLink::TcpLink(Descriptor socket, Poller& poller) : socket_(std::move(socket)) {
+  // A peer that is gone already shows itself at the first read.
+  const int on = 1;
+  ::setsockopt(descriptor(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  attach(poller);
 }
 
 IoResult TcpLink::read(std::span<char> into) {
   const ssize_t n = ::recv(descriptor(), into.data(), into.size(), 0);
   if (n > 0) return {IoResult::Kind::kBytes, static_cast<std::size_t>(n)};
   if (n == 0) return {IoResult::Kind::kEnd, 0};
-  error_ = errno;
+  set_error(errno);
   return from_errno(error_, IoResult::Kind::kWantRead);
 }
 
 IoResult TcpLink::write(std::string_view bytes) {
   const ssize_t n = ::send(descriptor(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   if (n >= 0) return {IoResult::Kind::kBytes, static_cast<std::size_t>(n)};
-  error_ = errno;
+  set_error(errno);
   return from_errno(error_, IoResult::Kind::kWantWrite);
 }
 
 void TcpLink::wait_readable() {
-  if (waiting_read_) return;
-  waiting_read_ = true;
-  wait(Socket::wait_read);
+  waits_to_read_ = true;
+  want(asked_ | EPOLLIN);
 }
 
 void TcpLink::wait_writable() {
-  if (waiting_write_) return;
-  waiting_write_ = true;
-  wait(Socket::wait_write);
+  waits_to_write_ = true;
+  want(asked_ | EPOLLOUT);
 }
 
-void TcpLink::wait(Socket::wait_type type) {
-  ++waits_;
-  socket_.async_wait(type, [this, type](const asio::error_code& error) {
-    waited(type, error == asio::error::operation_aborted);
-  });
-}
-
-void TcpLink::waited(Socket::wait_type type, bool aborted) {
-  --waits_;
-  (type == Socket::wait_read ? waiting_read_ : waiting_write_) = false;
-  if (disposed_) {
-    if (waits_ == 0) delete this;
-    return;
-  }
-  if (aborted || owner() == nullptr) return;
-  if (type == Socket::wait_read) {
-    owner()->on_readable();
+// What is asked for stays asked for, so that a connection which reads and waits again costs no
+// system call; what nobody waits for when it comes is asked for no more.
+void TcpLink::want(std::uint32_t events) {
+  if (poller_ == nullptr || (watched_ && events == asked_)) return;
+  asked_ = static_cast<std::uint8_t>(events);
+  if (watched_) {
+    poller_->change(descriptor(), *this, asked_);
   } else {
+    watched_ = poller_->add(descriptor(), *this, asked_);
+  }
+}
+
+void TcpLink::on_events(std::uint32_t events) {
+  // A fault is neither, and asked for or not it is told until the socket is looked at.
+  const bool fault = (events & (EPOLLERR | EPOLLHUP)) != 0;
+  // One call only, as it may be the end of this; the other event is told again.
+  if (waits_to_write_ && (fault || (events & EPOLLOUT) != 0)) {
+    waits_to_write_ = false;
     owner()->on_writable();
+  } else if (waits_to_read_ && (fault || (events & EPOLLIN) != 0)) {
+    waits_to_read_ = false;
+    owner()->on_readable();
+  } else if (fault) {
+    poller_->remove(descriptor(), *this);
+    watched_ = false;
+    asked_ = 0;
+  } else {
+    want((waits_to_read_ ? EPOLLIN : 0U) | (waits_to_write_ ? EPOLLOUT : 0U));
   }
 }
 
@@ -77,27 +88,31 @@ void TcpLink::shutdown_write() {
 }
 
 void TcpLink::detach() {
-  asio::error_code error;
-  detached_ = socket_.release(error);
+  if (watched_) poller_->remove(descriptor(), *this);
+  poller_ = nullptr;
+  watched_ = waits_to_read_ = waits_to_write_ = false;
+  asked_ = 0;
 }
 
-void TcpLink::attach(void* loop) {
-  Socket socket(*static_cast<Loop*>(loop));
-  asio::error_code error;
-  // The protocol is only asio's note for opening sockets; addresses carry their own family.
-  socket.assign(asio::ip::tcp::v4(), detached_, error);
-  // Registration fails only when the kernel is out of memory; the next read then reports it.
-  if (error) ::close(detached_);
-  detached_ = -1;
-  socket_ = std::move(socket);
-  socket_.non_blocking(true, error);
+void TcpLink::attach(Poller& poller) {
+  poller_ = &poller;
 }
 
 std::string TcpLink::peer_address() const {
-  asio::error_code error;
-  const auto endpoint = socket_.remote_endpoint(error);
-  if (error) return "unknown";
-  return fmt::format("{}:{}", endpoint.address().to_string(), endpoint.port());
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  if (::getpeername(descriptor(), reinterpret_cast<sockaddr*>(&storage), &size) != 0) {
+    return "unknown";
+  }
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (storage.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
+    ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+    return fmt::format("{}:{}", text.data(), ntohs(v4.sin_port));
+  }
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
+  ::inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+  return fmt::format("{}:{}", text.data(), ntohs(v6.sin6_port));
 }
 
 std::string TcpLink::last_error() const {
@@ -105,11 +120,8 @@ std::string TcpLink::last_error() const {
 }
 
 void TcpLink::dispose() {
-  disposed_ = true;
-  if (detached_ >= 0) ::close(detached_);
-  asio::error_code ignored;
-  socket_.close(ignored);
-  if (waits_ == 0) delete this;
+  detach();
+  delete this;
 }
 
 }  // namespace kscpush::server

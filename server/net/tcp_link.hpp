@@ -1,21 +1,17 @@
-// Plain TCP on asio's reactor: asio waits, the system calls are made here, so that an idle
+// Plain TCP. The system calls are made here and the poller only tells when, so that an idle
 // connection owns no buffer.
 #pragma once
 
-#include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
-
+#include "core/descriptor.hpp"
 #include "server/net/link.hpp"
+#include "server/net/poller.hpp"
 
 namespace kscpush::server {
 
-// The concrete executor: asio's default, any_io_executor, costs about 100 B a connection more.
-using Loop = asio::io_context;
-using Socket = asio::basic_stream_socket<asio::ip::tcp, Loop::executor_type>;
-
-class TcpLink : public Link {
+class TcpLink : public Link, private Watched {
  public:
-  explicit TcpLink(Socket socket);
+  // A connected socket that does not block.
+  TcpLink(Descriptor socket, Poller& poller);
 
   IoResult read(std::span<char> into) override;
   IoResult write(std::string_view bytes) override;
@@ -23,7 +19,7 @@ class TcpLink : public Link {
   void wait_writable() override;
   void shutdown_write() override;
   void detach() override;
-  void attach(void* loop) override;
+  void attach(Poller& poller) override;
   [[nodiscard]] Result<std::string> peer_device_id() const override { return std::string(); }
   [[nodiscard]] bool secure() const override { return false; }
   [[nodiscard]] std::string peer_address() const override;
@@ -31,21 +27,21 @@ class TcpLink : public Link {
   void dispose() override;
 
  protected:
-  ~TcpLink() override = default;
-  [[nodiscard]] int descriptor() { return socket_.native_handle(); }
-  void set_error(int error) { error_ = error; }
+  ~TcpLink() = default;
+  [[nodiscard]] int descriptor() const { return socket_.get(); }
+  void set_error(int error) { error_ = static_cast<std::int16_t>(error); }
 
  private:
-  void wait(Socket::wait_type type);
-  void waited(Socket::wait_type type, bool aborted);
+  void on_events(std::uint32_t events) override;
+  void want(std::uint32_t events);
 
-  Socket socket_;
-  int detached_ = -1;  // the descriptor between detach() and attach()
-  int error_ = 0;      // errno of the last failed call
-  std::uint8_t waits_ = 0;
-  bool waiting_read_ = false;
-  bool waiting_write_ = false;
-  bool disposed_ = false;
+  Poller* poller_ = nullptr;  // while attached
+  Descriptor socket_;
+  std::int16_t error_ = 0;  // errno of the last failed call
+  std::uint8_t asked_ = 0;  // of epoll: EPOLLIN, EPOLLOUT
+  bool waits_to_read_ = false;
+  bool waits_to_write_ = false;
+  bool watched_ = false;
 };
 
 }  // namespace kscpush::server

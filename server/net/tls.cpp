@@ -139,8 +139,8 @@ Result<std::unique_ptr<TlsContext>> TlsContext::create(const TlsFiles& files,
   return result;
 }
 
-TlsLink::TlsLink(Socket socket, SSL_CTX* context)
-    : TcpLink(std::move(socket)), ssl_(SSL_new(context)) {
+TlsLink::TlsLink(Descriptor socket, Poller& poller, SSL_CTX* context)
+    : TcpLink(std::move(socket), poller), ssl_(SSL_new(context)) {
   if (!ssl_) throw std::bad_alloc();
   SSL_set_fd(ssl_.get(), descriptor());
   SSL_set_accept_state(ssl_.get());

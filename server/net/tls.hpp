@@ -46,7 +46,7 @@ class TlsContext {
 // The handshake happens inside the first reads.
 class TlsLink final : public TcpLink {
  public:
-  TlsLink(Socket socket, SSL_CTX* context);
+  TlsLink(Descriptor socket, Poller& poller, SSL_CTX* context);
 
   IoResult read(std::span<char> into) override;
   IoResult write(std::string_view bytes) override;

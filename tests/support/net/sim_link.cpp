@@ -123,8 +123,8 @@ void SimLink::detach() {
   loop_ = nullptr;
 }
 
-void SimLink::attach(void* loop) {
-  loop_ = static_cast<server::Loop*>(loop);
+void SimLink::attach(server::Poller& poller) {
+  loop_ = &poller.loop();
 }
 
 Result<std::string> SimLink::peer_device_id() const {

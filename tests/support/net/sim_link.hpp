@@ -82,7 +82,7 @@ class SimLink final : public server::Link {
   void wait_writable() override;
   void shutdown_write() override;
   void detach() override;
-  void attach(void* loop) override;
+  void attach(server::Poller& poller) override;
   [[nodiscard]] Result<std::string> peer_device_id() const override;
   [[nodiscard]] bool secure() const override { return peer_.certificate.has_value(); }
   [[nodiscard]] std::string peer_address() const override { return peer_.address; }

@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include <asio/ip/tcp.hpp>
 #include <doctest/doctest.h>
 #include <sys/resource.h>
 
@@ -14,20 +15,21 @@ namespace {
 using server::check_port_free;
 using server::Listener;
 using server::Loop;
-using server::Socket;
+using server::Poller;
 
 // A listener and what it accepted.
 struct Accepting {
-  explicit Accepting(Loop& loop, Port on)
-      : listener(Listener::open(loop, "127.0.0.1", on,
-                                {[this] { return room; },
-                                 [this](Socket socket) { accepted.push_back(std::move(socket)); },
-                                 [this](const std::string& reason) { failures.push_back(reason); }})
-                     .value()) {
+  explicit Accepting(Poller& poller, Port on)
+      : listener(
+            Listener::open(poller, "127.0.0.1", on,
+                           {[this] { return room; },
+                            [this](Descriptor socket) { accepted.push_back(std::move(socket)); },
+                            [this](const std::string& reason) { failures.push_back(reason); }})
+                .value()) {
     listener->start();
   }
   bool room = true;
-  std::vector<Socket> accepted;
+  std::vector<Descriptor> accepted;
   std::vector<std::string> failures;
   std::unique_ptr<Listener> listener;
 };
@@ -63,6 +65,7 @@ class FewDescriptors {
 
 TEST_CASE("listener: a port that is taken is a conflict that says how to find out by whom") {
   Loop loop;
+  Poller poller(loop);
   const Port port = free_port();
   REQUIRE(check_port_free("127.0.0.1", port).has_value());
   asio::ip::tcp::acceptor other(loop, {asio::ip::make_address("127.0.0.1"), port.value()});
@@ -70,37 +73,40 @@ TEST_CASE("listener: a port that is taken is a conflict that says how to find ou
   REQUIRE_FALSE(taken.has_value());
   CHECK(taken.error().code == ErrorCode::kConflict);
   CHECK(taken.error().hint.find("ss -ltnp") != std::string::npos);
-  const auto listener = Listener::open(loop, "127.0.0.1", port, {});
+  const auto listener = Listener::open(poller, "127.0.0.1", port, {});
   REQUIRE_FALSE(listener.has_value());
   CHECK(listener.error().code == ErrorCode::kConflict);
 }
 
 TEST_CASE("listener: a second push server would share the port, so it is asked for first") {
   Loop loop;
+  Poller poller(loop);
   const Port port = free_port();
-  Accepting first(loop, port);
-  CHECK(Listener::open(loop, "127.0.0.1", port, {}).has_value());
+  Accepting first(poller, port);
+  CHECK(Listener::open(poller, "127.0.0.1", port, {}).has_value());
   CHECK(check_port_free("127.0.0.1", port).error().code == ErrorCode::kConflict);
 }
 
 TEST_CASE("listener: addresses that are none, or another machine's, are named") {
   Loop loop;
+  Poller poller(loop);
   const Port port = free_port();
-  CHECK(Listener::open(loop, "nonsense", port, {}).error().code == ErrorCode::kInvalidConfig);
-  const auto foreign = Listener::open(loop, "192.0.2.1", port, {});
+  CHECK(Listener::open(poller, "nonsense", port, {}).error().code == ErrorCode::kInvalidConfig);
+  const auto foreign = Listener::open(poller, "192.0.2.1", port, {});
   REQUIRE_FALSE(foreign.has_value());
   CHECK(foreign.error().message.find("192.0.2.1") != std::string::npos);
 }
 
 TEST_CASE("listener: without room it leaves connections in the backlog until there is some") {
   Loop loop;
+  Poller poller(loop);
   const Port port = free_port();
-  Accepting accepting(loop, port);
+  Accepting accepting(poller, port);
   const Descriptor first = connect_to(port);
-  accepting.room = false;  // noticed after the one that is being waited for
+  run_until(loop, [&] { return accepting.accepted.size() == 1; });
+  accepting.room = false;
   const Descriptor second = connect_to(port);
   const Descriptor third = connect_to(port);
-  run_until(loop, [&] { return accepting.accepted.size() == 1; });
   loop.restart();
   loop.poll();
   CHECK(accepting.accepted.size() == 1);
@@ -111,8 +117,9 @@ TEST_CASE("listener: without room it leaves connections in the backlog until the
 
 TEST_CASE("listener: out of descriptors it says so, and goes on when there are some again") {
   Loop loop;
+  Poller poller(loop);
   const Port port = free_port();
-  Accepting accepting(loop, port);
+  Accepting accepting(poller, port);
   std::vector<Descriptor> clients;
   for (int i = 0; i < 4; ++i) clients.push_back(connect_to(port));
   {
@@ -126,10 +133,11 @@ TEST_CASE("listener: out of descriptors it says so, and goes on when there are s
 
 TEST_CASE("listener: closed, it accepts nothing more and leaves nothing to wait for") {
   Loop loop;
+  Poller poller(loop);
   const Port port = free_port();
-  Accepting accepting(loop, port);
+  Accepting accepting(poller, port);
   accepting.listener->close();
-  loop.run();
+  loop.poll();
   accepting.listener->resume();
   loop.restart();
   CHECK(loop.poll() == 0);

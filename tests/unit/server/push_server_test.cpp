@@ -5,6 +5,7 @@
 #include <future>
 #include <thread>
 
+#include <asio/ip/tcp.hpp>
 #include <doctest/doctest.h>
 
 #include "server/metrics.hpp"

@@ -1,5 +1,7 @@
 // A device's session from connection to connection: takeover, resumption, expiry, wills, keep
 // alive.
+#include <asio/post.hpp>
+
 #include "tests/support/net/shard_rig.hpp"
 
 namespace kscpush::test {

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <future>
 
+#include <asio/ip/tcp.hpp>
 #include <doctest/doctest.h>
 
 #include "tests/support/net/shard_rig.hpp"

@@ -48,9 +48,10 @@ class TlsPair {
     asio::basic_socket_acceptor<asio::ip::tcp, Loop::executor_type> acceptor(
         loop_, {asio::ip::make_address("127.0.0.1"), 0});
     descriptor_ = connect_to(Port::from(acceptor.local_endpoint().port()).value());
-    server::Socket socket = acceptor.accept(loop_);
-    server_descriptor_ = socket.native_handle();
-    link.reset(new TlsLink(std::move(socket), context_->get()));
+    Descriptor socket(acceptor.accept(loop_).release());
+    REQUIRE(::fcntl(socket.get(), F_SETFL, O_NONBLOCK) == 0);
+    server_descriptor_ = socket.get();
+    link.reset(new TlsLink(std::move(socket), poller_, context_->get()));
     client_context_.reset(SSL_CTX_new(TLS_client_method()));
     SSL_CTX* const client = client_context_.get();
     if (files) {
@@ -120,6 +121,7 @@ class TlsPair {
   }
 
   Loop loop_;
+  server::Poller poller_{loop_};
   std::unique_ptr<TlsContext> context_;
   std::unique_ptr<SSL_CTX, Freed> client_context_;
   std::unique_ptr<SSL, Freed> ssl_;
