@@ -33,6 +33,26 @@ Connection::Connection(Shard& shard, LinkPtr link, MonoTime now)
 
 Connection::~Connection() = default;
 
+void ConnectionList::add(std::unique_ptr<Connection> connection) {
+  Connection* const added = connection.release();
+  added->next_ = first_;
+  if (first_ != nullptr) first_->previous_ = added;
+  first_ = added;
+  ++size_;
+}
+
+std::unique_ptr<Connection> ConnectionList::take(Connection& connection) {
+  if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
+  (connection.previous_ == nullptr ? first_ : connection.previous_->next_) = connection.next_;
+  connection.next_ = connection.previous_ = nullptr;
+  --size_;
+  return std::unique_ptr<Connection>(&connection);
+}
+
+void ConnectionList::clear() {
+  while (first_ != nullptr) take(*first_).reset();
+}
+
 void Connection::start() {
   const auto timeout =
       std::chrono::seconds(shard_->settings().dp.push_server.limits.handshake_timeout_s);
@@ -226,7 +246,7 @@ void Connection::on_end(mqtt::EndReason reason, std::string_view detail) {
   stage_ = Stage::kEnded;
   shard_->counts().ended.at(static_cast<std::size_t>(reason)).add();
   shard_->context().log.info("{}: {} ended: {}{}{}",
-                             device_ == nullptr ? link_->peer_address() : device_->id,
+                             device_ == nullptr ? link_->peer_address() : device_->id(),
                              was_active ? "session" : "connection", mqtt::to_string(reason),
                              detail.empty() ? "" : ": ", detail);
   if (was_active) shard_->counts().connected.sub();

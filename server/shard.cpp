@@ -1,6 +1,7 @@
 #include "server/shard.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include <asio/post.hpp>
@@ -71,7 +72,7 @@ bool Shard::may_accept() const {
 
 void Shard::use(std::shared_ptr<const ShardSettings> settings) {
   // The sessions refer to the limits: they change over before the old ones may go.
-  for (const auto& [connection, owner] : connections_) connection->use(settings->mqtt_limits);
+  connections_.for_each([&](Connection& connection) { connection.use(settings->mqtt_limits); });
   settings_ = std::move(settings);
   if (resume_accept_) resume_accept_();
 }
@@ -91,13 +92,12 @@ void Shard::handshake_ended() {
 }
 
 void Shard::link_in(std::unique_ptr<Connection> connection) {
-  Connection* const key = connection.get();
-  connections_.emplace(key, std::move(connection));
+  connections_.add(std::move(connection));
 }
 
 std::unique_ptr<Connection> Shard::unlink(Connection& connection) {
   if (connection.flush_queued()) std::ranges::replace(to_flush_, &connection, nullptr);
-  return std::move(connections_.extract(&connection).mapped());
+  return connections_.take(connection);
 }
 
 void Shard::destroy(Connection& connection) {
@@ -185,9 +185,9 @@ void Shard::admit(Connection& connection, const Offer& offer) {
     return;
   }
   if (device == nullptr) {
-    auto fresh = std::make_unique<Device>(*this, offer.device_id);
-    device = fresh.get();
-    devices_.emplace(device->id, std::move(fresh));
+    const auto added = devices_.try_emplace(offer.device_id, *this).first;
+    device = &added->second;
+    device->key = &added->first;
   }
   mqtt::SessionState state;
   bool present = device->kept != nullptr;
@@ -207,19 +207,19 @@ void Shard::admit(Connection& connection, const Offer& offer) {
     give_up(state);
   } else {
     device->last_seq = 0;
-    probes_.fail_all_of(device->id,
+    probes_.fail_all_of(device->id(),
                         Error{ErrorCode::kOffline,
                               "the device made a new connection before it answered", "ask again"});
   }
   device->connection = &connection;
   device->connected_since = wall();
-  device->agent = offer.agent;
+  device->agent = offer.agent.empty() ? nullptr : std::make_unique<const std::string>(offer.agent);
   device->backlog = false;
-  context_.log.info("{}: connected from {}, {}{}{}", device->id, offer.address,
+  context_.log.info("{}: connected from {}, {}{}{}", device->id(), offer.address,
                     describe(offer.version), offer.secure ? ", TLS" : "",
                     present ? ", session resumed" : "");
   // A plain listener's peer is a proxy on this machine.
-  context_.store.touch_device(*DeviceId::parse(device->id), wall(),
+  context_.store.touch_device(*DeviceId::parse(device->id()), wall(),
                               offer.secure ? host_of(offer.address) : "");
   connection.admit(*device, std::move(state), present);
 }
@@ -228,15 +228,15 @@ void Shard::ended(Device& device, mqtt::EndReason reason) {
   Connection* const connection = device.connection;
   device.connection = nullptr;
   context_.budget.give_back();
-  context_.store.touch_device(*DeviceId::parse(device.id), wall(), "");
-  probes_.fail_all_of(device.id, Error{ErrorCode::kOffline,
-                                       fmt::format("the connection of '{}' ended ({}) before it "
-                                                   "answered",
-                                                   device.id, mqtt::to_string(reason)),
-                                       "it will be back by itself: ask again"});
+  context_.store.touch_device(*DeviceId::parse(device.id()), wall(), "");
+  probes_.fail_all_of(device.id(), Error{ErrorCode::kOffline,
+                                         fmt::format("the connection of '{}' ended ({}) before it "
+                                                     "answered",
+                                                     device.id(), mqtt::to_string(reason)),
+                                         "it will be back by itself: ask again"});
   mqtt::SessionState state = connection->take_state();
   if (state.expiry_s == 0) {
-    devices_.erase(devices_.find(device.id));
+    forget(device);
     return;
   }
   device.session_ends = now() + std::chrono::seconds(state.expiry_s);
@@ -253,13 +253,22 @@ void Shard::session_expired(Device& device) {
   if (now() < device.session_ends) {
     wheel_.set(device, device.session_ends);
   } else {
-    devices_.erase(devices_.find(device.id));
+    forget(device);
   }
 }
 
-Device* Shard::find(std::string_view id) const {
+Device* Shard::find(std::string_view id) {
   const auto found = devices_.find(id);
-  return found == devices_.end() ? nullptr : found->second.get();
+  return found == devices_.end() ? nullptr : &found->second;
+}
+
+const Device* Shard::find(std::string_view id) const {
+  const auto found = devices_.find(id);
+  return found == devices_.end() ? nullptr : &found->second;
+}
+
+void Shard::forget(Device& device) {
+  devices_.erase(devices_.find(device.id()));
 }
 
 // --- Commands
@@ -278,7 +287,7 @@ void Shard::probe(const DeviceId& id, Duration timeout, ProbeDone done) {
          fmt::format("its client must subscribe to ksc/v1/devices/{}/push", id.str())}));
     return;
   }
-  if (!connection.acknowledges() && device->agent.empty()) {
+  if (!connection.acknowledges() && device->agent == nullptr) {
     done(fail(
         {ErrorCode::kNoAnswer,
          fmt::format("device '{}' is connected, but at QoS 0 it acknowledges nothing", id.str()),
@@ -321,7 +330,7 @@ std::optional<DeviceView> Shard::view(const DeviceId& id) const {
                     device->connected_since,
                     connection.address(),
                     describe(connection.version()),
-                    device->agent,
+                    device->agent ? *device->agent : std::string(),
                     connection.in_flight()};
 }
 
@@ -340,17 +349,17 @@ void Shard::recheck(const DeviceId& id) {
   context_.log.info("{}: its session ends: {}", id.str(), registered.error().message);
   static_cast<void>(disconnect(id, mqtt::EndReason::kRefused));
   // Nor is there one to come back to.
-  const auto kept = devices_.find(id.str());
-  if (kept != devices_.end() && kept->second->connection == nullptr) devices_.erase(kept);
+  Device* const kept = find(id.str());
+  if (kept != nullptr && kept->connection == nullptr) forget(*kept);
 }
 
 std::size_t Shard::end_some(std::size_t count, mqtt::EndReason reason) {
   std::size_t active = 0;
   std::vector<Connection*> chosen;
   for (const auto& [id, device] : devices_) {
-    if (device->connection == nullptr) continue;
+    if (device.connection == nullptr) continue;
     ++active;
-    if (chosen.size() < count) chosen.push_back(device->connection);
+    if (chosen.size() < count) chosen.push_back(device.connection);
   }
   for (Connection* connection : chosen) connection->disconnect(reason, "");
   return active - chosen.size();
@@ -364,46 +373,48 @@ void Shard::advance_time() {
 
 ShardUsage Shard::usage() const {
   ShardUsage usage{connections_.size(), devices_.size()};
-  for (const auto& [connection, owner] : connections_) {
-    usage.most_unsent = std::max(usage.most_unsent, connection->unsent());
-    usage.most_unread = std::max(usage.most_unread, connection->unread());
-    usage.most_in_flight = std::max(usage.most_in_flight, connection->in_flight());
-  }
+  connections_.for_each([&](const Connection& connection) {
+    usage.most_unsent = std::max(usage.most_unsent, connection.unsent());
+    usage.most_unread = std::max(usage.most_unread, connection.unread());
+    usage.most_in_flight = std::max(usage.most_in_flight, connection.in_flight());
+  });
   for (const auto& [id, device] : devices_) {
-    if (device->kept == nullptr) continue;
-    usage.most_in_flight = std::max(usage.most_in_flight, device->kept->in_flight.size());
+    if (device.kept == nullptr) continue;
+    usage.most_in_flight = std::max(usage.most_in_flight, device.kept->in_flight.size());
   }
   return usage;
 }
 
 std::string Shard::inconsistency() const {
+  std::unordered_set<const Connection*> here;
+  std::string wrong;
+  connections_.for_each([&](const Connection& connection) {
+    here.insert(&connection);
+    const Device* const device = connection.device();
+    if (device != nullptr && device->connection != &connection) {
+      wrong = fmt::format("{}: has two connections", device->id());
+    }
+    if (!connection.set()) wrong = "a connection has no deadline";
+  });
+  if (here.size() != connections_.size()) wrong = "a connection is lost";
   std::size_t connected = 0;
   for (const auto& [id, device] : devices_) {
-    if (id != device->id) return fmt::format("{}: kept as '{}'", device->id, id);
+    if (&id != device.key) return fmt::format("{}: kept as '{}'", device.id(), id);
     if (home_shard(id, context_.shards.size()) != index_) return fmt::format("{}: not at home", id);
-    if (device->connection == nullptr) {
-      if (device->kept == nullptr) return fmt::format("{}: neither here nor away", id);
-      if (!device->set()) return fmt::format("{}: its session never ends", id);
+    if (device.connection == nullptr) {
+      if (device.kept == nullptr) return fmt::format("{}: neither here nor away", id);
+      if (!device.set()) return fmt::format("{}: its session never ends", id);
       continue;
     }
     ++connected;
-    if (device->kept != nullptr) return fmt::format("{}: both here and away", id);
-    if (!connections_.contains(device->connection)) {
-      return fmt::format("{}: its connection is gone", id);
-    }
-  }
-  for (const auto& [connection, owner] : connections_) {
-    const Device* const device = connection->device();
-    if (device != nullptr && device->connection != connection) {
-      return fmt::format("{}: has two connections", device->id);
-    }
-    if (!connection->set()) return "a connection has no deadline";
+    if (device.kept != nullptr) return fmt::format("{}: both here and away", id);
+    if (!here.contains(device.connection)) return fmt::format("{}: its connection is gone", id);
   }
   if (connected != counters_.connected.get()) {
     return fmt::format("{} devices are connected, counted were {}", connected,
                        counters_.connected.get());
   }
-  return {};
+  return wrong;
 }
 
 }  // namespace kscpush::server

@@ -32,20 +32,22 @@
 
 namespace kscpush::server {
 
-// A device that is connected, or whose session outlives its connection.
+// A device that is connected, or whose session outlives its connection. There is one in memory for
+// every device, so what few have is behind a pointer.
 struct Device final : Timer {
-  explicit Device(Shard& home, std::string device_id) : shard(home), id(std::move(device_id)) {}
+  explicit Device(Shard& home) : shard(home) {}
   void on_timer(MonoTime now) override;
+  [[nodiscard]] const std::string& id() const { return *key; }
 
   Shard& shard;
-  std::string id;
+  const std::string* key = nullptr;  // of the shard's table
   Connection* connection = nullptr;
   std::unique_ptr<mqtt::SessionState> kept;  // while away
   MonoTime session_ends{};                   // while away
   WallTime connected_since{};
-  std::string agent;          // version of kscpush agent; empty for other clients
-  std::int64_t last_seq = 0;  // the newest stored push given to this session
-  bool backlog = false;       // the store may hold more than was let through
+  std::unique_ptr<const std::string> agent;  // version of kscpush agent; null for other clients
+  std::int64_t last_seq = 0;                 // the newest stored push given to this session
+  bool backlog = false;                      // the store may hold more than was let through
 };
 
 // A device as the admin API shows it.
@@ -132,6 +134,10 @@ class Shard {
   void session_expired(Device& device);
 
  private:
+  struct IdHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view id) const { return std::hash<std::string_view>{}(id); }
+  };
   void adopt(std::unique_ptr<Connection> connection, Offer offer);
   void decide(Connection& connection, const Offer& offer);
   void admit(Connection& connection, const Offer& offer);
@@ -144,7 +150,9 @@ class Shard {
   void report(Device& device, std::string_view payload);
   void link_in(std::unique_ptr<Connection> connection);
   [[nodiscard]] std::unique_ptr<Connection> unlink(Connection& connection);
-  [[nodiscard]] Device* find(std::string_view id) const;
+  [[nodiscard]] Device* find(std::string_view id);
+  [[nodiscard]] const Device* find(std::string_view id) const;
+  void forget(Device& device);
   void flush_all();
 
   ShardContext& context_;
@@ -156,9 +164,9 @@ class Shard {
   TimerWheel wheel_;
   std::vector<char> scratch_;
   ProbeTable probes_;
-  // Keys are views of the devices' own ids.
-  std::unordered_map<std::string_view, std::unique_ptr<Device>> devices_;
-  std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+  // By id. A node never moves, so others may point to the device in it.
+  std::unordered_map<std::string, Device, IdHash, std::equal_to<>> devices_;
+  ConnectionList connections_;
   std::vector<Connection*> to_flush_;
   std::function<void()> resume_accept_;
   bool closed_ = false;

@@ -44,9 +44,9 @@ void Shard::pump(Device& device) {
   device.backlog = false;
   while (!device.backlog) {
     const auto rows =
-        context_.store.pending(*DeviceId::parse(device.id), wall(), device.last_seq, kFetch);
+        context_.store.pending(*DeviceId::parse(device.id()), wall(), device.last_seq, kFetch);
     if (!rows) {
-      context_.log.error("{}: its pending pushes cannot be read: {}", device.id,
+      context_.log.error("{}: its pending pushes cannot be read: {}", device.id(),
                          rows.error().message);
       device.backlog = true;
       return;
@@ -131,7 +131,7 @@ void Shard::message(Device& device, mqtt::UpTopic topic, std::string_view payloa
   const auto decoded = decode_answer(payload);
   if (!decoded) {
     counters_.stray_messages.add();
-    context_.log.warn("{}: an answer that is none: {}", device.id, decoded.error().message);
+    context_.log.warn("{}: an answer that is none: {}", device.id(), decoded.error().message);
     return;
   }
   answer(device, *decoded);
@@ -141,18 +141,18 @@ void Shard::report(Device& device, std::string_view payload) {
   auto decoded = decode_report(payload);
   if (!decoded) {
     counters_.stray_messages.add();
-    context_.log.warn("{}: {}", device.id, decoded.error().message);
+    context_.log.warn("{}: {}", device.id(), decoded.error().message);
     return;
   }
-  context_.store.report(*DeviceId::parse(device.id), std::move(*decoded), wall());
+  context_.store.report(*DeviceId::parse(device.id()), std::move(*decoded), wall());
 }
 
 void Shard::answer(Device& device, const PushAnswer& answer) {
   counters_.answers.add();
-  if (probes_.answered(answer.id, device.id, now())) return;
+  if (probes_.answered(answer.id, device.id(), now())) return;
   const auto found = context_.store.find_push(answer.id);
   // A device answers for its own pushes alone; a late answer to a probe ends here too.
-  if (!found || !found->has_value() || (*found)->device.str() != device.id) {
+  if (!found || !found->has_value() || (*found)->device.str() != device.id()) {
     counters_.stray_messages.add();
     return;
   }

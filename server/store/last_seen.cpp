@@ -26,6 +26,11 @@ void LastSeen::update(DeviceRecord& device) const {
   if (!sight.address.empty()) device.address = sight.address;
 }
 
+std::size_t LastSeen::size() const {
+  const std::scoped_lock lock(mutex_);
+  return entries_.size();
+}
+
 std::vector<LastSeen::Entry> LastSeen::some(std::size_t count) const {
   const std::scoped_lock lock(mutex_);
   std::vector<Entry> entries;

@@ -26,6 +26,7 @@ class LastSeen {
   void note(const DeviceId& id, WallTime seen, std::string_view address);
   // Brings what was read from the disk up to date.
   void update(DeviceRecord& device) const;
+  [[nodiscard]] std::size_t size() const;
   // Up to COUNT entries to write. They stay noted until written() is told so.
   [[nodiscard]] std::vector<Entry> some(std::size_t count) const;
   // Forgets the entries, except those that have been seen again since.

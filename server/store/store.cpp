@@ -118,7 +118,10 @@ class Store::Impl {
 
  private:
   Writer::Job write_last_seen(bool closing) {
-    if (!closing && clock.now() - last_seen_written < kLastSeenInterval) return {};
+    // A batch is not kept waiting, so that a storm of devices does not pile up in memory.
+    const bool due = closing || last_seen.size() >= kLastSeenBatch ||
+                     clock.now() - last_seen_written >= kLastSeenInterval;
+    if (!due) return {};
     const auto entries =
         std::make_shared<const std::vector<LastSeen::Entry>>(last_seen.some(kLastSeenBatch));
     // A full batch leaves more for the next group.
