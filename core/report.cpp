@@ -28,6 +28,11 @@ bool is_plain(std::string_view text, std::size_t longest) {
   });
 }
 
+// It will be shown on terminals.
+bool has_controls(std::string_view text) {
+  return std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+}
+
 std::optional<std::string> scalar(const json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_boolean() || value.is_number()) return value.dump();
@@ -42,8 +47,9 @@ Result<DeviceReport::Policy> decode_policy(const json& value) {
   };
   DeviceReport::Policy policy{text("revision"), text("result")};
   if (!is_plain(policy.revision, kLongestRevision)) return refuse("its 'revision' is none");
-  if (policy.result.empty() || policy.result.size() > kLongestResult) {
-    return refuse("its 'result' is missing or too long");
+  const std::string& result = policy.result;
+  if (result.empty() || result.size() > kLongestResult || has_controls(result)) {
+    return refuse("its 'result' is missing, too long, or no text");
   }
   return policy;
 }
@@ -55,7 +61,9 @@ Result<ReportedSettings> decode_local(const json& value) {
   for (const auto& [path, member] : value.items()) {
     const auto text = scalar(member);
     if (!is_plain(path, kLongestPath)) return refuse("'local' holds what is no setting");
-    if (!text || text->size() > kLongestValue) return refuse("'local' holds what is no value");
+    if (!text || text->size() > kLongestValue || has_controls(*text)) {
+      return refuse("'local' holds what is no value");
+    }
     settings.emplace(path, *text);
   }
   if (encode_settings(settings).size() > kMostBytes) return refuse("'local' is too large");

@@ -24,7 +24,8 @@ struct DeviceReport {
 };
 
 // {"v":1, "policy":{"revision":..., "result":"applied"}, "local":{"PATH":"VALUE", ...}}. Each part
-// may be left out; values may be numbers and booleans too. Bounded in number and length of all.
+// may be left out; values may be numbers and booleans too. Bounded in number and length of
+// all; control characters are refused.
 [[nodiscard]] Result<DeviceReport> decode_report(std::string_view text);
 
 // Local settings as the store keeps them: a JSON object, or nothing for none.

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "core/push.hpp"
+#include "core/report.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using namespace kscpush;
@@ -14,6 +15,11 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   if (const auto push = decode_push(text)) {
     const auto again = decode_push(encode(*push));
     if (!again || again->id != push->id || again->attempt != push->attempt) std::abort();
+  }
+  if (const auto report = decode_report(text); report && report->local && !report->local->empty()) {
+    // What the store keeps is JSON that reads back as the same settings.
+    const auto again = decode_report("{\"local\":" + encode_settings(*report->local) + "}");
+    if (!again || again->local != report->local) std::abort();
   }
   return 0;
 }

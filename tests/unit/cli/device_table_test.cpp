@@ -84,8 +84,9 @@ TEST_CASE("device table: each bad row is told by its line, the others are read")
   const Lines found = bad(table);
   REQUIRE(found.size() == 9);
   CHECK(found[0].starts_with("3: 'pc 2' is not a device id"));
-  CHECK(found[1] == "4: device 'pc-3': no group 'Managed devices/Belin'; did you mean "
-                    "'Managed devices/Berlin'?");
+  CHECK(found[1] ==
+        "4: device 'pc-3': no group 'Managed devices/Belin'; did you mean "
+        "'Managed devices/Berlin'?");
   CHECK(found[2] == "5: device 'pc-4' is in no group");
   CHECK(found[3].starts_with("6: '+x' is no tag"));
   CHECK(found[4] == "7: 'a b' is no platform");

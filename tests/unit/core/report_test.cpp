@@ -22,9 +22,10 @@ TEST_CASE("report: what is none is refused") {
   for (const char* bad :
        {"", "[]", "null", "{", R"({"policy":5})", R"({"policy":{}})",
         R"({"policy":{"revision":"a b","result":"applied"}})", R"({"policy":{"revision":"a"}})",
-        R"({"policy":{"revision":"","result":"x"}})", R"({"local":[]})", R"({"local":{"a":[]}})",
-        R"({"local":{"a b":1}})", R"({"local":{"":1}})", R"({"local":{"a":null}})",
-        "{\"local\":{\"a\":\"\xff\"}}"}) {
+        R"({"policy":{"revision":"","result":"x"}})",
+        R"({"policy":{"revision":"a","result":"\u001b[31m"}})", R"({"local":{"a":"\u0007"}})",
+        R"({"local":[]})", R"({"local":{"a":[]}})", R"({"local":{"a b":1}})", R"({"local":{"":1}})",
+        R"({"local":{"a":null}})", "{\"local\":{\"a\":\"\xff\"}}"}) {
     CAPTURE(bad);
     CHECK_FALSE(decode_report(bad).has_value());
   }
