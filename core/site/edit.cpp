@@ -132,7 +132,7 @@ Edited add_scope_group(const Sources& sources, const Site& site, const Distribut
   return set(sources, dp.place.document, scope_path(dp, index), text_node(group));
 }
 
-Edited remove_scope_group(const Sources& sources, const Site& /*site*/, const DistributionPoint& dp,
+Edited remove_scope_group(const Sources& sources, const DistributionPoint& dp,
                           const std::string& group) {
   const std::size_t index = find_scope(dp, group);
   if (index == dp.scope_groups.size()) return sources;

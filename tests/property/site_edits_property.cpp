@@ -384,9 +384,9 @@ TEST_CASE("site edits: random edits of random sites in random styles") {
   }
   for (const auto& [name, count] : done) {
     CAPTURE(name);
-    CHECK(count * 50 > cases / 12);
+    CHECK(count * 50 > cases / 13);
   }
-  CHECK(done.size() == 12);
+  CHECK(done.size() == 13);
 }
 
 }  // namespace kscpush::site
