@@ -16,6 +16,9 @@ _kscpush() {
       "dp set") path="$try" ;;
       "dp add") path="$try" ;;
       "dp remove") path="$try" ;;
+      "dp scope") path="$try" ;;
+      "dp scope add") path="$try" ;;
+      "dp scope remove") path="$try" ;;
       "dp capacity") path="$try" ;;
       "dp assign") path="$try" ;;
       "policy") path="$try" ;;
@@ -27,6 +30,7 @@ _kscpush() {
       "policy unlock") path="$try" ;;
       "policy add") path="$try" ;;
       "policy remove") path="$try" ;;
+      "policy edit") path="$try" ;;
       "policy effective") path="$try" ;;
       "policy explain") path="$try" ;;
       "group") path="$try" ;;
@@ -87,6 +91,17 @@ _kscpush() {
     "dp remove --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "dp remove -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
     "dp remove --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp scope --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "dp scope -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp scope --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp scope add --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "dp scope add -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp scope add --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp scope add --dp") return ;;
+    "dp scope remove --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "dp scope remove -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp scope remove --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp scope remove --dp") return ;;
     "dp capacity --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "dp capacity -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
     "dp capacity --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
@@ -140,6 +155,11 @@ _kscpush() {
     "policy remove -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
     "policy remove --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
     "policy remove --group") return ;;
+    "policy edit --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "policy edit -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "policy edit --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "policy edit --policy") return ;;
+    "policy edit --group") return ;;
     "policy effective --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "policy effective -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
     "policy effective --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
@@ -215,7 +235,7 @@ _kscpush() {
     "") words='init validate dp policy group device serve agent ping completion -h --help --version --config -o --output --no-color' ;;
     "init") words='-h --help --version --config -o --output --no-color --dir --name --address' ;;
     "validate") words='-h --help --version --config -o --output --no-color' ;;
-    "dp") words='list show enable disable set add remove capacity assign -h --help --version --config -o --output --no-color' ;;
+    "dp") words='list show enable disable set add remove scope capacity assign -h --help --version --config -o --output --no-color' ;;
     "dp list") words='-h --help --version --config -o --output --no-color' ;;
     "dp show") words='-h --help --version --config -o --output --no-color' ;;
     "dp enable") words='-h --help --version --config -o --output --no-color --dry-run --port --max-connections' ;;
@@ -223,9 +243,12 @@ _kscpush() {
     "dp set") words='-h --help --version --config -o --output --no-color --dry-run --port --max-connections --address' ;;
     "dp add") words='-h --help --version --config -o --output --no-color --address --group --dry-run' ;;
     "dp remove") words='-h --help --version --config -o --output --no-color --dry-run' ;;
+    "dp scope") words='add remove -h --help --version --config -o --output --no-color' ;;
+    "dp scope add") words='-h --help --version --config -o --output --no-color --dp --dry-run' ;;
+    "dp scope remove") words='-h --help --version --config -o --output --no-color --dp --dry-run' ;;
     "dp capacity") words='-h --help --version --config -o --output --no-color --devices --dp' ;;
     "dp assign") words='-h --help --version --config -o --output --no-color --group --tag --platform --address --dp' ;;
-    "policy") words='list show set unset lock unlock add remove effective explain -h --help --version --config -o --output --no-color' ;;
+    "policy") words='list show set unset lock unlock add remove edit effective explain -h --help --version --config -o --output --no-color' ;;
     "policy list") words='-h --help --version --config -o --output --no-color' ;;
     "policy show") words='-h --help --version --config -o --output --no-color --policy --group --all-settings' ;;
     "policy set") words='force-via-dp connectivity.network.use_distribution_point_to_force_connection connectivity.network.compress_network_traffic connectivity.network.open_ports_in_firewall connectivity.network.use_ssl connectivity.network.use_connection_gateway connectivity.network.use_udp_port connectivity.network.udp_port connectivity.schedule.synchronization_interval connectivity.connection_profiles.out_of_office_when_server_unavailable settings.distribute_files_through_distribution_points_only settings.event_queue_max_mb settings.application_may_retrieve_extended_policy_data settings.protect_network_agent_service settings.use_uninstallation_password -h --help --version --config -o --output --no-color --policy --group --dry-run --lock --open' ;;
@@ -234,6 +257,7 @@ _kscpush() {
     "policy unlock") words='force-via-dp connectivity.network.use_distribution_point_to_force_connection connectivity.network.compress_network_traffic connectivity.network.open_ports_in_firewall connectivity.network.use_ssl connectivity.network.use_connection_gateway connectivity.network.use_udp_port connectivity.network.udp_port connectivity.schedule.synchronization_interval connectivity.connection_profiles.out_of_office_when_server_unavailable settings.distribute_files_through_distribution_points_only settings.event_queue_max_mb settings.application_may_retrieve_extended_policy_data settings.protect_network_agent_service settings.use_uninstallation_password -h --help --version --config -o --output --no-color --policy --group --dry-run' ;;
     "policy add") words='-h --help --version --config -o --output --no-color --group --status --dry-run' ;;
     "policy remove") words='-h --help --version --config -o --output --no-color --group --dry-run' ;;
+    "policy edit") words='-h --help --version --config -o --output --no-color --policy --group --dry-run' ;;
     "policy effective") words='-h --help --version --config -o --output --no-color --group --tag --platform --address --dp' ;;
     "policy explain") words='force-via-dp connectivity.network.use_distribution_point_to_force_connection connectivity.network.compress_network_traffic connectivity.network.open_ports_in_firewall connectivity.network.use_ssl connectivity.network.use_connection_gateway connectivity.network.use_udp_port connectivity.network.udp_port connectivity.schedule.synchronization_interval connectivity.connection_profiles.out_of_office_when_server_unavailable settings.distribute_files_through_distribution_points_only settings.event_queue_max_mb settings.application_may_retrieve_extended_policy_data settings.protect_network_agent_service settings.use_uninstallation_password -h --help --version --config -o --output --no-color --group --tag --platform --address --dp --local' ;;
     "group") words='list add remove -h --help --version --config -o --output --no-color' ;;
