@@ -30,6 +30,7 @@ void add_dp_enable(CLI::App& parent, Context& context);
 void add_dp_disable(CLI::App& parent, Context& context);
 void add_dp_set(CLI::App& parent, Context& context);
 void add_dp_add(CLI::App& parent, Context& context);
+void add_dp_scope(CLI::App& parent, Context& context);
 void add_dp_remove(CLI::App& parent, Context& context);
 void add_dp_capacity(CLI::App& parent, Context& context);
 void add_dp_assign(CLI::App& parent, Context& context);

@@ -20,6 +20,9 @@ _kscpush() {
       "dp set") path="$try" ;;
       "dp add") path="$try" ;;
       "dp remove") path="$try" ;;
+      "dp scope") path="$try" ;;
+      "dp scope add") path="$try" ;;
+      "dp scope remove") path="$try" ;;
       "dp capacity") path="$try" ;;
       "dp assign") path="$try" ;;
       "policy") path="$try" ;;
@@ -120,6 +123,17 @@ _kscpush() {
     "dp remove --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "dp remove -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
     "dp remove --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp scope --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "dp scope -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp scope --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp scope add --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "dp scope add -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp scope add --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp scope add --dp") return ;;
+    "dp scope remove --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "dp scope remove -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp scope remove --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp scope remove --dp") return ;;
     "dp capacity --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "dp capacity -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
     "dp capacity --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
@@ -299,7 +313,7 @@ _kscpush() {
     "apply") words='-h --help --version --config -o --output --no-color --dp -m --comment --dry-run' ;;
     "history") words='-h --help --version --config -o --output --no-color --dp --limit --files' ;;
     "rollback") words='-h --help --version --config -o --output --no-color --dp -m --comment --dry-run' ;;
-    "dp") words='list show enable disable set add remove capacity assign -h --help --version --config -o --output --no-color' ;;
+    "dp") words='list show enable disable set add remove scope capacity assign -h --help --version --config -o --output --no-color' ;;
     "dp list") words='-h --help --version --config -o --output --no-color' ;;
     "dp show") words='-h --help --version --config -o --output --no-color' ;;
     "dp enable") words='-h --help --version --config -o --output --no-color --dry-run --port --max-connections' ;;
@@ -307,6 +321,9 @@ _kscpush() {
     "dp set") words='-h --help --version --config -o --output --no-color --dry-run --port --max-connections --address' ;;
     "dp add") words='-h --help --version --config -o --output --no-color --address --group --dry-run' ;;
     "dp remove") words='-h --help --version --config -o --output --no-color --dry-run' ;;
+    "dp scope") words='add remove -h --help --version --config -o --output --no-color' ;;
+    "dp scope add") words='-h --help --version --config -o --output --no-color --dp --dry-run' ;;
+    "dp scope remove") words='-h --help --version --config -o --output --no-color --dp --dry-run' ;;
     "dp capacity") words='-h --help --version --config -o --output --no-color --devices --dp --lose --add --group --max-connections --no-registry' ;;
     "dp assign") words='-h --help --version --config -o --output --no-color --group --tag --platform --address --dp' ;;
     "policy") words='list show set unset lock unlock add remove edit effective explain -h --help --version --config -o --output --no-color' ;;

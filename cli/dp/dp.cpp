@@ -13,6 +13,7 @@ void add_dp(CLI::App& parent, Context& context) {
   add_dp_set(*dp, context);
   add_dp_add(*dp, context);
   add_dp_remove(*dp, context);
+  add_dp_scope(*dp, context);
   add_dp_capacity(*dp, context);
   add_dp_assign(*dp, context);
 }

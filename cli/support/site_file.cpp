@@ -40,7 +40,18 @@ Result<std::filesystem::path> find_config(const Context& context) {
 }
 
 void print_diagnostics(const Diagnostics& diagnostics, const Context& context) {
-  for (const Diagnostic& d : diagnostics) {
+  constexpr std::size_t kMost = 1'000;
+  for (std::size_t i = 0; i < diagnostics.size(); ++i) {
+    if (i == kMost) {
+      const auto rest = diagnostics.begin() + kMost;
+      const auto errors = std::count_if(
+          rest, diagnostics.end(), [](const auto& d) { return d.severity == Severity::kError; });
+      print_note(fmt::format("{} more errors and {} more warnings are not shown", errors,
+                             diagnostics.end() - rest - errors),
+                 context);
+      return;
+    }
+    const Diagnostic& d = diagnostics[i];
     const Error shown{ErrorCode::kInvalidConfig, to_string(d.origin) + ": " + d.message, d.hint};
     if (d.severity == Severity::kError) {
       print_error(shown, context);

@@ -31,7 +31,8 @@ struct CheckedSite {
 };
 [[nodiscard]] Result<CheckedSite> check_site(const Context& context);
 [[nodiscard]] CheckedSite check_sources(const std::filesystem::path& path, site::Sources sources);
-// "error: FILE:LINE:COLUMN: ..." or "warning: ..." each, on standard error.
+// "error: FILE:LINE:COLUMN: ..." or "warning: ..." each, on standard error; of more than 1,000 the
+// first, and how many more there are.
 void print_diagnostics(const Diagnostics& diagnostics, const Context& context);
 
 // The same; prints every error; kInvalidConfig when there are errors among them.

@@ -1,5 +1,7 @@
 #include "core/site/edit.hpp"
 
+#include <algorithm>
+
 namespace kscpush::site {
 namespace {
 
@@ -101,6 +103,40 @@ Edited add_distribution_point(const Sources& sources, const Site& site, const st
 
 Edited remove_distribution_point(const Sources& sources, const DistributionPoint& dp) {
   return remove(sources, dp.place.document, {"distribution_points", dp.place.index}, /*keep=*/1);
+}
+
+namespace {
+
+yaml::Path scope_path(const DistributionPoint& dp, std::size_t item) {
+  return {"distribution_points", dp.place.index, "scope", "groups", item};
+}
+
+std::size_t find_scope(const DistributionPoint& dp, const std::string& group) {
+  const auto found = std::ranges::find(dp.scope_groups, group, &Group::path);
+  return static_cast<std::size_t>(found - dp.scope_groups.begin());
+}
+
+}  // namespace
+
+Edited add_scope_group(const Sources& sources, const Site& site, const DistributionPoint& dp,
+                       const std::string& group) {
+  if (!site.has_group(group)) {
+    std::vector<std::string> known{std::string(kRootGroup)};
+    for (const Group& declared : site.groups) known.push_back(declared.path);
+    return fail({ErrorCode::kNotFound,
+                 fmt::format("no group '{}' is declared{}", group, suggestion(group, known)),
+                 "declare it with: kscpush group add"});
+  }
+  const std::size_t index = find_scope(dp, group);
+  if (index < dp.scope_groups.size()) return sources;
+  return set(sources, dp.place.document, scope_path(dp, index), text_node(group));
+}
+
+Edited remove_scope_group(const Sources& sources, const DistributionPoint& dp,
+                          const std::string& group) {
+  const std::size_t index = find_scope(dp, group);
+  if (index == dp.scope_groups.size()) return sources;
+  return remove(sources, dp.place.document, scope_path(dp, index), /*keep=*/2);
 }
 
 Edited add_group(const Sources& sources, const Site& site, const std::string& group) {

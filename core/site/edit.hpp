@@ -42,6 +42,13 @@ struct DistributionPointChange {
                                             const std::vector<std::string>& groups);
 [[nodiscard]] Edited remove_distribution_point(const Sources& sources, const DistributionPoint& dp);
 
+// In the scope already, or not in it: the sources as they are. kNotFound: not declared.
+[[nodiscard]] Edited add_scope_group(const Sources& sources, const Site& site,
+                                     const DistributionPoint& dp, const std::string& group);
+// A scope that becomes empty goes with the group.
+[[nodiscard]] Edited remove_scope_group(const Sources& sources, const DistributionPoint& dp,
+                                        const std::string& group);
+
 // Groups above that are not declared yet are declared with it.
 [[nodiscard]] Edited add_group(const Sources& sources, const Site& site, const std::string& group);
 // kConflict when something still uses it: a subgroup, a scope, a policy.

@@ -56,6 +56,7 @@ void Reader::error(const yaml::Node& node, std::string message, std::string hint
 bool Reader::mapping(const yaml::Node& written, std::string_view what,
                      std::initializer_list<Field> fields) {
   const yaml::Node& node = resolve(written);
+  if (node.kind == yaml::Kind::kNull) return true;  // a section whose keys are all commented out
   if (node.kind != yaml::Kind::kMapping) {
     error(written, fmt::format("{} must be a mapping, not {}", what, describe(node)));
     return false;

@@ -22,7 +22,8 @@ class Reader {
       : document_(document), diagnostics_(diagnostics) {}
 
   // Calls the function of each key that is there. Unknown keys are errors with a "did you mean";
-  // WHAT names the mapping in messages ("push_server"). False if the node is no mapping.
+  // WHAT names the mapping in messages ("push_server"). Nothing at all, or ~, reads as {}. False
+  // if the node is neither.
   bool mapping(const yaml::Node& node, std::string_view what, std::initializer_list<Field> fields);
   void sequence(const yaml::Node& node, std::string_view what,
                 const std::function<void(const yaml::Node&, std::size_t)>& item);

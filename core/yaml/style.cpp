@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/yaml/geometry.hpp"
+#include "core/yaml/scalar.hpp"
 
 namespace kscpush::yaml {
 namespace {
@@ -13,13 +14,18 @@ constexpr std::size_t kMaxStep = 8;
 // Counts votes; the more frequent wins, of equals the smaller.
 class Survey {
  public:
-  explicit Survey(const Document& document) : text_(document.text()) { visit(document.root()); }
+  explicit Survey(const Document& document)
+      : text_(document.text()), braces_(document.root().flow) {
+    visit(document.root());
+  }
 
   [[nodiscard]] Style result() const {
     Style style;
     style.step = winner(steps_, 1, 2);
     style.sequence_offset = winner(offsets_, 0, style.step);
     style.quote = single_ > double_ ? '\'' : '"';
+    // JSON: braces around all, and no string without double quotes.
+    if (braces_ && double_ > 0 && single_ == 0 && plain_strings_ == 0) style.always_quote = '"';
     style.flow_lists = flow_lists_ > block_lists_;
     return style;
   }
@@ -37,6 +43,7 @@ class Survey {
       if (text_[node.content] == '\'') ++single_;
       if (text_[node.content] == '"') ++double_;
     }
+    if (node.kind == Kind::kScalar && !node.quoted && !plain_has_type(node.value)) ++plain_strings_;
     for (const Node& item : node.items) visit(item);
     count_list(node);
     if (node.kind != Kind::kMapping) return;
@@ -62,10 +69,12 @@ class Survey {
   }
 
   std::string_view text_;
+  bool braces_;
   Votes steps_{};
   Votes offsets_{};
   std::size_t single_ = 0;
   std::size_t double_ = 0;
+  std::size_t plain_strings_ = 0;
   std::size_t flow_lists_ = 0;
   std::size_t block_lists_ = 0;
 };

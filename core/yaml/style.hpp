@@ -10,6 +10,8 @@ struct Style {
   std::size_t sequence_offset = 2;  // columns from a key to the dashes of the list below it
   char quote = '"';
   bool flow_lists = false;  // lists of scalars are written [a, b]
+  // Around every key and string, be it needed or not: '"' in a file that is JSON; 0 for none.
+  char always_quote = 0;
 };
 
 // What is most frequent in the file; where it has no example, the values above.

@@ -1,4 +1,6 @@
 // Surgery::append and what it needs.
+#include <algorithm>
+
 #include "core/yaml/geometry.hpp"
 #include "core/yaml/lexer.hpp"
 #include "core/yaml/surgery.hpp"
@@ -40,14 +42,26 @@ std::string flow_entry(std::string_view text, const Node& node, std::string_view
   return name + colon + writer.flow(value);
 }
 
+// A list whose items are all in the same quotes gets no item without.
+Writer writer_like_items(const Writer& writer, std::string_view text, const Node& list,
+                         const NewNode& value) {
+  if (value.kind != Kind::kScalar || list.items.empty()) return writer;
+  const char quote = quote_of(text, list.items.front());
+  const bool all_quoted = quote != 0 && std::ranges::all_of(list.items, [&](const Node& item) {
+                            return quote_of(text, item) == quote;
+                          });
+  return all_quoted ? writer.always_quoting(quote) : writer;
+}
+
 }  // namespace
 
 Splices Surgery::append(const Trail& trail, std::string_view key, const NewNode& value) const {
   const Node& node = trail.last();
   const bool mapping = node.kind == Kind::kMapping;
+  const Writer item_writer = mapping ? writer : writer_like_items(writer, text, node, value);
   if (node.flow) {
-    return append_flow(node,
-                       mapping ? flow_entry(text, node, key, value, writer) : writer.flow(value));
+    return append_flow(
+        node, mapping ? flow_entry(text, node, key, value, writer) : item_writer.flow(value));
   }
   const std::size_t indent = block_column(text, node);
   std::string line = "\n" + std::string(indent, ' ');
@@ -59,7 +73,7 @@ Splices Surgery::append(const Trail& trail, std::string_view key, const NewNode&
     const std::size_t begin = node.items.back().begin;
     const bool like_last =
         begin > dash + 1 && begin <= dash + 1 + kMaxGap && !has_break(text, dash, begin);
-    line += "-" + writer.item(value, indent, like_last ? begin - dash - 1 : 1);
+    line += "-" + item_writer.item(value, indent, like_last ? begin - dash - 1 : 1);
   }
   const std::size_t at = append_point(node.end, indent);
   return {{at, at, line}};

@@ -283,8 +283,7 @@ void TreeBuilder::close() {
     throw TreeError{repeated->again->mark,
                     fmt::format("key '{}' stands twice in one mapping, first in line {}",
                                 repeated->again->value, repeated->first->mark.line),
-                    fmt::format("delete one of the two, in line {} or {}",
-                                repeated->first->mark.line, repeated->again->mark.line)};
+                    "delete one of the two"};
   }
   attach(std::move(frame.node));
 }

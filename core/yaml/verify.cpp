@@ -10,7 +10,17 @@
 namespace kscpush::yaml {
 namespace {
 
+// "true" in YAML's other spellings of it, and the same of "false".
+bool same_boolean(std::string_view a, std::string_view b) {
+  const auto any_of = [](std::string_view text, std::string_view x, std::string_view y,
+                         std::string_view z) { return text == x || text == y || text == z; };
+  const auto yes = [&](std::string_view text) { return any_of(text, "true", "True", "TRUE"); };
+  const auto no = [&](std::string_view text) { return any_of(text, "false", "False", "FALSE"); };
+  return (yes(a) && yes(b)) || (no(a) && no(b));
+}
+
 bool scalar_is(const Node& node, const NewNode& value) {
+  if (!node.quoted && !value.text && same_boolean(node.value, value.value)) return true;
   if (node.value != value.value) return false;
   // Quotes around what a plain scalar would give a type make it a string; elsewhere they do not
   // matter.

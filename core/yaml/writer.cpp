@@ -85,6 +85,8 @@ std::string Writer::scalar(const NewNode& node, Place place, char quote) const {
   const bool typed = plain_has_type(text);
   const bool plain =
       fits_plain(text, place == Place::kFlow) && !is_null_word(text) && !(typed && node.text);
+  const char always = typed && !node.text ? '\0' : style_.always_quote;
+  if (quote == 0) quote = always;
   // A number in quotes would be a string, so a number loses the quotes that stand there.
   if (plain && (quote == 0 || (typed && !node.text))) return std::string(text);
   if ((quote == 0 ? style_.quote : quote) == '\'' && fits_single(text)) return quote_single(text);

@@ -48,6 +48,12 @@ class Writer {
 
   // Whether the value takes lines of its own in block style.
   [[nodiscard]] bool is_block(const NewNode& node) const;
+  // The same with each string in such quotes.
+  [[nodiscard]] Writer always_quoting(char quote) const {
+    Style style = style_;
+    style.always_quote = quote;
+    return {style, careful_};
+  }
   [[nodiscard]] bool careful() const { return careful_; }
   [[nodiscard]] const Style& style() const { return style_; }
 

@@ -93,13 +93,14 @@ void AdminApi::handle(const HttpRequest& request, const HttpRespond& respond) {
 
 void AdminApi::handle(const Route& route, const Call& call) {
   const Role role = authenticator()->role_of(call.request.authorization);
-  if (role >= route.role) {
-    const std::size_t bytes = call.request.body.size();
-    if (bytes <= route.body_bytes) return (this->*route.handler)(call);
+  const std::size_t bytes = call.request.body.size();
+  if (bytes > route.body_bytes) {
     call.answer(Error{ErrorCode::kTooLarge,
                       fmt::format("the body has {} bytes, at most {} are allowed", bytes,
                                   route.body_bytes),
                       "send less at a time"});
+  } else if (role >= route.role) {
+    (this->*route.handler)(call);
   } else if (role == Role::kNobody) {
     HttpResponse response =
         to_response(401, to_json(Error{ErrorCode::kDenied, "a valid bearer token is required",

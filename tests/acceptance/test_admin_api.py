@@ -72,10 +72,10 @@ class AdminApi(ServedTest):
         self.refused(400, "usage", "GET", "/v1/pushes/last")
 
     def test_a_body_beyond_the_limit_is_refused_and_the_next_request_works(self):
-        for size in (1 << 20) + 1, 8 << 20:
+        for size in (1 << 20) + 1, 16 << 20:
             self.refused(413, "too_large", "POST", "/v1/devices", b" " * size)
         with self.assertRaises(OSError):  # beyond what is read at all
-            self.site.request("POST", "/v1/devices", b" " * ((8 << 20) + 1))
+            self.site.request("POST", "/v1/devices", b" " * ((16 << 20) + 1))
         self.assertEqual(self.site.request("GET", "/healthz")[0], 200)
 
     def test_the_server_tells_what_it_is(self):

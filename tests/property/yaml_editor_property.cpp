@@ -195,7 +195,9 @@ bool comes_back(const Document& document, const Node& node, const NewNode& value
   const std::string written = document.text().substr(node.content, node.end - node.content);
   if (written == quote_single(node.value)) return value.text && fits_single(value.value);
   if (written == quote_double(node.value)) return value.text;
-  const bool plain = written == node.value && fits_plain(value.value, true);
+  // Between braces it depends on whether all other strings are in quotes, as in JSON.
+  const bool plain =
+      written == node.value && fits_plain(value.value, true) && !document.root().flow;
   return plain && !(value.text && plain_has_type(value.value)) && !is_null_word(value.value);
 }
 
