@@ -131,6 +131,7 @@ std::unique_ptr<CLI::App> make_app(Context& context) {
   add_serve(*app, context);
   add_agent(*app, context);
   add_ping(*app, context);
+  add_bench(*app, context);
   add_completion(*app, context);
   return app;
 }

@@ -21,6 +21,7 @@ void add_group(CLI::App& parent, Context& context);
 void add_serve(CLI::App& parent, Context& context);
 void add_agent(CLI::App& parent, Context& context);
 void add_ping(CLI::App& parent, Context& context);
+void add_bench(CLI::App& parent, Context& context);
 void add_completion(CLI::App& parent, Context& context);
 
 // Below dp.

@@ -131,16 +131,14 @@ struct Request {
   const GENERAL_NAMES* names = nullptr;
 };
 
-// SIGNER null: the certificate signs itself.
-Result<KeyPair> make(const Request& request, const Signer* signer, WallTime now,
-                     std::chrono::days validity) {
+// Of KEY. SIGNER null: the certificate signs itself.
+Result<openssl::Certificate> certify(const Request& request, EVP_PKEY* key, const Signer* signer,
+                                     WallTime now, std::chrono::days validity) {
   if (validity <= std::chrono::days(0) || validity > std::chrono::days(365 * 100)) {
     return fail(ErrorCode::kUsage, "a certificate's validity is 1 to 36500 days, not {}",
                 validity.count());
   }
-  const openssl::Key key(EVP_EC_gen("P-256"));
-  if (key == nullptr) return failed(ErrorCode::kFailed, "generate a key");
-  const openssl::Certificate certificate(X509_new());
+  openssl::Certificate certificate(X509_new());
   if (certificate == nullptr) return failed(ErrorCode::kFailed, "create a certificate");
   X509* const x509 = certificate.get();
   X509* const issuer = signer == nullptr ? x509 : signer->certificate.get();
@@ -148,14 +146,24 @@ Result<KeyPair> make(const Request& request, const Signer* signer, WallTime now,
                       set_validity(x509, signer == nullptr ? nullptr : issuer, now, validity) &&
                       set_common_name(x509, request.common_name) &&
                       X509_set_issuer_name(x509, X509_get_subject_name(issuer)) == 1 &&
-                      X509_set_pubkey(x509, key.get()) == 1 &&
+                      X509_set_pubkey(x509, key) == 1 &&
                       add_extensions(x509, issuer, request.extensions) &&
                       (request.names == nullptr || add_alternative_names(x509, request.names));
   if (!filled) return failed(ErrorCode::kFailed, "create a certificate");
-  if (!sign(x509, signer == nullptr ? key.get() : signer->key.get())) {
+  if (!sign(x509, signer == nullptr ? key : signer->key.get())) {
     return failed(ErrorCode::kFailed, "sign the certificate");
   }
-  return to_pem(x509, key.get());
+  return certificate;
+}
+
+// With a key of its own.
+Result<KeyPair> make(const Request& request, const Signer* signer, WallTime now,
+                     std::chrono::days validity) {
+  const openssl::Key key(EVP_EC_gen("P-256"));
+  if (key == nullptr) return failed(ErrorCode::kFailed, "generate a key");
+  const auto certificate = certify(request, key.get(), signer, now, validity);
+  if (!certificate) return fail(certificate.error());
+  return to_pem(certificate->get(), key.get());
 }
 
 bool add_text_name(GENERAL_NAMES* names, int type, std::string_view text) {
@@ -209,6 +217,14 @@ Status check_common_name(std::string_view name) {
   return fail(ErrorCode::kUsage, "a certificate's common name cannot hold control characters");
 }
 
+Result<openssl::GeneralNames> device_names(const DeviceId& id) {
+  openssl::GeneralNames list(GENERAL_NAMES_new());
+  if (list == nullptr || !add_text_name(list.get(), GEN_URI, std::string(kDeviceUri) + id.str())) {
+    return failed(ErrorCode::kFailed, "create a certificate");
+  }
+  return list;
+}
+
 std::vector<ExtensionText> end_certificate(const char* purpose) {
   return {{NID_basic_constraints, "critical,CA:FALSE"},
           {NID_key_usage, "critical,digitalSignature"},
@@ -257,11 +273,39 @@ Result<KeyPair> issue_device(const KeyPair& authority, std::string_view device_i
   if (!id) return fail(id.error());
   const auto signer = open_authority(authority, now);
   if (!signer) return fail(signer.error());
-  const openssl::GeneralNames list(GENERAL_NAMES_new());
-  if (list == nullptr || !add_text_name(list.get(), GEN_URI, std::string(kDeviceUri) + id->str())) {
-    return failed(ErrorCode::kFailed, "create a certificate");
+  const auto names = device_names(*id);
+  if (!names) return fail(names.error());
+  return make({id->str(), end_certificate("clientAuth"), names->get()}, &*signer, now, validity);
+}
+
+Result<SharedKeyDevices> issue_devices(const KeyPair& authority, const std::vector<DeviceId>& ids,
+                                       WallTime now, std::chrono::days validity) {
+  const auto signer = open_authority(authority, now);
+  if (!signer) return fail(signer.error());
+  const openssl::Key key(EVP_EC_gen("P-256"));
+  if (key == nullptr) return failed(ErrorCode::kFailed, "generate a key");
+  SharedKeyDevices devices;
+  devices.certificates.reserve(ids.size());
+  for (const DeviceId& id : ids) {
+    const auto names = device_names(id);
+    if (!names) return fail(names.error());
+    const Request request{id.str(), end_certificate("clientAuth"), names->get()};
+    const auto certificate = certify(request, key.get(), &*signer, now, validity);
+    if (!certificate) return fail(certificate.error());
+    unsigned char* der = nullptr;
+    const int size = i2d_X509(certificate->get(), &der);
+    if (size < 0) return failed(ErrorCode::kFailed, "write the certificate");
+    devices.certificates.emplace_back(reinterpret_cast<const char*>(der),
+                                      static_cast<std::size_t>(size));
+    OPENSSL_free(der);
   }
-  return make({id->str(), end_certificate("clientAuth"), list.get()}, &*signer, now, validity);
+  const openssl::Bio out(BIO_new(BIO_s_secmem()));
+  if (out == nullptr || PEM_write_bio_PKCS8PrivateKey(out.get(), key.get(), nullptr, nullptr, 0,
+                                                      nullptr, nullptr) != 1) {
+    return failed(ErrorCode::kFailed, "write the key");
+  }
+  devices.key = Secret(content_of(out.get()));
+  return devices;
 }
 
 Secret random_token() {

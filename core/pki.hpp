@@ -28,7 +28,7 @@ struct KeyPair {
 // Validity counts from five minutes before NOW, for clocks that are slightly off, and ends with the
 // authority's own at the latest. Serial numbers are 128 random bits.
 //
-// Errors of the three: kUsage for names X.509 cannot hold and a validity that is not positive,
+// Errors of all of them: kUsage for names X.509 cannot hold and a validity that is not positive,
 // kInvalidConfig for an AUTHORITY that is none, whose key is another's, or that has expired.
 
 // A certificate authority that signs end certificates only (path length 0). COMMON_NAME: 1 to 64
@@ -45,6 +45,16 @@ struct KeyPair {
 // than X.509's 64 bytes for a CN is in the SAN only.
 [[nodiscard]] Result<KeyPair> issue_device(const KeyPair& authority, std::string_view device_id,
                                            WallTime now, std::chrono::days validity);
+
+// The same for many devices at once that all share one key: for load tests, which need thousands
+// and no secrecy.
+struct SharedKeyDevices {
+  Secret key;                             // PEM, PKCS#8, unencrypted
+  std::vector<std::string> certificates;  // DER, in the order of the ids
+};
+[[nodiscard]] Result<SharedKeyDevices> issue_devices(const KeyPair& authority,
+                                                     const std::vector<DeviceId>& ids, WallTime now,
+                                                     std::chrono::days validity);
 
 struct CertificateInfo {
   std::string subject;      // one line, RFC 2253

@@ -1,0 +1,64 @@
+// A load test: connects a fleet, takes the steps, and measures each.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "cli/bench/admin_probe.hpp"
+#include "cli/bench/process_usage.hpp"
+#include "cli/bench/steps.hpp"
+#include "cli/bench/sweep.hpp"
+#include "cli/context.hpp"
+
+namespace kscpush::cli::bench {
+
+struct RunOptions {
+  std::vector<Step> steps;
+  std::size_t in_flight = 64;
+  double rate = 0;
+  double push_rate = 0;
+  std::optional<pid_t> pid;  // whose memory and CPU to measure
+};
+
+class Runner {
+ public:
+  // PUSHER and PROBE may be null: then there is no sweep, and the admin API is not timed.
+  Runner(Loop& loop, Fleet& fleet, Pusher* pusher, AdminProbe* probe, RunOptions options,
+         const Context& context);
+
+  // ROW gets an object for each step as it ends:
+  //   step, devices, failed, seconds, per_second,
+  //   ms {p50, p90, p99, max}                   of a device: to be connected, to get its push
+  //   losses {reason: number}                   of connections, of pushes
+  //   server {cpu_us, cpu_s, threads {name: cpu_us}}         of --pid; us a device
+  //   server {own_bytes, pss_bytes, rss_bytes, kernel_bytes} a connection more, after connecting;
+  //          kernel_bytes is of this machine and of both ends when the devices are on it too
+  //   resumed, admin_ms                                       of a storm
+  // kPartial when some device failed in some step; kUnreachable when none could connect.
+  [[nodiscard]] Status run(const std::function<void(const nlohmann::json&)>& row);
+
+ private:
+  struct Moment {
+    MonoTime time{};
+    std::optional<ProcessUsage> usage;
+  };
+  [[nodiscard]] Result<Moment> moment(bool memory) const;
+  [[nodiscard]] Result<nlohmann::json> step(const Step& step);
+  [[nodiscard]] Result<nlohmann::json> connect();
+  [[nodiscard]] Result<nlohmann::json> hold(const Step& step);
+  [[nodiscard]] Result<nlohmann::json> sweep();
+  [[nodiscard]] Result<nlohmann::json> come_back(bool cut);
+  [[nodiscard]] Result<nlohmann::json> wait_for_line();
+  // Until all are connected, or nobody has been for the time that an attempt may take.
+  [[nodiscard]] bool all_ready(const std::string& what);
+  [[nodiscard]] Result<nlohmann::json> report(std::string_view name, const Moment& before,
+                                              std::size_t done, std::vector<float> took) const;
+
+  Loop& loop_;
+  Fleet& fleet_;
+  Pusher* const pusher_;
+  AdminProbe* const probe_;
+  const RunOptions options_;
+  const Context& context_;
+};
+
+}  // namespace kscpush::cli::bench
