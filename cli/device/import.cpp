@@ -1,4 +1,5 @@
 // kscpush device import
+#include <algorithm>
 #include <ostream>
 
 #include "cli/app.hpp"
@@ -29,11 +30,19 @@ bool prints_text(const Context& context) {
   return context.output_format() == Format::kTable || context.output_format() == Format::kWide;
 }
 
+// The first ones: a table whose columns are mixed up has a mistake in every row.
 void print_bad(const DeviceTable& table, const std::string& name, const Context& context) {
-  for (const DeviceTable::Bad& bad : table.bad) {
+  constexpr std::size_t kMost = 100;
+  for (std::size_t i = 0; i < std::min(kMost, table.bad.size()); ++i) {
+    const DeviceTable::Bad& bad = table.bad[i];
     Error shown = bad.error;
     shown.message = fmt::format("{}:{}: {}", name, bad.line, bad.error.message);
     print_error(shown, context);
+  }
+  if (table.bad.size() > kMost) {
+    print_note(fmt::format("... and {} rows more; -o json with --skip-bad --dry-run lists them all",
+                           table.bad.size() - kMost),
+               context);
   }
 }
 

@@ -145,6 +145,12 @@ class Commands:
         self.assertEqual([row["line"] for row in done.json()["bad"]], [2, 4, 5])
         self.assertEqual(self.ids(), ["pc-1", "pc-2"])
 
+    def test_regression_a_table_that_is_all_wrong_is_told_in_a_bounded_way(self):
+        name = self.write("id,group\n" + "".join(f"pc-{i},\n" for i in range(5000)))
+        done = self.site.kscpush("device", "import", name)
+        self.assert_error(done, 1, "... and 4900 rows more", "5000 of 5000 rows")
+        self.assertEqual(done.err.count("is in no group"), 100)
+
     def test_import_from_a_pipe_with_semicolons(self):
         done = subprocess.run([KSCPUSH, "device", "import", "-"], cwd=self.site.folder, text=True,
                               input="id;group;tags\npc-1;Managed devices;a b\n", check=True,
