@@ -91,7 +91,9 @@ class Service {
              const std::string& name, const SiteFile& file) {
     const site::DistributionPoint dp = *running.site.find_distribution_point(name);
     const auto paths = site::server_paths(dp, file.folder());
-    auto server = server::PushServer::start({dp, paths}, std::move(store), context_.clock, *log_);
+    auto server =
+        server::PushServer::start({dp, paths, std::make_shared<const site::Site>(running.site)},
+                                  std::move(store), context_.clock, *log_);
     if (!server) return fail(server.error());
     auto authenticator = server::Authenticator::load(paths);
     if (!authenticator) return fail(authenticator.error());

@@ -92,6 +92,9 @@ std::string render_metrics(const PushServer& server) {
                             MetricType::Gauge));
   families.back().metric.push_back(
       metric(MetricType::Gauge, server.config()->dp.push_server.max_connections));
+  families.push_back(
+      family("kscpush_draining", "1 while devices are sent to other servers", MetricType::Gauge));
+  families.back().metric.push_back(metric(MetricType::Gauge, server.draining() ? 1 : 0));
   return prometheus::TextSerializer().Serialize(families);
 }
 

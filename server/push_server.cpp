@@ -29,8 +29,9 @@ class PushServer::Impl {
         clock_(clock),
         log_(log),
         store_(std::move(store)),
-        context_{std::make_shared<const ShardSettings>(config_->dp),        *store_, clock, log,
-                 ConnectionBudget(config_->dp.push_server.max_connections), {}},
+        context_{
+            std::make_shared<const ShardSettings>(config_->dp, config_->site), *store_, clock, log,
+            ConnectionBudget(config_->dp.push_server.max_connections),         false,   {}},
         started_(clock.wall()) {}
 
   ~Impl() { stop(); }
@@ -59,7 +60,7 @@ class PushServer::Impl {
   // One call at a time.
   Status reconfigure(ServerConfig config, const std::function<Status()>& commit) {
     const Addresses present = addresses_of(this->config()->dp.push_server);
-    auto settings = std::make_shared<const ShardSettings>(config.dp);
+    auto settings = std::make_shared<const ShardSettings>(config.dp, config.site);
     auto serving = prepare(config, settings, present);
     if (!serving) return fail(serving.error());
     if (auto committed = commit(); !committed) return committed;
@@ -133,6 +134,16 @@ class PushServer::Impl {
     if (!ready_) return false;
     std::forward<Task>(task)();
     return true;
+  }
+
+  // On each one's thread.
+  template <class Task>
+  void for_each_worker(Task task) {
+    unless_stopping([&] {
+      for (auto& worker : workers_) {
+        asio::post(worker->shard().loop(), [w = worker.get(), task] { task(*w); });
+      }
+    });
   }
 
   // Runs on the home shard, as long as there is one to run it.
@@ -228,7 +239,24 @@ WallTime PushServer::started() const {
   return impl_->started_;
 }
 bool PushServer::ready() const {
-  return impl_->ready_;
+  return impl_->ready_ && !draining();
+}
+
+void PushServer::drain(std::chrono::seconds within) {
+  impl_->context_.draining = true;
+  impl_->log_.info("draining {} devices within {} s", connected(), within.count());
+  impl_->for_each_worker(
+      [deadline = impl_->clock_.now() + within](Worker& worker) { worker.drain(deadline); });
+}
+
+void PushServer::stop_draining() {
+  if (!impl_->context_.draining.exchange(false)) return;
+  impl_->log_.info("draining no more");
+  impl_->for_each_worker([](Worker& worker) { worker.stop_draining(); });
+}
+
+bool PushServer::draining() const {
+  return impl_->context_.draining;
 }
 std::uint64_t PushServer::connected() const {
   return impl_->connected();

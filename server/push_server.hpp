@@ -54,6 +54,12 @@ class PushServer {
   // shards; one call at a time, not on a thread of the server. Not changed before the next start:
   // limits.shards and the paths of state and admin API.
   [[nodiscard]] Status reconfigure(ServerConfig config, const std::function<Status()>& commit);
+  // Sends all devices to other push servers, evenly within that time, and lets nobody in (MQTT 5:
+  // use another server, with its address where one is known). Not ready from now on. Again: a new
+  // time.
+  void drain(std::chrono::seconds within);
+  void stop_draining();
+  [[nodiscard]] bool draining() const;
   // Ends the sessions of those devices that would not be admitted any more.
   void recheck(std::vector<DeviceId> ids);
 
@@ -78,7 +84,7 @@ class PushServer {
   [[nodiscard]] std::shared_ptr<const ServerConfig> config() const;
   [[nodiscard]] const Clock& clock() const;
   [[nodiscard]] WallTime started() const;
-  [[nodiscard]] bool ready() const;  // false while it stops
+  [[nodiscard]] bool ready() const;  // false while it drains or stops
   [[nodiscard]] std::vector<const Counters*> counters() const;
   [[nodiscard]] std::uint64_t connected() const;
 

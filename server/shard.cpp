@@ -176,12 +176,29 @@ Status Shard::check_registered(const DeviceId& id, std::string_view address) con
   return {};
 }
 
+// OTHERWISE: what is said when no other push server is known.
+void Shard::send_elsewhere(Connection& connection, const Offer& offer, mqtt::ReasonCode otherwise,
+                           std::string_view reason) {
+  const std::string other = other_server(*DeviceId::parse(offer.device_id));
+  connection.refuse(other.empty() ? otherwise : mqtt::ReasonCode::kUseAnotherServer, reason, other);
+}
+
+std::string Shard::other_server(const DeviceId& id) const {
+  const auto found = context_.store.find_device(id);
+  return found && found->has_value() ? settings_->other_server(**found) : std::string();
+}
+
 void Shard::admit(Connection& connection, const Offer& offer) {
   Device* device = find(offer.device_id);
   Connection* const former = device == nullptr ? nullptr : device->connection;
+  if (context_.draining.load(std::memory_order_relaxed)) {
+    send_elsewhere(connection, offer, mqtt::ReasonCode::kServerUnavailable,
+                   "this push server is being emptied");
+    return;
+  }
   if (former == nullptr && !context_.budget.take()) {
-    connection.refuse(mqtt::ReasonCode::kQuotaExceeded,
-                      "this push server holds as many connections as it may", "");
+    send_elsewhere(connection, offer, mqtt::ReasonCode::kQuotaExceeded,
+                   "this push server holds as many connections as it may");
     return;
   }
   if (device == nullptr) {
@@ -362,6 +379,22 @@ std::size_t Shard::end_some(std::size_t count, mqtt::EndReason reason) {
     if (chosen.size() < count) chosen.push_back(device.connection);
   }
   for (Connection* connection : chosen) connection->disconnect(reason, "");
+  return active - chosen.size();
+}
+
+std::size_t Shard::send_some_elsewhere(std::size_t count) {
+  // In the order of the table, which is that of a hash of the ids: as good as by lot.
+  std::size_t active = 0;
+  std::vector<Device*> chosen;
+  for (auto& [id, device] : devices_) {
+    if (device.connection == nullptr) continue;
+    ++active;
+    if (chosen.size() < count) chosen.push_back(&device);
+  }
+  for (const Device* const device : chosen) {
+    const std::string other = other_server(*DeviceId::parse(device->id()));
+    device->connection->disconnect(mqtt::EndReason::kServerShutdown, other);
+  }
   return active - chosen.size();
 }
 

@@ -106,6 +106,8 @@ class Shard {
   void recheck(const DeviceId& id);
   // Ends up to COUNT connections with the reason; returns how many are left.
   std::size_t end_some(std::size_t count, mqtt::EndReason reason);
+  // The same with MQTT 5's "use another server", where another is known.
+  std::size_t send_some_elsewhere(std::size_t count);
   // No connection is left that has last words to be flushed.
   [[nodiscard]] bool all_told() const { return to_flush_.empty(); }
   void advance_time();
@@ -143,6 +145,9 @@ class Shard {
   void admit(Connection& connection, const Offer& offer);
   // ADDRESS: where it connects from; empty: as the registry has it.
   [[nodiscard]] Status check_registered(const DeviceId& id, std::string_view address) const;
+  void send_elsewhere(Connection& connection, const Offer& offer, mqtt::ReasonCode otherwise,
+                      std::string_view reason);
+  [[nodiscard]] std::string other_server(const DeviceId& id) const;
   void give_up(mqtt::SessionState& state);
   void pump(Device& device);
   bool send(Device& device, const PushRecord& push);

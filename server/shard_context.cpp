@@ -1,5 +1,7 @@
 #include "server/shard_context.hpp"
 
+#include "policy/assign.hpp"
+
 namespace kscpush::server {
 namespace {
 
@@ -17,7 +19,22 @@ mqtt::Limits mqtt_limits(const site::ServerLimits& limits) {
 
 }  // namespace
 
-ShardSettings::ShardSettings(site::DistributionPoint distribution_point)
-    : dp(std::move(distribution_point)), mqtt_limits(server::mqtt_limits(dp.push_server.limits)) {}
+ShardSettings::ShardSettings(site::DistributionPoint distribution_point,
+                             std::shared_ptr<const site::Site> whole)
+    : dp(std::move(distribution_point)),
+      mqtt_limits(server::mqtt_limits(dp.push_server.limits)),
+      site(std::move(whole)) {}
+
+std::string ShardSettings::other_server(const DeviceRecord& device) const {
+  if (!site) return {};
+  const auto order = policy::assign(
+      *site, {device.id.str(), device.group, device.platform, device.address, device.tags});
+  for (const policy::Ranked& ranked : order.ranked) {
+    const site::DistributionPoint& other = *ranked.dp;
+    if (other.name == dp.name || other.address.empty()) continue;
+    return fmt::format("{}:{}", other.address, other.push_server.port.value());
+  }
+  return {};
+}
 
 }  // namespace kscpush::server

@@ -39,9 +39,15 @@ class ConnectionBudget {
 // What the configuration says, as a shard uses it. Never changed: another configuration is another
 // object, which each shard takes up on its own thread (Shard::use).
 struct ShardSettings {
-  explicit ShardSettings(site::DistributionPoint distribution_point);
+  explicit ShardSettings(site::DistributionPoint distribution_point,
+                         std::shared_ptr<const site::Site> whole = nullptr);
+  // Where a device of this push server goes when it cannot be here: "ADDRESS:PORT" of the next push
+  // server in its order (policy/assign.hpp); empty when there is none.
+  [[nodiscard]] std::string other_server(const DeviceRecord& device) const;
+
   const site::DistributionPoint dp;
   const mqtt::Limits mqtt_limits;
+  const std::shared_ptr<const site::Site> site;  // may be null: nothing is known of others
 };
 
 struct ShardContext {
@@ -50,6 +56,7 @@ struct ShardContext {
   const Clock& clock;
   spdlog::logger& log;
   ConnectionBudget budget;
+  std::atomic<bool> draining{false};  // nobody new comes in
   std::vector<std::unique_ptr<Shard>> shards;
 };
 

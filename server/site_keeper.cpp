@@ -273,7 +273,9 @@ Status SiteKeeper::activate(RunningSite& next, const SiteRequest& request,
     next.revision.number = *number;
     return {};
   };
-  return server_.reconfigure({dp, site::server_paths(dp, folder_)}, recorded);
+  return server_.reconfigure(
+      {dp, site::server_paths(dp, folder_), std::make_shared<const site::Site>(next.site)},
+      recorded);
 }
 
 std::vector<std::string> SiteKeeper::notes(const site::DistributionPoint& dp) const {

@@ -8,6 +8,7 @@ namespace {
 // Devices told per turn when they all have to go.
 constexpr std::size_t kEndPerTurn = 500;
 constexpr std::chrono::milliseconds kEndTick{10};
+constexpr Duration kDrainTick = std::chrono::milliseconds(100);
 
 constexpr std::size_t kSecure = 0;  // of Addresses
 
@@ -113,6 +114,23 @@ void Worker::keep_time() {
     on_tick_();
     keep_time();
   });
+}
+
+// Evenly, so that the others do not get all devices at once.
+void Worker::drain(MonoTime deadline) {
+  const std::size_t active = shard_.send_some_elsewhere(0);
+  const auto left = std::max<Duration>(deadline - shard_.now(), kDrainTick);
+  const auto ticks = static_cast<std::size_t>(left / kDrainTick);
+  if (shard_.send_some_elsewhere((active + ticks - 1) / ticks) == 0) return;
+  if (!pace_) pace_.emplace(shard_.loop());
+  pace_->expires_after(kDrainTick);
+  pace_->async_wait([this, deadline](const asio::error_code& error) {
+    if (!error) drain(deadline);
+  });
+}
+
+void Worker::stop_draining() {
+  if (pace_) pace_->cancel();
 }
 
 // Paced, so that the last words of each connection are flushed before the next are written.

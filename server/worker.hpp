@@ -25,6 +25,8 @@ namespace kscpush::server {
 struct ServerConfig {
   site::DistributionPoint dp;
   site::ServerPaths paths;
+  // All of the site, to know the other push servers; null: nothing is known of them.
+  std::shared_ptr<const site::Site> site{};
 };
 
 // Where devices are listened for: with TLS, and plain. Nothing: not at all.
@@ -55,6 +57,9 @@ class Worker {
   void change(Serving serving);
   // On the thread: tells the devices that are connected, paced, until DEADLINE; then calls DONE.
   void end_connections(mqtt::EndReason reason, MonoTime deadline, std::function<void()> done);
+  // On the thread: sends the devices elsewhere, evenly until DEADLINE.
+  void drain(MonoTime deadline);
+  void stop_draining();
   void close_listeners();
   // After this the thread ends.
   void stop() { shard_.loop().stop(); }

@@ -16,6 +16,7 @@ void add_dp(CLI::App& parent, Context& context) {
   add_dp_scope(*dp, context);
   add_dp_capacity(*dp, context);
   add_dp_assign(*dp, context);
+  add_dp_drain(*dp, context);
 }
 
 }  // namespace kscpush::cli

@@ -21,6 +21,8 @@ struct AdminApi::Route {
 namespace {
 
 constexpr std::size_t kSiteBytes = 12 << 20;
+constexpr std::int64_t kDrainSeconds = 60;
+constexpr std::int64_t kLongestDrainSeconds = 86'400;
 
 // The segments' values agree, and {id} takes what stands in its place.
 bool matches(std::string_view pattern, std::string_view path, std::string& id) {
@@ -50,6 +52,8 @@ const std::vector<AdminApi::Route>& AdminApi::routes() {
       {"GET", "/readyz", Role::kNobody, &AdminApi::readiness},
       {"GET", "/metrics", Role::kNobody, &AdminApi::metrics},
       {"GET", "/v1/server", Role::kViewer, &AdminApi::server_status},
+      {"POST", "/v1/server/drain", Role::kOperator, &AdminApi::drain},
+      {"DELETE", "/v1/server/drain", Role::kOperator, &AdminApi::stop_draining},
       {"GET", "/v1/devices", Role::kViewer, &AdminApi::list_devices},
       {"POST", "/v1/devices", Role::kAdmin, &AdminApi::add_device},
       {"GET", "/v1/devices/{id}", Role::kViewer, &AdminApi::show_device},
@@ -95,10 +99,10 @@ void AdminApi::handle(const Route& route, const Call& call) {
   const Role role = authenticator()->role_of(call.request.authorization);
   const std::size_t bytes = call.request.body.size();
   if (bytes > route.body_bytes) {
-    call.answer(Error{ErrorCode::kTooLarge,
-                      fmt::format("the body has {} bytes, at most {} are allowed", bytes,
-                                  route.body_bytes),
-                      "send less at a time"});
+    call.answer(
+        Error{ErrorCode::kTooLarge,
+              fmt::format("the body has {} bytes, at most {} are allowed", bytes, route.body_bytes),
+              "send less at a time"});
   } else if (role >= route.role) {
     (this->*route.handler)(call);
   } else if (role == Role::kNobody) {
@@ -135,11 +139,33 @@ void AdminApi::health(const Call& call) {
 
 void AdminApi::readiness(const Call& call) {
   const bool ready = server_.ready();
-  call.respond(plain(ready ? 200 : 503, ready ? "ready\n" : "stopping\n"));
+  call.respond(plain(ready ? 200 : 503, ready                ? "ready\n"
+                                        : server_.draining() ? "draining\n"
+                                                             : "stopping\n"));
 }
 
 void AdminApi::metrics(const Call& call) {
   call.respond({200, "text/plain; version=0.0.4; charset=utf-8", render_metrics(server_)});
+}
+
+void AdminApi::drain(const Call& call) {
+  const auto body = body_object(call.request, {"seconds"});
+  if (!body) return call.answer(body.error());
+  const auto seconds = number_field(*body, "seconds");
+  if (!seconds) return call.answer(seconds.error());
+  const std::int64_t within = seconds->value_or(kDrainSeconds);
+  if (within < 0 || within > kLongestDrainSeconds) {
+    return call.answer(Error{ErrorCode::kUsage,
+                             fmt::format("'seconds' must be from 0 to {}", kLongestDrainSeconds),
+                             ""});
+  }
+  server_.drain(std::chrono::seconds(within));
+  server_status(call);
+}
+
+void AdminApi::stop_draining(const Call& call) {
+  server_.stop_draining();
+  server_status(call);
 }
 
 void AdminApi::server_status(const Call& call) {
@@ -151,6 +177,7 @@ void AdminApi::server_status(const Call& call) {
                     {"since", to_rfc3339(server_.started())},
                     {"connected", server_.connected()},
                     {"max_connections", dp.push_server.max_connections},
+                    {"draining", server_.draining()},
                     {"shards", server_.counters().size()}});
 }
 

@@ -2,6 +2,7 @@
 //
 //   GET    /healthz  /readyz  /metrics            no token
 //   GET    /v1/server                             viewer
+//   POST   /v1/server/drain                       operator   {"seconds"}; DELETE takes it back
 //   GET    /v1/devices[?after=ID&limit=N&...]     viewer     also group, tag, platform, revoked
 //   GET    /v1/devices/{id}                       viewer
 //   POST   /v1/devices                            admin      {"id", "group", "tags", ...}, or
@@ -55,6 +56,8 @@ class AdminApi {
   void readiness(const Call& call);
   void metrics(const Call& call);
   void server_status(const Call& call);
+  void drain(const Call& call);
+  void stop_draining(const Call& call);
   void list_devices(const Call& call);
   void list_groups(const Call& call);
   void add_device(const Call& call);

@@ -228,5 +228,35 @@ def make_certificate(site, not_before, not_after):
             "-in", "dp-1.csr", "-out", "dp-1.crt", "-notext", folder=folder)
 
 
+
+class Drains(AcceptanceTest):
+    def setUp(self):
+        super().setUp()
+        self.site = self.new_site()
+        self.site.prepare_to_serve()
+        self.serve(self.site)
+
+    def test_drain_sends_devices_away_lets_nobody_in_and_can_be_taken_back(self):
+        credentials = self.site.add_device("pc-1")
+        with MosquittoSub(self.site, "pc-1", credentials):
+            done = self.site.succeed("dp", "drain", "--within", "1")
+            self.assertEqual(done.out, "The push server of 'dp-1' lets nobody in and sends 1 device "
+                                       "elsewhere within 1 s.\n")
+            wait_until(lambda: self.site.request("GET", "/v1/server")[1]["connected"] == 0,
+                       "the device to be gone")
+        self.assertEqual(self.site.request("GET", "/readyz"), (503, "draining\n"))
+        self.assertEqual(self.site.metric("kscpush_draining"), 1)
+        with self.assertRaises(AssertionError):
+            connect_device(self.site, "pc-1", credentials)
+        self.site.succeed("dp", "drain", "--cancel")
+        self.assertEqual(self.site.request("GET", "/readyz")[0], 200)
+        with connect_device(self.site, "pc-1", credentials):
+            pass
+
+    def test_drain_waits_for_the_last_device(self):
+        done = self.site.succeed("dp", "drain", "--within", "1", "--wait")
+        self.assertTrue(done.out.endswith("No device is connected any more.\n"), done)
+
+
 if __name__ == "__main__":
     unittest.main()

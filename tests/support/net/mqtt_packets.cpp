@@ -60,6 +60,7 @@ ServerPacket read_packet(const mqtt::Frame& frame, mqtt::Version version) {
       const auto connack = decoded(decode_connack(frame, version));
       packet.code = connack.code;
       packet.session_present = connack.session_present;
+      packet.server_reference = connack.properties.text(Property::kServerReference);
       break;
     }
     case PacketType::kPublish:
@@ -84,6 +85,7 @@ ServerPacket read_packet(const mqtt::Frame& frame, mqtt::Version version) {
     case PacketType::kDisconnect: {
       const auto bye = decoded(decode_disconnect(frame, version, mqtt::Sender::kServer));
       packet.code = static_cast<std::uint8_t>(bye.code);
+      packet.server_reference = bye.properties.text(Property::kServerReference);
       break;
     }
     default:

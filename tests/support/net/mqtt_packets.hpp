@@ -53,6 +53,7 @@ struct ServerPacket {
   std::string payload;
   std::string correlation;
   std::optional<std::uint32_t> expires_s;
+  std::string server_reference;  // MQTT 5, of CONNACK and DISCONNECT
 };
 
 // "connack 0", "connack 0 present", "suback 1", "publish 3 dup PAYLOAD", "publish PAYLOAD" (QoS 0),

@@ -321,4 +321,36 @@ TEST_CASE("metrics: sums of all shards, each family with help and type") {
   CHECK(samples > 20);
 }
 
+TEST_CASE("server: drained, it sends devices to the next push server in their order, evenly") {
+  TestSite site;
+  site::Site whole;
+  whole.groups.push_back({"Managed devices/Berlin", {}});
+  site::DistributionPoint other = site.config.dp;
+  other.name = "dp-2";
+  other.address = "dp-2.example.com";
+  site.config.dp.push_server.plain_listener = site::ListenAddress{"127.0.0.1", free_port()};
+  whole.distribution_points = {site.config.dp, other};
+  site.config.site = std::make_shared<const site::Site>(whole);
+  const auto server = site.start();
+  const Port port = site.config.dp.push_server.plain_listener->port;
+  SocketDevice first(port, {.id = "pc-1"});
+  first.go_online();
+  SocketDevice second(port, {.id = "pc-2", .version = mqtt::Version::kV311});
+  second.go_online();
+  server->drain(std::chrono::seconds(1));
+  CHECK_FALSE(server->ready());
+  const ServerPacket told = first.next();
+  CHECK(to_string(told) == "disconnect 9c");
+  CHECK(told.server_reference ==
+        fmt::format("dp-2.example.com:{}", other.push_server.port.value()));
+  CHECK(second.wait_for_end());
+  SocketDevice late(port, {.id = "pc-3"});
+  late.connect();
+  CHECK(late.next_line() == "connack 9c");
+  server->stop_draining();
+  CHECK(server->ready());
+  SocketDevice back(port, {.id = "pc-3"});
+  back.go_online();
+}
+
 }  // namespace kscpush::test
