@@ -55,6 +55,7 @@ _kscpush() {
       "serve") path="$try" ;;
       "agent") path="$try" ;;
       "ping") path="$try" ;;
+      "bench") path="$try" ;;
       "completion") path="$try" ;;
     esac
   done
@@ -301,12 +302,35 @@ _kscpush() {
     "ping --interval") return ;;
     "ping --timeout") return ;;
     "ping --dp") return ;;
+    "bench --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "bench -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "bench --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "bench -n") return ;;
+    "bench --devices") return ;;
+    "bench --first") return ;;
+    "bench --prefix") return ;;
+    "bench --mqtt") COMPREPLY=($(compgen -W '5 3.1.1' -- "$cur")); return ;;
+    "bench --in-flight") return ;;
+    "bench --rate") return ;;
+    "bench --keep-alive") return ;;
+    "bench --push") COMPREPLY=($(compgen -W 'sync ping' -- "$cur")); return ;;
+    "bench --pushes-in-flight") return ;;
+    "bench --push-rate") return ;;
+    "bench --pid") return ;;
+    "bench --dp") return ;;
+    "bench --group") return ;;
+    "bench --broker") return ;;
+    "bench --cert") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "bench --key") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "bench --topic") return ;;
+    "bench --user") return ;;
+    "bench --password") return ;;
     "completion --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "completion -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
     "completion --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
   esac
   case "$path" in
-    "") words='init validate diff apply history rollback dp policy group device serve agent ping completion -h --help --version --config -o --output --no-color' ;;
+    "") words='init validate diff apply history rollback dp policy group device serve agent ping bench completion -h --help --version --config -o --output --no-color' ;;
     "init") words='-h --help --version --config -o --output --no-color --dir --name --address' ;;
     "validate") words='-h --help --version --config -o --output --no-color --no-registry' ;;
     "diff") words='-h --help --version --config -o --output --no-color --dp' ;;
@@ -356,6 +380,7 @@ _kscpush() {
     "serve") words='-h --help --version --config -o --output --no-color --dp --from-file --log-level' ;;
     "agent") words='-h --help --version --config -o --output --no-color --server --id --files --log-level' ;;
     "ping") words='-h --help --version --config -o --output --no-color -c --count -i --interval --timeout --dp' ;;
+    "bench") words='-h --help --version --config -o --output --no-color -n --devices --first --prefix --mqtt --in-flight --rate --keep-alive --resume --push --pushes-in-flight --push-rate --pid --dp --group --plain --keep --broker --tls --cert --key --topic --user --password' ;;
     "completion") words='bash zsh fish man settings -h --help --version --config -o --output --no-color' ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))

@@ -87,6 +87,7 @@ void Worker::start(Serving serving, std::function<void()> on_tick) {
   take_up(std::move(serving));
   keep_time();
   thread_ = std::thread([this] { shard_.loop().run(); });
+  ::pthread_setname_np(thread_.native_handle(), "shard");  // as top -H and 'bench --pid' show it
 }
 
 void Worker::change(Serving serving) {

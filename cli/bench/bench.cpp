@@ -7,6 +7,7 @@
 #include "cli/bench/runner.hpp"
 #include "cli/bench/site_devices.hpp"
 #include "cli/commands.hpp"
+#include "cli/support/api_client.hpp"
 #include "cli/support/groups.hpp"
 #include "cli/support/output.hpp"
 #include "core/file.hpp"
@@ -17,7 +18,7 @@ namespace {
 using nlohmann::json;
 using namespace bench;
 
-constexpr std::size_t kMaxDevices = 999'999;  // six digits in an id
+constexpr std::size_t kMaxDevices = 9'999'999;
 constexpr std::size_t kSpareDescriptors = 300;
 constexpr std::size_t kMaxPem = 64 * 1024;
 
@@ -185,6 +186,10 @@ Result<Plan> plan_site(const BenchOptions& options, const Context& context) {
   auto target = site_target(**dp, options.plain);
   if (!target) return fail(target.error());
   const auto paths = site::server_paths(**dp, file->folder());
+  // Before anything is registered: is there a server?
+  const auto api = api_client(**dp, paths);
+  if (!api) return fail(api.error());
+  if (const auto server = api->get("/v1/server"); !server) return fail(server.error());
   auto admin = admin_access(**dp, paths);
   if (!admin) return fail(admin.error());
   Plan plan{fleet_options(options, std::move(*target), "ksc/v1/devices/{id}/push"),
@@ -242,11 +247,13 @@ Status run_steps(const BenchOptions& options, const std::vector<Step>& steps, co
                  options.pid == 0 ? std::nullopt : std::optional(options.pid)};
   Runner runner(loop, fleet, pusher.get(), probe ? &*probe : nullptr, std::move(run), context);
   ListPrinter printer(kColumns, "/step", context);
+  bool measured = false;
   Status done = runner.run([&](const json& row) {
     printer.add(json::array({row}));
     context.out.flush();
+    measured = true;
   });
-  printer.finish();
+  if (measured) printer.finish();
   fleet.leave();
   return done;
 }

@@ -46,13 +46,17 @@ std::string Fleet::expand(const std::string& pattern, std::size_t n) const {
 void Fleet::forget_figures() {
   took_.clear();
   losses_.clear();
-  resumed_ = pings_ = pongs_ = 0;
+  ready_lost_ = resumed_ = 0;
 }
 
-void Fleet::connect(std::size_t in_flight, double rate) {
+void Fleet::limit(std::size_t in_flight, double rate) {
   in_flight_limit_ = in_flight;
   rate_ = rate;
   allowance_ = 0;
+}
+
+void Fleet::connect(std::size_t in_flight, double rate) {
+  limit(in_flight, rate);
   waiting_.clear();
   retries_ = {};
   for (std::uint32_t n = 0; n < devices_.size(); ++n) {
@@ -223,7 +227,6 @@ bool Fleet::handle(std::uint32_t n, const mqtt::Frame& frame) {
     case mqtt::PacketType::kPublish:
       return handle_publish(n, frame);
     case mqtt::PacketType::kPingresp:
-      ++pongs_;
       return true;
     case mqtt::PacketType::kDisconnect: {
       const auto packet = mqtt::decode_disconnect(frame, options_.version, mqtt::Sender::kServer);
@@ -294,6 +297,7 @@ void Fleet::lost(std::uint32_t n, const std::string& reason) {
   Device& device = devices_[n];
   if (device.phase == Phase::kReady) {
     --ready_;
+    ++ready_lost_;
     device.begun = loop_.turn();
   } else if (device.phase != Phase::kIdle && device.phase != Phase::kWaiting) {
     --connecting_;
@@ -336,7 +340,6 @@ void Fleet::ping_some(MonoTime now) {
     if (devices_[n].phase != Phase::kReady) continue;
     out_.clear();
     mqtt::encode_pingreq(out_);
-    ++pings_;
     if (!send_out(n)) lost(n, "the server does not read");
   }
 }

@@ -25,7 +25,7 @@ struct FleetOptions {
   Target target;
   std::size_t devices = 1000;
   std::size_t first = 1;          // number of the first device
-  std::string prefix = "bench-";  // the id of a device is this and six digits
+  std::string prefix = "bench-";  // the id of a device is this and six digits or more
   std::string topic;              // that a device subscribes to; {id} stands for its id
   mqtt::Version version = mqtt::Version::kV5;
   std::string username;  // {id} likewise; empty: none
@@ -43,9 +43,11 @@ class Fleet final : public LoopHandler {
   Fleet(Loop& loop, FleetOptions options, const TlsClient* tls);
   ~Fleet() override;
 
-  // All that are not connected begin to, in their order; with at most IN_FLIGHT under
-  // way and RATE a second (0: no limit).
+  // All that are not connected begin to, in their order, with at most IN_FLIGHT under way and RATE
+  // a second (0: no limit).
   void connect(std::size_t in_flight, double rate);
+  // The same bounds for those that come back by themselves.
+  void limit(std::size_t in_flight, double rate);
   // Resets every connection, without a word to the server.
   void cut();
   // Sends DISCONNECT to all and closes.
@@ -63,8 +65,8 @@ class Fleet final : public LoopHandler {
   [[nodiscard]] std::vector<float>& took() { return took_; }
   // Connections that were lost or refused, ready ones among them, by the reason.
   [[nodiscard]] const std::map<std::string, std::size_t>& losses() const { return losses_; }
+  [[nodiscard]] std::size_t ready_lost() const { return ready_lost_; }  // of these the ready ones
   [[nodiscard]] std::size_t resumed() const { return resumed_; }
-  [[nodiscard]] std::size_t pings_unanswered() const { return pings_ - pongs_; }
   void forget_figures();
 
   void on_event(std::uint64_t tag, std::uint32_t events) override;
@@ -132,9 +134,8 @@ class Fleet final : public LoopHandler {
   std::function<void(std::size_t)> received_;
   std::vector<float> took_;
   std::map<std::string, std::size_t> losses_;
+  std::size_t ready_lost_ = 0;
   std::size_t resumed_ = 0;
-  std::size_t pings_ = 0;
-  std::size_t pongs_ = 0;
 };
 
 }  // namespace kscpush::cli::bench

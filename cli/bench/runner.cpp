@@ -194,15 +194,18 @@ Result<json> Runner::sweep() {
 Result<json> Runner::come_back(bool cut) {
   fleet_.forget_figures();
   if (!cut) {
+    fleet_.limit(fleet_.size(), 0);
     Progress progress("devices connected; waiting for the server to go", fleet_.size(), context_);
     progress.at(fleet_.ready());
-    loop_.run([&] { return fleet_.ready() == 0; }, MonoTime::max());
+    loop_.run([&] { return fleet_.ready_lost() >= fleet_.size(); }, MonoTime::max());
   }
   const auto before = cut ? moment(/*memory=*/false) : Result<Moment>(Moment{loop_.now(), {}});
   if (!before) return fail(before.error());
   if (probe_ != nullptr) static_cast<void>(probe_->slowest());
-  if (cut) fleet_.cut();
-  fleet_.connect(fleet_.size(), 0);
+  if (cut) {
+    fleet_.cut();
+    fleet_.connect(fleet_.size(), 0);
+  }
   static_cast<void>(all_ready("devices back"));
   const float slowest = probe_ == nullptr ? 0 : probe_->slowest();
   auto row = report(cut ? "storm" : "outage", *before, fleet_.ready(), fleet_.took());

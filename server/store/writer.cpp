@@ -10,6 +10,7 @@ namespace kscpush::server {
 Writer::Writer(Database database, Options options)
     : options_(std::move(options)), database_(std::move(database)) {
   thread_ = std::thread([this] { loop(); });
+  ::pthread_setname_np(thread_.native_handle(), "store");
 }
 
 Writer::~Writer() {

@@ -171,6 +171,23 @@ TEST_CASE("pki: serial numbers and keys do not repeat") {
   }
 }
 
+TEST_CASE("pki: many devices share one key, and each has a certificate of its own") {
+  const std::vector ids{DeviceId::parse("bench-1").value(), DeviceId::parse("bench-2").value()};
+  const auto devices = issue_devices(authority(), ids, kNow, days(7));
+  REQUIRE(devices.has_value());
+  REQUIRE(devices->certificates.size() == 2);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto* der = reinterpret_cast<const unsigned char*>(devices->certificates[i].data());
+    const openssl::Certificate certificate(
+        d2i_X509(nullptr, &der, static_cast<long>(devices->certificates[i].size())));
+    REQUIRE(certificate != nullptr);
+    CHECK(device_id_of(*certificate).value() == ids[i]);
+    const auto key = openssl::read_key(devices->key.str());
+    REQUIRE(key.has_value());
+    CHECK(X509_check_private_key(certificate.get(), key->get()) == 1);
+  }
+}
+
 TEST_CASE("pki: names that a certificate cannot hold are refused") {
   for (const std::string& name :
        {std::string(), std::string("a b"), std::string("a,DNS:b"), std::string("ä.example"),
