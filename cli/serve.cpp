@@ -42,9 +42,11 @@ class Service {
 
   // SIGHUP: the files again, and what they name.
   void reload() {
+    server::systemd::reloading();
     const auto file = load_site(context_);
     if (!file) {
       log_->error("not reloaded, all stays as it was: the configuration does not hold");
+      tell_systemd();
       return;
     }
     server::SiteRequest request;
@@ -52,6 +54,7 @@ class Service {
     request.how = "reload";
     request.own_files = true;
     keeper_->submit(std::move(request), [this](const auto& change) {
+      tell_systemd();
       if (!change) {
         log_->error("not reloaded, all stays as it was: {}", change.error().error.message);
         return;
@@ -68,6 +71,7 @@ class Service {
 
   // HTTP goes last of all: until then requests are answered, if only with "is stopping".
   void stop() {
+    server::systemd::stopping();
     server_->stop();
     keeper_->stop();
     http_.reset();
@@ -76,6 +80,13 @@ class Service {
   spdlog::logger& log() { return *log_; }
 
  private:
+  void tell_systemd() {
+    const auto config = server_->config();
+    server::systemd::ready(fmt::format(
+        "push server of '{}' on {}:{}, revision {}", config->dp.name, config->dp.push_server.listen,
+        config->dp.push_server.port.value(), keeper_->running()->revision.number));
+  }
+
   void tell_what_runs(const server::RunningSite& running, const SiteFile& file) {
     const server::SiteRevision& revision = running.revision;
     log_->info("configuration: revision {} of {} ({})", revision.number,
@@ -91,9 +102,12 @@ class Service {
              const std::string& name, const SiteFile& file) {
     const site::DistributionPoint dp = *running.site.find_distribution_point(name);
     const auto paths = site::server_paths(dp, file.folder());
-    auto server =
-        server::PushServer::start({dp, paths, std::make_shared<const site::Site>(running.site)},
-                                  std::move(store), context_.clock, *log_);
+    auto passed = server::systemd::PassedSockets::take();
+    if (!passed) return fail(passed.error());
+    auto server = server::PushServer::start(
+        {dp, paths, std::make_shared<const site::Site>(running.site),
+         std::make_shared<const server::systemd::PassedSockets>(std::move(*passed))},
+        std::move(store), context_.clock, *log_);
     if (!server) return fail(server.error());
     auto authenticator = server::Authenticator::load(paths);
     if (!authenticator) return fail(authenticator.error());
@@ -109,6 +123,7 @@ class Service {
     if (!http) return fail(http.error());
     http_ = std::move(*http);
     log_->info("admin API on {}:{}", listen.host, listen.port.value());
+    tell_systemd();
     const auto& site = keeper_->running()->site;
     if (policy::policy_half(site, dp).half != policy::Half::kInPlace) {
       print_note(describe_policy_half(site, dp), context_);

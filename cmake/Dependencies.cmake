@@ -52,3 +52,9 @@ target_link_libraries(kscpush_metrics INTERFACE prometheus-cpp::core ${HTTP_PARS
 add_library(kscpush_cli_libraries INTERFACE)
 add_library(kscpush::cli ALIAS kscpush_cli_libraries)
 target_link_libraries(kscpush_cli_libraries INTERFACE CLI11::CLI11 CURL::libcurl)
+
+add_library(kscpush_systemd INTERFACE)
+add_library(kscpush::systemd ALIAS kscpush_systemd)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
+target_link_libraries(kscpush_systemd INTERFACE PkgConfig::SYSTEMD)

@@ -169,7 +169,8 @@ class PushServer::Impl {
                                        const std::shared_ptr<const ShardSettings>& settings,
                                        const Addresses& present) {
     const Addresses wanted = addresses_of(config.dp.push_server);
-    if (auto free = check_ports_free(wanted, present); !free) return fail(free.error());
+    if (auto free = check_ports_free(wanted, present, config.passed.get()); !free)
+      return fail(free.error());
     std::vector<Serving> all;
     for (auto& worker : workers_) {
       auto serving = worker->prepare(config, ticket_keys_, settings, present);

@@ -19,9 +19,11 @@ Addresses addresses_of(const site::PushServer& server) {
   return {site::ListenAddress{server.listen, server.port}, server.plain_listener};
 }
 
-Status check_ports_free(const Addresses& wanted, const Addresses& present) {
+Status check_ports_free(const Addresses& wanted, const Addresses& present,
+                        const systemd::PassedSockets* passed) {
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (!wanted[i] || wanted[i] == present[i]) continue;
+    if (passed != nullptr && passed->find(*wanted[i])) continue;
     const auto free = check_port_free(wanted[i]->host, wanted[i]->port);
     if (free) continue;
     Error error = free.error();
@@ -43,27 +45,32 @@ Result<Serving> Worker::prepare(const ServerConfig& config, const TicketKeys& ti
   for (std::size_t i = 0; i < serving.addresses.size(); ++i) {
     const auto& address = serving.addresses[i];
     if (!address || address == present[i]) continue;
-    auto listener = listen(*address, i == kSecure);
+    auto listener = listen(*address, i == kSecure, config.passed.get());
     if (!listener) return fail(listener.error());
     serving.listeners[i] = std::move(*listener);
   }
   return serving;
 }
 
-Result<std::unique_ptr<Listener>> Worker::listen(const site::ListenAddress& address, bool secure) {
-  return Listener::open(
-      shard_.poller(), address.host, address.port,
-      {[this] { return shard_.may_accept(); },
-       [this, secure](Descriptor socket) {
-         // The context of the moment: a changed one serves those who come after
-         // the change.
-         shard_.add(LinkPtr(secure ? new TlsLink(std::move(socket), shard_.poller(), tls_->get())
-                                   : new TcpLink(std::move(socket), shard_.poller())));
-       },
-       [this](const std::string& reason) {
-         shard_.counts().accept_failures.add();
-         shard_.context().log.warn("a connection cannot be accepted: {}", reason);
-       }});
+Result<std::unique_ptr<Listener>> Worker::listen(const site::ListenAddress& address, bool secure,
+                                                 const systemd::PassedSockets* passed) {
+  ListenerActions actions{
+      [this] { return shard_.may_accept(); },
+      [this, secure](Descriptor socket) {
+        // The context of the moment: a changed one serves those who come after the change.
+        shard_.add(LinkPtr(secure ? new TlsLink(std::move(socket), shard_.poller(), tls_->get())
+                                  : new TcpLink(std::move(socket), shard_.poller())));
+      },
+      [this](const std::string& reason) {
+        shard_.counts().accept_failures.add();
+        shard_.context().log.warn("a connection cannot be accepted: {}", reason);
+      }};
+  if (passed != nullptr) {
+    if (auto socket = passed->find(address)) {
+      return Listener::adopt(shard_.poller(), std::move(*socket), std::move(actions));
+    }
+  }
+  return Listener::open(shard_.poller(), address.host, address.port, std::move(actions));
 }
 
 void Worker::take_up(Serving serving) {

@@ -19,6 +19,7 @@
 #include "server/net/listener.hpp"
 #include "server/net/tls.hpp"
 #include "server/shard.hpp"
+#include "server/systemd.hpp"
 
 namespace kscpush::server {
 
@@ -27,6 +28,8 @@ struct ServerConfig {
   site::ServerPaths paths;
   // All of the site, to know the other push servers; null: nothing is known of them.
   std::shared_ptr<const site::Site> site{};
+  // Those that listen already; null: none.
+  std::shared_ptr<const systemd::PassedSockets> passed{};
 };
 
 // Where devices are listened for: with TLS, and plain. Nothing: not at all.
@@ -69,7 +72,8 @@ class Worker {
 
  private:
   [[nodiscard]] Result<std::unique_ptr<Listener>> listen(const site::ListenAddress& address,
-                                                         bool secure);
+                                                         bool secure,
+                                                         const systemd::PassedSockets* passed);
   void take_up(Serving serving);
   void close_listener(std::size_t index);
   void keep_time();
@@ -84,7 +88,8 @@ class Worker {
   std::thread thread_;
 };
 
-// Fails (kConflict) when another program holds one of WANTED that is not among PRESENT.
-[[nodiscard]] Status check_ports_free(const Addresses& wanted, const Addresses& present);
+// Fails (kConflict) when another program holds one of WANTED that is not among PRESENT, nor PASSED.
+[[nodiscard]] Status check_ports_free(const Addresses& wanted, const Addresses& present,
+                                      const systemd::PassedSockets* passed);
 
 }  // namespace kscpush::server

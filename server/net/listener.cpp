@@ -63,6 +63,13 @@ Result<std::unique_ptr<Listener>> Listener::open(Poller& poller, const std::stri
   return listener;
 }
 
+std::unique_ptr<Listener> Listener::adopt(Poller& poller, Descriptor socket,
+                                          ListenerActions actions) {
+  auto listener = std::unique_ptr<Listener>(new Listener(poller, std::move(actions)));
+  listener->socket_ = std::move(socket);
+  return listener;
+}
+
 void Listener::start() {
   started_ = true;
   resume();
@@ -75,9 +82,10 @@ void Listener::resume() {
 void Listener::watch(bool watched) {
   if (watched == watched_ || !socket_) return;
   watched_ = watched;
+  // A socket that was passed to the process is shared by the shards: one of them wakes up.
   if (!watched) {
     poller_.remove(socket_.get(), *this);
-  } else if (!poller_.add(socket_.get(), *this, EPOLLIN)) {
+  } else if (!poller_.add(socket_.get(), *this, EPOLLIN | EPOLLEXCLUSIVE)) {
     watched_ = false;
     actions_.failed(std::strerror(errno));
   }

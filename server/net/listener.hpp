@@ -30,6 +30,9 @@ class Listener final : private Watched {
   [[nodiscard]] static Result<std::unique_ptr<Listener>> open(Poller& poller,
                                                               const std::string& host, Port port,
                                                               ListenerActions actions);
+  // SOCKET listens already.
+  [[nodiscard]] static std::unique_ptr<Listener> adopt(Poller& poller, Descriptor socket,
+                                                       ListenerActions actions);
   ~Listener() { close(); }
   void start();
   // Accepts again if it had stopped and may.

@@ -1,14 +1,17 @@
 """kscpush serve: refuses to start with the reason and what mends it; stops cleanly."""
 
+import os
 import signal
 import socket
+import subprocess
 import time
 import unittest
 
 from clients import MosquittoSub
 from harness import AcceptanceTest
 from mqtt import DISCONNECT, V311, connect_device
-from processes import DEADLINE, free_port, openssl, wait_until
+from processes import (DEADLINE, KSCPUSH, environment, free_port, openssl,
+                       wait_until)
 
 
 class RefusesToStart(AcceptanceTest):
@@ -256,6 +259,58 @@ class Drains(AcceptanceTest):
     def test_drain_waits_for_the_last_device(self):
         done = self.site.succeed("dp", "drain", "--within", "1", "--wait")
         self.assertTrue(done.out.endswith("No device is connected any more.\n"), done)
+
+
+
+class WithSystemd(AcceptanceTest):
+    """What systemd does, done by the test: a notify socket and a socket that is passed."""
+
+    def setUp(self):
+        super().setUp()
+        self.site = self.new_site()
+        self.site.prepare_to_serve()
+
+    def start_service(self, **options):
+        """`kscpush serve` with the environment that `sh` gives it: LISTEN_PID must be its own."""
+        log = open(self.site.folder / "serve.log", "a", encoding="utf-8")
+        self.addCleanup(log.close)
+        process = subprocess.Popen(
+            ["sh", "-c", 'LISTEN_PID=$$ exec "$0" serve', KSCPUSH], cwd=self.site.folder,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
+        self.addCleanup(lambda: (process.kill(), process.wait()))
+        return process
+
+    def test_it_notifies_of_readiness_reload_and_stop(self):
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(notify.close)
+        notify.settimeout(DEADLINE)
+        path = str(self.folder / "notify")
+        notify.bind(path)
+        process = self.start_service(env=environment(NOTIFY_SOCKET=path))
+        told = notify.recv(4096).decode()
+        self.assertTrue(told.startswith("READY=1\nSTATUS=push server of 'dp-1' on"), told)
+        process.send_signal(signal.SIGHUP)
+        self.assertEqual(notify.recv(4096).decode(), "RELOADING=1")
+        self.assertTrue(notify.recv(4096).decode().startswith("READY=1"))
+        process.terminate()
+        self.assertEqual(notify.recv(4096).decode(), "STOPPING=1")
+        self.assertEqual(process.wait(DEADLINE), 0)
+
+    def test_it_serves_on_a_socket_that_is_passed(self):
+        passed = socket.socket()
+        self.addCleanup(passed.close)
+        passed.bind(("127.0.0.1", self.site.port))
+        passed.listen()
+
+        def third_descriptor():
+            os.dup2(passed.fileno(), 3)
+            os.set_inheritable(3, True)  # dup2 does nothing when it is 3 already
+        credentials = self.site.add_device("pc-1")
+        # pylint: disable=subprocess-popen-preexec-fn
+        self.start_service(env=environment(LISTEN_FDS="1"), close_fds=False,
+                           preexec_fn=third_descriptor)
+        with MosquittoSub(self.site, "pc-1", credentials):  # waits in the backlog at first
+            self.assertIsNotNone(self.site.connected("pc-1"))
 
 
 if __name__ == "__main__":
