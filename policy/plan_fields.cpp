@@ -95,6 +95,7 @@ std::vector<Field> fields(const site::DistributionPoint& dp) {
       {"push server listen", server.listen},
       {"push server plain_listener",
        server.plain_listener ? address(*server.plain_listener) : "none"},
+      {"push server subscribe_inbox", on_off(server.subscribe_inbox)},
       {"push server tls.certificate", path_or_default(server.tls.certificate)},
       {"push server tls.key", path_or_default(server.tls.key)},
       {"push server tls.client_ca", path_or_default(server.tls.client_ca)},

@@ -210,8 +210,9 @@ void Shard::admit(Connection& connection, const Offer& offer) {
   bool present = device->kept != nullptr;
   if (former != nullptr) {
     // Takeover: the state moves first, so that the old connection's end cannot touch it.
-    present = true;
     state = former->take_state();
+    // A session without an expiry ends with the connection that is taken over. [MQTT-3.1.2-5]
+    present = state.expiry_s != 0;
     former->forget_device();
     former->disconnect(mqtt::EndReason::kTakenOver, "");
   } else if (present) {

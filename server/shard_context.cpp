@@ -8,12 +8,14 @@ namespace {
 // Room of an MQTT packet around the largest payload: topic and properties.
 constexpr std::uint32_t kPacketOverhead = 1024;
 
-mqtt::Limits mqtt_limits(const site::ServerLimits& limits) {
+mqtt::Limits mqtt_limits(const site::PushServer& server) {
+  const site::ServerLimits& limits = server.limits;
   mqtt::Limits result;
   result.packet_bytes = limits.message_bytes + kPacketOverhead;
   result.keep_alive_max_s = static_cast<std::uint16_t>(limits.keep_alive_max_s);
   result.session_expiry_max_s = limits.session_expiry_max_s;
   result.unsent_bytes = limits.unsent_bytes;
+  result.subscribe_inbox = server.subscribe_inbox;
   return result;
 }
 
@@ -22,7 +24,7 @@ mqtt::Limits mqtt_limits(const site::ServerLimits& limits) {
 ShardSettings::ShardSettings(site::DistributionPoint distribution_point,
                              std::shared_ptr<const site::Site> whole)
     : dp(std::move(distribution_point)),
-      mqtt_limits(server::mqtt_limits(dp.push_server.limits)),
+      mqtt_limits(server::mqtt_limits(dp.push_server)),
       site(std::move(whole)) {}
 
 std::string ShardSettings::other_server(const DeviceRecord& device) const {

@@ -63,6 +63,9 @@ struct Protocol {
 
 // For protocol name "MQTT", level 4 or 5; others are kUnsupportedProtocolVersion.
 [[nodiscard]] Decoded<Connect> decode_connect(const Frame& frame);
+// The version as whose CONNECT the packet can be read but for its protocol level, so that it can be
+// refused in words that its sender understands; by the level when it can be read as neither.
+[[nodiscard]] Version connect_layout(const Frame& frame);
 [[nodiscard]] Decoded<Connack> decode_connack(const Frame& frame, Version version);
 [[nodiscard]] Decoded<Publish> decode_publish(const Frame& frame, Version version, Sender sender);
 [[nodiscard]] Decoded<Ack> decode_ack(const Frame& frame, Version version);

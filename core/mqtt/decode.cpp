@@ -59,8 +59,27 @@ WillFields read_will(Reader& reader, std::uint8_t flags, Version version) {
     will.properties = read_properties(reader, PacketType::kConnect, PropertyPlace::kWill);
   }
   will.topic = reader.string();
+  // [MQTT-4.7.0-1] [MQTT-4.7.3-1]
+  if (!reader.failed() && !is_topic_name(will.topic))
+    reader.malformed("will topic is no topic name");
   will.payload = reader.binary();
   return will;
+}
+
+// All that follows the protocol level.
+Connect read_connect(Reader& reader, Version version) {
+  Connect packet;
+  packet.version = version;
+  const std::uint8_t flags = reader.u8();
+  check_connect_flags(reader, flags, version);
+  packet.clean_start = (flags & kCleanStartFlag) != 0;
+  packet.keep_alive_s = reader.u16();
+  if (version == Version::kV5) packet.properties = read_properties(reader, PacketType::kConnect);
+  packet.client_id = reader.string();
+  if ((flags & kWillFlag) != 0) packet.will = read_will(reader, flags, version);
+  if ((flags & kUsernameFlag) != 0) packet.username = reader.string();
+  if ((flags & kPasswordFlag) != 0) packet.password = reader.binary();
+  return packet;
 }
 
 void check_filter_options(Reader& reader, std::uint8_t options, Version version,
@@ -84,6 +103,10 @@ std::string_view check_filters(Reader& reader, PacketType type, Version version)
   if (reader.at_end()) reader.protocol_error("no topic filter");
   while (!reader.at_end()) {
     const std::string_view filter = reader.string();
+    // [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.3-1] [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+    if (!reader.failed() && filter_kind(filter, version) == FilterKind::kIllFormed) {
+      reader.malformed("ill-formed topic filter");
+    }
     if (type == PacketType::kSubscribe) {
       const std::uint8_t options = reader.u8();
       check_filter_options(reader, options, version, filter);
@@ -160,20 +183,21 @@ Decoded<Connect> decode_connect(const Frame& frame) {
     reader.fail(
         {ReasonCode::kUnsupportedProtocolVersion, "protocol other than MQTT 3.1.1 and 5.0", {}});
   }
-  Connect packet;
-  packet.version = static_cast<Version>(level);
-  const std::uint8_t flags = reader.u8();
-  check_connect_flags(reader, flags, packet.version);
-  packet.clean_start = (flags & kCleanStartFlag) != 0;
-  packet.keep_alive_s = reader.u16();
-  if (packet.version == Version::kV5) {
-    packet.properties = read_properties(reader, PacketType::kConnect);
-  }
-  packet.client_id = reader.string();
-  if ((flags & kWillFlag) != 0) packet.will = read_will(reader, flags, packet.version);
-  if ((flags & kUsernameFlag) != 0) packet.username = reader.string();
-  if ((flags & kPasswordFlag) != 0) packet.password = reader.binary();
+  Connect packet = read_connect(reader, static_cast<Version>(level));
   return finish(reader, packet);
+}
+
+Version connect_layout(const Frame& frame) {
+  std::uint8_t level = 0;
+  for (const Version version : {Version::kV5, Version::kV311}) {
+    Reader reader(frame.body);
+    static_cast<void>(reader.string());
+    level = reader.u8();
+    static_cast<void>(read_connect(reader, version));
+    reader.expect_end();
+    if (!reader.failed()) return version;
+  }
+  return level > static_cast<std::uint8_t>(Version::kV311) ? Version::kV5 : Version::kV311;
 }
 
 Decoded<Connack> decode_connack(const Frame& frame, Version version) {

@@ -130,7 +130,7 @@ std::uint32_t Session::will_delay_s(const SessionState& state) {
 
 void Session::send_disconnect(ReasonCode code, std::string_view reason,
                               std::string_view server_reference, SessionActions& actions) const {
-  if (version_ == Version::kV311) return;
+  if (!v5_) return;
   Disconnect packet;
   packet.code = code;
   if (!server_reference.empty())
@@ -138,12 +138,12 @@ void Session::send_disconnect(ReasonCode code, std::string_view reason,
   Disconnect explained = packet;
   if (!reason.empty()) explained.properties.set(Property::kReasonString, reason);
   // [MQTT-3.14.2-3]: rather without the strings than not at all.
-  if (problem_information_ && encode(explained, version_, actions.output(), max_packet_bytes_)) {
+  if (problem_information_ && encode(explained, version(), actions.output(), max_packet_bytes_)) {
     return;
   }
-  if (encode(packet, version_, actions.output(), max_packet_bytes_)) return;
+  if (encode(packet, version(), actions.output(), max_packet_bytes_)) return;
   packet.properties = {};
-  static_cast<void>(encode(packet, version_, actions.output(), max_packet_bytes_));
+  static_cast<void>(encode(packet, version(), actions.output(), max_packet_bytes_));
 }
 
 Session::Delivery Session::deliver(Outgoing push, WallTime now, SessionActions& actions) {
@@ -202,7 +202,7 @@ bool Session::send_push(const Outgoing& push, std::uint16_t packet_id, bool dup,
     packet.properties.set(Property::kCorrelationData, push.correlation);
   }
   if (push.payload != nullptr) packet.payload = *push.payload;
-  return encode(packet, version_, actions.output(), max_packet_bytes_);
+  return encode(packet, version(), actions.output(), max_packet_bytes_);
 }
 
 // [MQTT-4.4.0-1] Sends what is in flight but was not sent on this connection, as the window and the

@@ -19,11 +19,15 @@
 // unless the device asked for none. MQTT 3.1.1 has no means but CONNACK's return code and SUBACK
 // 0x80; where these do not apply the connection is closed.
 //
+// A CONNECT of another protocol level is answered in the version as which the rest of it can be
+// read: return code 1 or reason code 0x84. One above connect_packet_bytes: MQTT 5 gets 0x95.
+//
 // PUBLISH to anything but ksc/v1/devices/ID/up/{result,state,sync,event}, or whose payload is not
 // the UTF-8 that it claims to be: MQTT 5 with QoS 1 gets PUBACK 0x87 or 0x99 and goes on. QoS 0 has
 // no answer, so there it is DISCONNECT with the same code rather than silence.
 //
-// SUBSCRIBE to anything but the inbox: SUBACK 0x87, 0x8F when ill-formed (3.1.1: 0x80). What
+// SUBSCRIBE to anything but the inbox: SUBACK 0x87 (3.1.1: 0x80); ill-formed filters are malformed
+// packets. With Limits::subscribe_inbox a new session has the subscription before it asks. What
 // CONNACK announced as unavailable is a protocol error, as the specification has it: DISCONNECT
 // 0xA2 for wildcards, 0x9E for shared subscriptions, 0xA1 for subscription identifiers.
 //
@@ -51,6 +55,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -81,6 +86,8 @@ struct Limits {
   std::uint32_t session_expiry_max_s = 48 * 3600;
   // Of output that the peer has not taken. One packet may be beyond it.
   std::uint32_t unsent_bytes = 64 * 1024;
+  // A session that is not resumed begins subscribed to its inbox at QoS 1.
+  bool subscribe_inbox = false;
 };
 
 // A push on its way to one device. The payload is shared by all devices that get the same bytes.
@@ -223,7 +230,7 @@ class Session {
   [[nodiscard]] SessionState take_state();
   // As the device asked for with CONNECT; empty before.
   [[nodiscard]] std::string_view client_id() const { return {id_.get(), id_size_}; }
-  [[nodiscard]] Version version() const { return version_; }
+  [[nodiscard]] Version version() const { return v5_ ? Version::kV5 : Version::kV311; }
 
  private:
   void handle(const Frame& frame, MonoTime now, SessionActions& actions);
@@ -234,9 +241,14 @@ class Session {
   void handle_unsubscribe(const Frame& frame, SessionActions& actions);
   void handle_disconnect(const Frame& frame, SessionActions& actions);
 
+  // Of a CONNECT above its limit only the first fields are read. False: more bytes are needed.
+  [[nodiscard]] bool refuse_oversized(std::string_view bytes, const DecodeError& error,
+                                      SessionActions& actions);
   void note_connect(const Connect& packet);
   [[nodiscard]] DecodeError take_will(const WillFields& fields);
   [[nodiscard]] bool send_connack(bool session_present, SessionActions& actions) const;
+  // Without strings: how much the device takes cannot be known, or is too little.
+  void send_bare_connack(ReasonCode code, SessionActions& actions) const;
   void send_refusal(ReasonCode code, std::string_view reason, std::string_view server_reference,
                     SessionActions& actions);
   void send_disconnect(ReasonCode code, std::string_view reason, std::string_view server_reference,
@@ -248,6 +260,8 @@ class Session {
                                WallTime now, SessionActions& actions) const;
   void resend(WallTime now, SessionActions& actions);
 
+  // TOPIC: that of the PUBLISH, its Topic Alias noted or looked up; none for a foreign one.
+  [[nodiscard]] DecodeError find_topic(const Publish& packet, std::optional<UpTopic>& topic);
   [[nodiscard]] bool has_room(const Outgoing& push, const SessionActions& actions) const;
   [[nodiscard]] std::uint16_t keep_alive_s() const;
   [[nodiscard]] std::uint16_t unused_packet_id() const;
@@ -267,14 +281,15 @@ class Session {
   std::uint16_t window_ = 0;  // pushes that may be in flight
   std::uint16_t sent_ = 0;  // so many of state_.in_flight, from the front, went out since accept()
   std::uint16_t stale_acks_ = 0;  // PUBACKs of pushes not in flight that are still let pass
+  TopicAliases aliases_;
   std::uint8_t id_size_ = 0;
-  Version version_ = Version::kV311;
-  Phase phase_ = Phase::kAwaitConnect;
+  Phase phase_ : 2 = Phase::kAwaitConnect;
+  bool v5_ : 1 = false;
   bool clean_start_ : 1 = true;
   bool expiry_was_zero_ : 1 = true;  // in CONNECT; then DISCONNECT must not raise it
   bool expiry_was_cut_ : 1 = false;
   bool problem_information_ : 1 = true;
 };
-static_assert(sizeof(Session) <= 104, "there is one for every device");
+static_assert(sizeof(Session) <= 96, "there is one for every device");
 
 }  // namespace kscpush::mqtt

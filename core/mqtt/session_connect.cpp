@@ -19,19 +19,17 @@ void Session::handle_connect(const Frame& frame, SessionActions& actions) {
   if (protocol->name != "MQTT" && !mqtt31) {
     return end(EndReason::kProtocolError, "CONNECT: protocol name other than MQTT", actions);
   }
-  version_ = protocol->level < 5 ? Version::kV311 : Version::kV5;
   if (protocol->level < 4 || protocol->level > 5) {
+    v5_ = !mqtt31 && connect_layout(frame) == Version::kV5;
     return send_refusal(ReasonCode::kUnsupportedProtocolVersion, {}, {}, actions);
   }
+  v5_ = protocol->level == 5;
 
   const auto connect = decode_connect(frame);
   if (!connect) {
     // [MQTT-3.1.4-1]: 3.1.1 closes without a word, 5 may say why. No strings: how much the device
     // takes cannot be known.
-    if (version_ == Version::kV5) {
-      const Connack packet{false, static_cast<std::uint8_t>(connect.error().code), {}};
-      static_cast<void>(encode(packet, version_, actions.output()));
-    }
+    if (v5_) send_bare_connack(connect.error().code, actions);
     return fail(frame.type, connect.error(), actions);
   }
   note_connect(*connect);
@@ -53,7 +51,7 @@ void Session::handle_connect(const Frame& frame, SessionActions& actions) {
 
   phase_ = Phase::kAwaitDecision;
   ConnectRequest request;
-  request.version = version_;
+  request.version = version();
   request.client_id = client_id();
   request.has_username = connect->username.has_value();
   request.has_password = connect->password.has_value();
@@ -66,6 +64,27 @@ void Session::handle_connect(const Frame& frame, SessionActions& actions) {
   actions.on_connect(request);
 }
 
+void Session::send_bare_connack(ReasonCode code, SessionActions& actions) const {
+  const Connack packet{false, static_cast<std::uint8_t>(code), {}};
+  static_cast<void>(encode(packet, version(), actions.output(), max_packet_bytes_));
+}
+
+bool Session::refuse_oversized(std::string_view bytes, const DecodeError& error,
+                               SessionActions& actions) {
+  // Type, a length of up to four bytes, protocol name and level: there will be as much, the packet
+  // is far longer.
+  constexpr std::string_view kMqtt5("\0\4MQTT\5", 7);
+  std::size_t start = 1;
+  while (start < bytes.size() && (bytes[start] & '\x80') != 0) ++start;
+  ++start;
+  if (bytes.size() < start + kMqtt5.size()) return false;
+  v5_ = bytes.substr(start).starts_with(kMqtt5);
+  max_packet_bytes_ = kMaxPacketBytes;
+  if (v5_) send_bare_connack(error.code, actions);
+  fail(PacketType::kConnect, error, actions);
+  return true;
+}
+
 void Session::note_connect(const Connect& packet) {
   const Properties& properties = packet.properties;
   clean_start_ = packet.clean_start;
@@ -76,7 +95,7 @@ void Session::note_connect(const Connect& packet) {
       properties.number(Property::kReceiveMaximum, 65535), limits_->in_flight));
 
   const std::uint32_t limit = limits_->session_expiry_max_s;
-  if (version_ == Version::kV311) {
+  if (!v5_) {
     state_.expiry_s = packet.clean_start ? 0 : limit;
     return;
   }
@@ -120,11 +139,14 @@ void Session::accept(SessionState state, bool session_present, WallTime now,
   state_ = std::move(state);
   sent_ = 0;
   stale_acks_ = static_cast<std::uint16_t>(std::min<std::size_t>(state_.in_flight.size(), 65535));
+  if (!resumed && limits_->subscribe_inbox) {
+    state_.subscribed = true;
+    state_.qos = 1;
+  }
   wall_offset_ = std::chrono::floor<std::chrono::milliseconds>(now.time_since_epoch() -
                                                                last_inbound_.time_since_epoch());
   if (!send_connack(resumed, actions)) {
-    const Connack packet{false, static_cast<std::uint8_t>(ReasonCode::kPacketTooLarge), {}};
-    static_cast<void>(encode(packet, version_, actions.output(), max_packet_bytes_));
+    send_bare_connack(ReasonCode::kPacketTooLarge, actions);
     return end(EndReason::kPacketTooLarge,
                "CONNECT: Maximum Packet Size: too small for the CONNACK", actions);
   }
@@ -142,13 +164,14 @@ bool Session::send_connack(bool session_present, SessionActions& actions) const 
     properties.set(Property::kServerKeepAlive, keep_alive_s());
   }
   properties.set(Property::kReceiveMaximum, limits_->receive_maximum);
+  properties.set(Property::kTopicAliasMaximum, TopicAliases::kMaximum);
   properties.set(Property::kMaximumQos, 1);
   properties.set(Property::kRetainAvailable, 0);
   properties.set(Property::kMaximumPacketSize, limits_->packet_bytes);
   properties.set(Property::kWildcardSubscriptionAvailable, 0);
   properties.set(Property::kSubscriptionIdentifierAvailable, 0);
   properties.set(Property::kSharedSubscriptionAvailable, 0);
-  return encode(packet, version_, actions.output(), max_packet_bytes_);
+  return encode(packet, version(), actions.output(), max_packet_bytes_);
 }
 
 void Session::refuse(ReasonCode code, std::string_view reason, std::string_view server_reference,
@@ -163,8 +186,8 @@ void Session::refuse(ReasonCode code, std::string_view reason, std::string_view 
 void Session::send_refusal(ReasonCode code, std::string_view reason,
                            std::string_view server_reference, SessionActions& actions) {
   Connack packet;
-  packet.code = version_ == Version::kV5 ? static_cast<std::uint8_t>(code)
-                                         : static_cast<std::uint8_t>(return_code_311(code));
+  packet.code =
+      v5_ ? static_cast<std::uint8_t>(code) : static_cast<std::uint8_t>(return_code_311(code));
   if (!server_reference.empty()) {
     packet.properties.set(Property::kServerReference, server_reference);
   }
@@ -172,11 +195,11 @@ void Session::send_refusal(ReasonCode code, std::string_view reason,
   if (!reason.empty()) explained.properties.set(Property::kReasonString, reason);
   // [MQTT-3.2.2-19]: rather without the strings than not at all.
   std::string& out = actions.output();
-  bool sent = problem_information_ && encode(explained, version_, out, max_packet_bytes_);
-  if (!sent) sent = encode(packet, version_, out, max_packet_bytes_);
+  bool sent = problem_information_ && encode(explained, version(), out, max_packet_bytes_);
+  if (!sent) sent = encode(packet, version(), out, max_packet_bytes_);
   if (!sent) {
     packet.properties = {};
-    static_cast<void>(encode(packet, version_, out, max_packet_bytes_));
+    static_cast<void>(encode(packet, version(), out, max_packet_bytes_));
   }
   std::string detail("CONNECT: ");
   detail.append(reason.empty() ? to_string(code) : reason);

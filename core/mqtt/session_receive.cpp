@@ -37,13 +37,6 @@ DecodeError unavailable_feature(const Subscribe& packet, Version version) {
   return {ReasonCode::kSuccess, {}, {}};
 }
 
-// For a filter that is not the inbox.
-ReasonCode refused_filter_code(std::string_view filter, Version version) {
-  if (version == Version::kV311) return ReasonCode::kUnspecifiedError;  // 0x80 is all it has
-  return filter_kind(filter, version) == FilterKind::kIllFormed ? ReasonCode::kTopicFilterInvalid
-                                                                : ReasonCode::kNotAuthorized;
-}
-
 }  // namespace
 
 std::size_t Session::receive(std::string_view bytes, MonoTime now, SessionActions& actions) {
@@ -60,6 +53,10 @@ std::size_t Session::receive(std::string_view bytes, MonoTime now, SessionAction
     const auto frame =
         next_frame(rest, connecting ? limits_->connect_packet_bytes : limits_->packet_bytes);
     if (!frame) {
+      if (connecting && frame.error().code == ReasonCode::kPacketTooLarge) {
+        if (!refuse_oversized(rest, frame.error(), actions)) return taken;
+        break;
+      }
       const auto type = static_cast<PacketType>(static_cast<std::uint8_t>(rest[0]) >> 4);
       fail(type, frame.error(), actions);
       break;
@@ -95,11 +92,11 @@ void Session::handle(const Frame& frame, MonoTime now, SessionActions& actions) 
     case PacketType::kPubrec:
     case PacketType::kPubrel:
     case PacketType::kPubcomp: {
-      const auto ack = decode_ack(frame, version_);
+      const auto ack = decode_ack(frame, version());
       return fail(frame.type, ack ? protocol_error("there is no QoS 2") : ack.error(), actions);
     }
     case PacketType::kAuth: {
-      const auto auth = decode_auth(frame, version_);
+      const auto auth = decode_auth(frame, version());
       return fail(frame.type,
                   auth ? protocol_error("CONNECT had no Authentication Method") : auth.error(),
                   actions);
@@ -114,12 +111,11 @@ void Session::handle(const Frame& frame, MonoTime now, SessionActions& actions) 
 }
 
 void Session::handle_publish(const Frame& frame, SessionActions& actions) {
-  const auto packet = decode_publish(frame, version_, Sender::kClient);
+  const auto packet = decode_publish(frame, version(), Sender::kClient);
   if (!packet) return fail(frame.type, packet.error(), actions);
-  if (packet->properties.has(Property::kTopicAlias)) {  // Topic Alias Maximum is 0
-    return fail(frame.type, {ReasonCode::kTopicAliasInvalid, "above the maximum", "Topic Alias"},
-                actions);
-  }
+  std::optional<UpTopic> topic;
+  const DecodeError wrong_alias = find_topic(*packet, topic);
+  if (is_error(wrong_alias.code)) return fail(frame.type, wrong_alias, actions);
   if (packet->qos == 2) {
     return fail(frame.type, {ReasonCode::kQosNotSupported, "QoS 2 is not supported", {}}, actions);
   }
@@ -129,7 +125,6 @@ void Session::handle_publish(const Frame& frame, SessionActions& actions) {
                 actions);
   }
 
-  const auto topic = up_topic(packet->topic, client_id());
   DecodeError result{ReasonCode::kSuccess, {}, {}};
   if (!topic) {
     result = {ReasonCode::kNotAuthorized,
@@ -140,13 +135,31 @@ void Session::handle_publish(const Frame& frame, SessionActions& actions) {
     result = {ReasonCode::kPayloadFormatInvalid, "the payload is not UTF-8", {}};
   }
   // A refusal needs PUBACK with a reason: neither 3.1.1 [MQTT-3.3.5-2] nor QoS 0 has one.
-  if (is_error(result.code) && (version_ == Version::kV311 || packet->qos == 0)) {
+  if (is_error(result.code) && (!v5_ || packet->qos == 0)) {
     return fail(frame.type, result, actions);
   }
   if (!is_error(result.code)) actions.on_message(*topic, packet->payload);
   if (packet->qos == 1 && phase_ == Phase::kActive) {
     send_puback(packet->packet_id, result, actions);
   }
+}
+
+DecodeError Session::find_topic(const Publish& packet, std::optional<UpTopic>& topic) {
+  const std::uint32_t alias = packet.properties.number(Property::kTopicAlias);
+  // [MQTT-3.3.2-9]
+  if (alias > TopicAliases::kMaximum) {
+    return {ReasonCode::kTopicAliasInvalid, "above the maximum", "Topic Alias"};
+  }
+  if (packet.topic.empty()) {  // then there is an alias
+    if (!aliases_.has(alias)) {
+      return {ReasonCode::kProtocolError, "stands for no topic yet", "Topic Alias"};
+    }
+    topic = aliases_.get(alias);
+  } else {
+    topic = up_topic(packet.topic, client_id());
+    if (alias != 0) aliases_.set(alias, topic);
+  }
+  return {ReasonCode::kSuccess, {}, {}};
 }
 
 void Session::send_puback(std::uint16_t packet_id, const DecodeError& result,
@@ -157,14 +170,14 @@ void Session::send_puback(std::uint16_t packet_id, const DecodeError& result,
   // [MQTT-3.1.2-29] [MQTT-3.4.2-2]: the reason if it is wanted and there is room for it.
   if (problem_information_ && !result.text.empty()) {
     packet.properties.set(Property::kReasonString, result.text);
-    if (encode(packet, version_, actions.output(), max_packet_bytes_)) return;
+    if (encode(packet, version(), actions.output(), max_packet_bytes_)) return;
     packet.properties = {};
   }
-  static_cast<void>(encode(packet, version_, actions.output(), max_packet_bytes_));
+  static_cast<void>(encode(packet, version(), actions.output(), max_packet_bytes_));
 }
 
 void Session::handle_puback(const Frame& frame, MonoTime now, SessionActions& actions) {
-  const auto packet = decode_ack(frame, version_);
+  const auto packet = decode_ack(frame, version());
   if (!packet) return fail(frame.type, packet.error(), actions);
   auto& in_flight = state_.in_flight;
   const auto entry =
@@ -187,9 +200,9 @@ void Session::handle_puback(const Frame& frame, MonoTime now, SessionActions& ac
 }
 
 void Session::handle_subscribe(const Frame& frame, SessionActions& actions) {
-  const auto packet = decode_subscribe(frame, version_);
+  const auto packet = decode_subscribe(frame, version());
   if (!packet) return fail(frame.type, packet.error(), actions);
-  const DecodeError unavailable = unavailable_feature(*packet, version_);
+  const DecodeError unavailable = unavailable_feature(*packet, version());
   if (is_error(unavailable.code)) return fail(frame.type, unavailable, actions);
 
   std::string codes;
@@ -204,7 +217,9 @@ void Session::handle_subscribe(const Frame& frame, SessionActions& actions) {
       codes.push_back(static_cast<char>(qos));
     } else {
       refused = true;
-      codes.push_back(static_cast<char>(refused_filter_code(subscription->filter, version_)));
+      // 0x80 is all that 3.1.1 has.
+      codes.push_back(
+          static_cast<char>(v5_ ? ReasonCode::kNotAuthorized : ReasonCode::kUnspecifiedError));
     }
   }
   Suback answer;
@@ -220,7 +235,7 @@ void Session::handle_subscribe(const Frame& frame, SessionActions& actions) {
 }
 
 void Session::handle_unsubscribe(const Frame& frame, SessionActions& actions) {
-  const auto packet = decode_subscribe(frame, version_);
+  const auto packet = decode_subscribe(frame, version());
   if (!packet) return fail(frame.type, packet.error(), actions);
   std::string codes;
   bool removed = false;
@@ -230,8 +245,6 @@ void Session::handle_unsubscribe(const Frame& frame, SessionActions& actions) {
     if (is_inbox(subscription->filter, client_id()) && state_.subscribed && !removed) {
       code = ReasonCode::kSuccess;
       removed = true;
-    } else if (filter_kind(subscription->filter, version_) == FilterKind::kIllFormed) {
-      code = ReasonCode::kTopicFilterInvalid;
     }
     codes.push_back(static_cast<char>(code));
   }
@@ -250,17 +263,17 @@ bool Session::send_suback(Suback& packet, std::string_view reason, SessionAction
   std::string& out = actions.output();
   if (problem_information_ && !reason.empty()) {
     packet.properties.set(Property::kReasonString, reason);
-    if (encode(packet, version_, out, max_packet_bytes_)) return true;
+    if (encode(packet, version(), out, max_packet_bytes_)) return true;
     packet.properties = {};
   }
-  if (encode(packet, version_, out, max_packet_bytes_)) return true;
+  if (encode(packet, version(), out, max_packet_bytes_)) return true;
   fail(packet.type, {ReasonCode::kPacketTooLarge, "above the device's Maximum Packet Size", {}},
        actions);
   return false;
 }
 
 void Session::handle_disconnect(const Frame& frame, SessionActions& actions) {
-  const auto packet = decode_disconnect(frame, version_, Sender::kClient);
+  const auto packet = decode_disconnect(frame, version(), Sender::kClient);
   if (!packet) return fail(frame.type, packet.error(), actions);
   if (packet->properties.has(Property::kSessionExpiry)) {
     const std::uint32_t asked = packet->properties.number(Property::kSessionExpiry);

@@ -31,4 +31,27 @@ enum class UpTopic : std::uint8_t { kResult, kState, kSync, kEvent };
 enum class FilterKind : std::uint8_t { kPlain, kWildcard, kShared, kIllFormed };
 [[nodiscard]] FilterKind filter_kind(std::string_view filter, Version version);
 
+// What the Topic Aliases of a connection stand for: a few bits each, as there are four topics that
+// a device may publish to, and all others are the same.
+class TopicAliases {
+ public:
+  static constexpr std::uint16_t kMaximum = 4;  // announced
+  // ALIAS is 1 to kMaximum. TOPIC: none for one that the device may not publish to.
+  void set(std::uint32_t alias, std::optional<UpTopic> topic) {
+    const unsigned value = topic ? static_cast<unsigned>(*topic) + 1 : kForeign;
+    bits_ = static_cast<std::uint16_t>((bits_ & ~(0xFU << shift(alias))) | value << shift(alias));
+  }
+  [[nodiscard]] bool has(std::uint32_t alias) const { return value(alias) != 0; }
+  [[nodiscard]] std::optional<UpTopic> get(std::uint32_t alias) const {
+    if (value(alias) == kForeign) return std::nullopt;
+    return static_cast<UpTopic>(value(alias) - 1);
+  }
+
+ private:
+  static constexpr unsigned kForeign = 0xF;
+  static constexpr unsigned shift(std::uint32_t alias) { return (alias - 1) * 4; }
+  [[nodiscard]] unsigned value(std::uint32_t alias) const { return bits_ >> shift(alias) & 0xFU; }
+  std::uint16_t bits_ = 0;
+};
+
 }  // namespace kscpush::mqtt

@@ -84,6 +84,8 @@ void read_push_server(Reader& reader, const Node& node, PushServer& server) {
                       server.plain_listener.emplace(ListenAddress{"", kPushServerPort}));
           if (server.plain_listener->host.empty()) server.plain_listener.reset();
         }},
+       {"subscribe_inbox",
+        [&](auto& v) { reader.read(v, "subscribe_inbox", server.subscribe_inbox); }},
        {"tls", [&](auto& v) { read_tls(reader, v, server.tls); }},
        {"admin", [&](auto& v) { read_admin(reader, v, server.admin); }},
        {"state_directory",

@@ -75,6 +75,8 @@ struct PushServer {
   std::uint32_t max_connections = kMaxConnections;
   std::string listen = "0.0.0.0";
   std::optional<ListenAddress> plain_listener;  // loopback only
+  // A device whose session begins anew has its inbox subscribed at QoS 1 before it asks.
+  bool subscribe_inbox = false;
   Tls tls;
   Admin admin;
   std::string state_directory;  // empty: state/NAME

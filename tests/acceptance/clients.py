@@ -60,7 +60,7 @@ class MosquittoSub:
 class PahoDevice:
     """A program on paho-mqtt, connected and subscribed. VERSION: paho.MQTTv311 or paho.MQTTv5."""
 
-    def __init__(self, site, device, credentials, version):
+    def __init__(self, site, device, credentials, version, port=None):
         self.device = device
         self._events = queue.Queue()  # what paho's thread reports
         self._pushes = queue.Queue()
@@ -72,7 +72,7 @@ class PahoDevice:
         self._client.on_subscribe = lambda _c, _u, _m, codes, *_: self._events.put(
             ("subscribe", [getattr(code, "value", code) for code in codes]))
         self._client.on_message = lambda _c, _u, message: self._pushes.put(message)
-        self._client.connect("localhost", site.port, keepalive=60)
+        self._client.connect("localhost", port or site.port, keepalive=60)
         self._client.loop_start()
         try:
             assert self._next("connect") == 0

@@ -21,7 +21,8 @@ _PROPERTIES = {
     0x01: ("payload_format", "B"), 0x02: ("message_expiry", ">I"), 0x03: ("content_type", "text"),
     0x08: ("response_topic", "text"), 0x09: ("correlation_data", "text"),
     0x11: ("session_expiry", ">I"), 0x13: ("server_keep_alive", ">H"), 0x1C: ("reference", "text"),
-    0x1F: ("reason", "text"), 0x21: ("receive_maximum", ">H"), 0x24: ("maximum_qos", "B"),
+    0x1F: ("reason", "text"), 0x21: ("receive_maximum", ">H"),
+    0x22: ("topic_alias_maximum", ">H"), 0x24: ("maximum_qos", "B"),
     0x25: ("retain_available", "B"), 0x27: ("maximum_packet_size", ">I"),
     0x28: ("wildcard_available", "B"), 0x29: ("subscription_identifier_available", "B"),
     0x2A: ("shared_available", "B"),
@@ -176,8 +177,31 @@ class RawClient:
     def close(self):
         self._socket.close()
 
+    def shut_down(self):
+        """Closes this half: nothing more is sent, and without TLS's own words for it. With TLS what
+        comes is not decrypted any more."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def reset(self):
+        """Ends the connection as a machine that has forgotten it does."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
+
     def send(self, data):
         self._socket.sendall(data)
+
+    def says_nothing_for(self, seconds):
+        """Waits for the server's next byte or its end; true if neither came so soon."""
+        self._socket.settimeout(seconds)
+        try:
+            self._buffer += self.read_some()
+            return False
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+        finally:
+            self._socket.settimeout(DEADLINE)
 
     def read_some(self):
         """Bytes as they come; b"" at the end. What goes wrong is raised."""

@@ -9,8 +9,8 @@ import unittest
 
 from clients import MosquittoSub
 from harness import Credentials, ServedTest
-from mqtt import (DISCONNECT, PUBACK, V311, V5, RawClient, connect, connect_device, inbox, packet,
-                  publish, subscribe, tls_context, up, varint)
+from mqtt import (CONNACK, DISCONNECT, PUBACK, V311, V5, RawClient, connect, connect_device, inbox,
+                  packet, publish, subscribe, text, tls_context, up, varint)
 from processes import DEADLINE, openssl, wait_until
 
 REFUSED = {V5: 0x87, V311: 5}  # not authorized, in CONNACK
@@ -209,6 +209,131 @@ class BadClients(ServedTest):
         with RawClient(self.site.plain_port) as client:
             client.send(b"\x10" + varint(100_000))
             client.expect_closed()
+
+    def test_a_connect_as_large_as_may_be(self):
+        # Filled up with a User Property; who it is stays to be seen.
+        def connect_of(size):
+            def raw(filling):
+                pair = b"\x26" + text("filling") + text(b"x" * filling)
+                return packet(0x10, text("MQTT") + b"\x05\x02\x00\x3c" + varint(len(pair)) + pair
+                              + text("pc-unknown"))
+            return raw(size - len(raw(size)) + size)
+        for size, code in (8192, 0x87), (8193, 0x95):  # not authorized, packet too large
+            data = connect_of(size)
+            self.assertEqual(len(data), size)
+            with RawClient(self.site.plain_port) as client:
+                client.send(data)
+                self.assertEqual(client.expect(CONNACK).code, code)
+                client.expect_closed()
+
+    def test_many_connects_that_lack_their_last_byte(self):
+        counter = "kscpush_handshake_timeouts_total"
+        before = self.site.metric(counter)
+        clients = [RawClient(self.site.plain_port) for _ in range(50)]
+        for client in clients:
+            self.addCleanup(client.close)
+            client.send(packet(0x10, text("MQTT") + b"\x05" + bytes(8000))[:-1])
+        self.assertLess(self.site.request("GET", "/readyz")[0], 300)
+        for client in clients:
+            client.expect_closed()
+        wait_until(lambda: self.site.metric(counter) == before + 50, "all to be counted")
+
+    def test_identifiers_of_every_kind(self):
+        for identifier, code in (b"a\0b", 0x81), (b"\xff\xfe", 0x81), (b"\xed\xa0\x80", 0x81), \
+                (b"/", 0x85), (b"pc-good/", 0x85), (b"#", 0x85), (b" ", 0x85), (b"*", 0x85), \
+                (b"x" * 129, 0x85), (b"x" * 8000, 0x85), (b"x" * 65535, 0x95):
+            with self.subTest(identifier=identifier[:8], size=len(identifier)):
+                with RawClient(self.site.plain_port) as client:
+                    client.send(connect(identifier))
+                    self.assertEqual(client.expect(CONNACK).code, code)
+                    client.expect_closed()
+
+    # --- Gone in the middle of it
+
+    def states(self, device):
+        """(name, whether it is plain, what is sent before the end): every state that a connection can
+        be left in, with TLS and without."""
+        whole = connect(device)
+        for secure in True, False:
+            yield "connected to", secure, b""
+            yield "within CONNECT", secure, whole[:-1]
+            yield "with CONNECT sent", secure, whole
+            yield "subscribed", secure, whole + subscribe(inbox(device))
+            yield "within PUBLISH", secure, whole + publish(up(device), b"x" * 100)[:50]
+            yield "with answers on their way", secure, whole + publish(up(device), b"{}") * 50
+            yield "after DISCONNECT", secure, whole + b"\xe0\x00"
+
+    def left_in_each_state(self, device, leave):
+        credentials = self.site.add_device(device)
+        for name, secure, data in self.states(device):
+            with self.subTest(state=name, secure=secure):
+                client = self.tls_client(credentials) if secure \
+                    else RawClient(self.site.plain_port)
+                with client:
+                    client.send(data)
+                    if data.startswith(connect(device)):
+                        client.expect(CONNACK)
+                        self.site.push(device)
+                    leave(client)
+        wait_until(lambda: self.site.connected(device) is None, f"{device} to be away")
+        wait_until(lambda: self.site.metric("kscpush_handshakes") == 0,
+                   "no handshake to be left")
+
+    def test_a_reset_in_each_state(self):
+        self.left_in_each_state("pc-reset", RawClient.reset)
+
+    def test_an_end_in_each_state(self):
+        self.left_in_each_state("pc-ended", RawClient.close)
+
+    def test_half_an_end_in_each_state(self):
+        def leave(client):
+            client.shut_down()
+            try:
+                while client.read_some():
+                    pass
+            except ConnectionError:
+                pass
+        self.left_in_each_state("pc-half", leave)
+
+    def test_a_reset_within_the_handshake(self):
+        for first in b"", b"\x16\x03\x01", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40):
+            with self.subTest(first=first):
+                counted = self.counts("kscpush_connections_accepted_total")
+                client = RawClient(self.site.port)
+                client.send(first)
+                client.reset()
+                counted()
+
+    def test_every_class_of_malformed_packet(self):
+        credentials = self.site.add_device("pc-mal")
+        topic = text(up("pc-mal"))
+        malformed = {
+            "packet type 0": b"\x00\x00", "reserved flags": b"\xc3\x00",
+            "length of five bytes": b"\x30\x80\x80\x80\x80\x01",
+            "length longer than needed": b"\xc0\x80\x00",
+            "PINGREQ with a body": b"\xc0\x01\x00", "PUBLISH without a topic": b"\x30\x00",
+            "topic beyond the packet": b"\x30\x04\xff\xffab", "QoS 3": packet(0x36, topic),
+            "DUP at QoS 0": packet(0x38, topic + b"\x00"),
+            "wildcard topic": packet(0x30, text("a/#") + b"\x00"),
+            "topic that is no UTF-8": packet(0x30, text(b"\xff") + b"\x00"),
+            "topic with U+0000": packet(0x30, text(b"a\0") + b"\x00"),
+            "no packet identifier": packet(0x32, topic),
+            "packet identifier 0": packet(0x32, topic + b"\x00\x00\x00"),
+            "PUBACK cut short": b"\x40\x01\x00", "PUBACK of nothing": b"\x40\x02\x00\x01",
+            "SUBSCRIBE of nothing": b"\x82\x02\x00\x01", "UNSUBSCRIBE of nothing": b"\xa2\x02\x00\x01",
+            "reserved options": subscribe(inbox("pc-mal"), qos=0xC1, version=V311),
+            "PUBREL": b"\x62\x02\x00\x01", "CONNACK": b"\x20\x02\x00\x00",
+            "PINGRESP": b"\xd0\x00", "AUTH": b"\xf0\x00",
+        }
+        for version in V5, V311:
+            for name, data in malformed.items():
+                with self.subTest(version=version, packet=name):
+                    with connect_device(self.site, "pc-mal", credentials, version,
+                                        subscribed=False) as client:
+                        client.send(data)
+                        if version == V5:
+                            self.assertIn(client.expect(DISCONNECT).code, (0x81, 0x82))
+                        client.expect_closed()
 
     # --- Not yours
 

@@ -129,7 +129,7 @@ Client ready_client(const ClientOptions& with = client_options(),
 
 }  // namespace
 
-TEST_CASE("client: CONNECT, SUBSCRIBE to the inbox, ready") {
+TEST_CASE("[MQTT-3.1.2-30] [MQTT-3.2.2-18] client: CONNECT, SUBSCRIBE to the inbox, ready") {
   Client client(client_options());
   CHECK(client.session().phase() == Phase::kIdle);
   client.start();
@@ -222,7 +222,7 @@ TEST_CASE("client: a refused subscription ends the connection") {
   CHECK(hex(client.output()) == "e0 00");
 }
 
-TEST_CASE("client: a push is handed over, then acknowledged") {
+TEST_CASE("[MQTT-4.5.0-2] [MQTT-4.6.0-2] client: a push is handed over, then acknowledged") {
   Client client = ready_client();
   client.get(publish(0x02, kInbox, 0x1234, "{\"v\":1}", Version::kV5,
                      bytes("01 01 09 00 03 '01A' 08 00 01 'r'")));
@@ -241,7 +241,7 @@ TEST_CASE("client: pushes of a resumed session may come before it is ready") {
   CHECK(client.calls() == Calls{"push {} dup", "ready resumed"});
 }
 
-TEST_CASE("client: messages at QoS 1 are kept until acknowledged") {
+TEST_CASE("[MQTT-2.2.1-3] [MQTT-4.3.2-3] client: messages are kept until acknowledged") {
   Client client = ready_client();
   CHECK(client.publish(10, "a") == Publishing::kSent);
   CHECK(client.publish(11, "b") == Publishing::kSent);
@@ -289,7 +289,9 @@ TEST_CASE("client: the queue is bounded in messages and in bytes") {
   CHECK(client.publish(4, "12345678") == Publishing::kSent);
 }
 
-TEST_CASE("[MQTT-4.4.0-1] client: unacknowledged messages go again with DUP, the rest follows") {
+TEST_CASE(
+    "[MQTT-4.4.0-1] [MQTT-4.6.0-1] client: unacknowledged messages go again with DUP, the rest "
+    "follows") {
   ClientOptions with = client_options();
   with.window = 2;
   Client client = ready_client(with);
@@ -317,7 +319,7 @@ TEST_CASE("[MQTT-3.2.2-5] client: without a session present they are new message
         hex(message(0x02, 4, "1") + message(0x02, 5, "2") + expected_subscribe(6)));
 }
 
-TEST_CASE("client: a message above the server's Maximum Packet Size is given up") {
+TEST_CASE("[MQTT-3.2.2-15] client: what is above the server's Maximum Packet Size is given up") {
   Client client = ready_client(client_options(), bytes("20 08 00 00 05 27 00 00 00 c8"));
   CHECK(client.publish(1, std::string(200, 'x')) == Publishing::kTooLarge);
   CHECK(client.publish(1, std::string(200, 'x'), 0) == Publishing::kTooLarge);
@@ -332,7 +334,7 @@ TEST_CASE("client: a message above the server's Maximum Packet Size is given up"
   CHECK(client.session().pending() == 1);
 }
 
-TEST_CASE("[MQTT-3.1.2-20] client: pings before the keep alive is over") {
+TEST_CASE("[MQTT-3.1.2-20] [MQTT-3.3.4-8] client: pings before the keep alive is over") {
   Client client = ready_client();
   CHECK(client.session().deadline() == client.now() + 90s);
   client.pass(89999ms);
@@ -347,7 +349,7 @@ TEST_CASE("[MQTT-3.1.2-20] client: pings before the keep alive is over") {
   CHECK(client.calls().empty());
 }
 
-TEST_CASE("[MQTT-3.1.2-21] client: the server's keep alive rules") {
+TEST_CASE("[MQTT-3.1.2-21] [MQTT-3.2.2-21] client: the server's keep alive rules") {
   Client client = ready_client(client_options(), bytes("20 06 00 00 03 13 00 0a"));
   CHECK(client.session().deadline() == client.now() + 9s);
   Client never = ready_client(client_options(), bytes("20 06 00 00 03 13 00 00"));
@@ -386,7 +388,7 @@ TEST_CASE("client: no CONNACK, no SUBACK in time") {
   CHECK(client.session().deadline() == MonoTime::max());
 }
 
-TEST_CASE("client: DISCONNECT, ours and the server's") {
+TEST_CASE("[MQTT-3.14.4-1] client: DISCONNECT, ours and the server's") {
   Client client = ready_client();
   client.disconnect();
   CHECK(hex(client.output()) == "e0 00");
@@ -401,7 +403,7 @@ TEST_CASE("client: DISCONNECT, ours and the server's") {
   CHECK(told.output().empty());
 }
 
-TEST_CASE("client: what a server must not send ends the connection") {
+TEST_CASE("[MQTT-3.3.2-10] client: what a server must not send ends the connection") {
   struct Case {
     std::string packet;
     const char* told;

@@ -76,7 +76,7 @@ constexpr Version k311 = Version::kV311;
 
 }  // namespace
 
-TEST_CASE("[MQTT-3.1.4-1] CONNECT of 3.1.1 that does not conform") {
+TEST_CASE("[MQTT-3.1.4-1 of 3.1.1] CONNECT that does not conform") {
   expect(k311, ReasonCode::kMalformedPacket,
          {
              {0x10, ""},
@@ -109,7 +109,7 @@ TEST_CASE("[MQTT-3.1.4-1] CONNECT of 3.1.1 that does not conform") {
           {0x10, "00 04 'mqtt' 04 02 00 3c 00 01 'p'"}});
 }
 
-TEST_CASE("[MQTT-3.1.4-1] CONNECT of 5 that does not conform") {
+TEST_CASE("[MQTT-3.1.4-1] CONNECT that does not conform") {
   expect(k5, ReasonCode::kMalformedPacket,
          {
              {0x10, "00 04 'MQTT' 05 03 00 3c 00 00 01 'p'"},

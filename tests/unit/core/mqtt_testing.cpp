@@ -111,7 +111,7 @@ std::string unsubscribe(std::uint16_t id, const std::vector<std::string>& filter
 
 std::string connack(bool session_present, std::string_view extra) {
   std::string announced(extra);
-  announced += bytes("21 00 10  24 01  25 00  27 00 01 40 00  28 00  29 00  2a 00");
+  announced += bytes("21 00 10  22 00 04  24 01  25 00  27 00 01 40 00  28 00  29 00  2a 00");
   std::string body(1, session_present ? '\x01' : '\x00');
   return packet(0x20, body + std::string(1, '\0') + properties(announced));
 }

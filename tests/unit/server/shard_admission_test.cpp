@@ -211,7 +211,7 @@ TEST_CASE("admission: what is no CONNECT ends the connection: no answer, no devi
   for (const std::string& bytes :
        {std::string("GET / HTTP/1.1\r\n\r\n"), std::string(64, '\0'),
         std::string("\x30\x02\x00\x01"), std::string("\x10\xff\xff\xff\xff\x7f"),
-        std::string("\x10\x80\x80\x80\x01"), v31}) {
+        std::string("\x10\x80\x80\x80\x01\x00\x04MQTT\x04", 12), v31}) {
     SimDevice device(rig, v311({}));
     device.send(bytes);
     CHECK(device.told_end());
