@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 
 namespace kscpush {
@@ -26,6 +27,10 @@ class SystemClock final : public Clock {
     return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   }
 };
+
+[[nodiscard]] inline std::int64_t unix_seconds(WallTime time) {
+  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+}
 
 // RFC 3339 in UTC with milliseconds: "2026-03-01T12:00:00.123Z".
 [[nodiscard]] std::string to_rfc3339(WallTime time);

@@ -99,6 +99,7 @@ std::vector<Field> fields(const site::DistributionPoint& dp) {
       {"push server tls.certificate", path_or_default(server.tls.certificate)},
       {"push server tls.key", path_or_default(server.tls.key)},
       {"push server tls.client_ca", path_or_default(server.tls.client_ca)},
+      {"push server tls.crl", server.tls.crl.empty() ? "none" : server.tls.crl},
       {"push server admin.listen", address(server.admin.listen)},
       {"push server admin.token_file", path_or_default(server.admin.token_file)},
       {"push server admin.operator_token_file", path_or_default(server.admin.operator_token_file)},

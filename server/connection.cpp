@@ -12,6 +12,9 @@ namespace {
 // closed. Closing at once could reset the connection under them.
 constexpr std::chrono::seconds kLinger{2};
 
+// A certificate's end is looked at again at least so often: the wall clock may be changed.
+constexpr std::int64_t kLookAgainAfter = 7L * 24 * 3600;  // seconds
+
 // Reads of one wake-up, so that one busy device does not hold up the others.
 constexpr int kReadsPerTurn = 4;
 
@@ -308,8 +311,23 @@ MonoTime Connection::slow_reader_deadline() const {
 
 // While nothing is read nothing can be said about the keep alive.
 MonoTime Connection::next_deadline() const {
-  const MonoTime slow = slow_reader_deadline();
+  const MonoTime slow = std::min(slow_reader_deadline(), certificate_deadline());
   return reading_paused_ ? slow : std::min(slow, session_.keep_alive_deadline());
+}
+
+MonoTime Connection::certificate_deadline() const {
+  const PeerProof* const proof = link_->peer_proof();
+  if (proof == nullptr) return MonoTime::max();
+  // It is over when the second of its end is.
+  const std::int64_t left = proof->not_after + 1 - unix_seconds(shard_->wall());
+  return shard_->now() + std::chrono::seconds(std::clamp(left, std::int64_t{0}, kLookAgainAfter));
+}
+
+std::string_view Connection::objection() const {
+  const PeerProof* const proof = link_->peer_proof();
+  const TlsTrust* const trust = shard_->trust();
+  if (proof == nullptr || trust == nullptr) return {};
+  return trust->objection(*proof, unix_seconds(shard_->wall()));
 }
 
 // The last words are in the kernel's hands: say so, and wait for the peer's own end.
@@ -336,6 +354,8 @@ void Connection::on_timer(MonoTime now) {
     case Stage::kActive:
       if (now >= slow_reader_deadline()) {
         session_.disconnect(mqtt::EndReason::kSlowReader, {}, *this);
+      } else if (shard_->end_if_distrusted(*this)) {
+        return;
       } else if (!reading_paused_) {
         session_.tick(now, *this);
       }

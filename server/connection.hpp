@@ -67,6 +67,8 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   void forget_device() { device_ = nullptr; }
   [[nodiscard]] const Offer* offer() const { return offer_.get(); }
   [[nodiscard]] std::string address() const { return link_->peer_address(); }
+  // What speaks against the certificate that the device came with; empty: nothing.
+  [[nodiscard]] std::string_view objection() const;
   [[nodiscard]] mqtt::Version version() const { return session_.version(); }
 
   // Writes what is queued; the shard calls it once a turn for each connection that has output.
@@ -108,6 +110,7 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   void flushed();
   void blocked();
   [[nodiscard]] MonoTime slow_reader_deadline() const;
+  [[nodiscard]] MonoTime certificate_deadline() const;
   [[nodiscard]] MonoTime next_deadline() const;
   void peer_gone(IoResult::Kind kind);
   void finish();

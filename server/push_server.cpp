@@ -32,7 +32,8 @@ class PushServer::Impl {
         context_{
             std::make_shared<const ShardSettings>(config_->dp, config_->site), *store_, clock, log,
             ConnectionBudget(config_->dp.push_server.max_connections),         false,   {}},
-        started_(clock.wall()) {}
+        started_(clock.wall()),
+        ticket_keys_(std::make_shared<TicketKeys>(clock.now())) {}
 
   ~Impl() { stop(); }
 
@@ -171,9 +172,13 @@ class PushServer::Impl {
     const Addresses wanted = addresses_of(config.dp.push_server);
     if (auto free = check_ports_free(wanted, present, config.passed.get()); !free)
       return fail(free.error());
+    const auto trust =
+        TlsTrust::load(config.paths.client_ca, config.paths.crl, unix_seconds(clock_.wall()));
+    if (!trust) return fail(trust.error());
+    const TlsShared tls{ticket_keys_, *trust};
     std::vector<Serving> all;
     for (auto& worker : workers_) {
-      auto serving = worker->prepare(config, ticket_keys_, settings, present);
+      auto serving = worker->prepare(config, tls, settings, present);
       if (!serving) return fail(serving.error());
       all.push_back(std::move(*serving));
     }
@@ -181,12 +186,13 @@ class PushServer::Impl {
   }
 
   void expire() {
+    ticket_keys_->rotate(clock_.now());
     if (clock_.now() < next_expire_) return;
     next_expire_ = clock_.now() + kExpireEvery;
     store_->expire(clock_.wall());
   }
 
-  const TicketKeys ticket_keys_ = TicketKeys::generate();
+  const std::shared_ptr<TicketKeys> ticket_keys_;
   MonoTime next_expire_{};  // first shard's thread
 };
 

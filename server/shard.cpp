@@ -77,6 +77,25 @@ void Shard::use(std::shared_ptr<const ShardSettings> settings) {
   if (resume_accept_) resume_accept_();
 }
 
+void Shard::use(std::shared_ptr<const TlsTrust> trust) {
+  trust_ = std::move(trust);
+  // Ending one may take others out.
+  std::vector<Connection*> active;
+  for (const auto& [id, device] : devices_) {
+    if (device.connection != nullptr) active.push_back(device.connection);
+  }
+  for (Connection* const connection : active) static_cast<void>(end_if_distrusted(*connection));
+}
+
+bool Shard::end_if_distrusted(Connection& connection) {
+  const std::string_view objection = connection.objection();
+  if (objection.empty()) return false;
+  context_.log.info("{}: its session ends: {}",
+                    connection.device() == nullptr ? "" : connection.device()->id(), objection);
+  connection.disconnect(mqtt::EndReason::kRefused, "");
+  return true;
+}
+
 void Shard::add(LinkPtr link) {
   counters_.accepted.add();
   counters_.handshaking.add();
@@ -147,6 +166,12 @@ void Shard::decide(Connection& connection, const Offer& offer) {
   const auto id = DeviceId::parse(offer.device_id);
   if (!id) {
     connection.refuse(mqtt::ReasonCode::kClientIdentifierNotValid, id.error().message, "");
+    return;
+  }
+  // The trust may have changed, or time passed, since the handshake.
+  if (const std::string_view objection = connection.objection(); !objection.empty()) {
+    context_.log.warn("{}: {} refused: {}", offer.address, offer.device_id, objection);
+    connection.refuse(mqtt::ReasonCode::kNotAuthorized, objection, "");
     return;
   }
   const std::string_view from = offer.secure ? host_of(offer.address) : std::string_view();

@@ -25,6 +25,7 @@
 #include "server/connection.hpp"
 #include "server/counters.hpp"
 #include "server/net/tcp_link.hpp"
+#include "server/net/tls_trust.hpp"
 #include "server/probe.hpp"
 #include "server/shard_context.hpp"
 #include "server/store/shard_store.hpp"
@@ -95,6 +96,9 @@ class Shard {
   // what bounds them.
   void use(std::shared_ptr<const ShardSettings> settings);
   [[nodiscard]] const ShardSettings& settings() const { return *settings_; }
+  // Ends the sessions (0x87, Not authorized) of those whom TRUST objects to, and admits none.
+  void use(std::shared_ptr<const TlsTrust> trust);
+  [[nodiscard]] const TlsTrust* trust() const { return trust_.get(); }
 
   // Commands, by way of loop().
   void probe(const DeviceId& id, Duration timeout, ProbeDone done);
@@ -123,6 +127,7 @@ class Shard {
   [[nodiscard]] WallTime wall() const { return context_.clock.wall(); }
   [[nodiscard]] std::span<char> scratch() { return scratch_; }
   void queue_flush(Connection& connection);
+  bool end_if_distrusted(Connection& connection);
   void destroy(Connection& connection);
   void handshake_ended();
   void transfer(Connection& connection);
@@ -162,6 +167,7 @@ class Shard {
 
   ShardContext& context_;
   std::shared_ptr<const ShardSettings> settings_;
+  std::shared_ptr<const TlsTrust> trust_;  // null: nobody proves anything
   const std::size_t index_;
   Loop loop_{1};
   Poller poller_{loop_};

@@ -2,6 +2,8 @@
 
 #include <asio/post.hpp>
 
+#include "server/net/tls_link.hpp"
+
 namespace kscpush::server {
 namespace {
 
@@ -35,13 +37,14 @@ Status check_ports_free(const Addresses& wanted, const Addresses& present,
   return {};
 }
 
-Result<Serving> Worker::prepare(const ServerConfig& config, const TicketKeys& ticket_keys,
+Result<Serving> Worker::prepare(const ServerConfig& config, const TlsShared& tls,
                                 std::shared_ptr<const ShardSettings> settings,
                                 const Addresses& present) {
-  auto tls = TlsContext::create(
-      {config.paths.certificate, config.paths.key, config.paths.client_ca}, ticket_keys);
-  if (!tls) return fail(tls.error());
-  Serving serving{std::move(settings), std::move(*tls), addresses_of(config.dp.push_server)};
+  auto context =
+      TlsContext::create({config.paths.certificate, config.paths.key, config.paths.client_ca}, tls);
+  if (!context) return fail(context.error());
+  Serving serving{std::move(settings), std::move(*context), tls.trust,
+                  addresses_of(config.dp.push_server)};
   for (std::size_t i = 0; i < serving.addresses.size(); ++i) {
     const auto& address = serving.addresses[i];
     if (!address || address == present[i]) continue;
@@ -74,6 +77,7 @@ Result<std::unique_ptr<Listener>> Worker::listen(const site::ListenAddress& addr
 }
 
 void Worker::take_up(Serving serving) {
+  shard_.use(std::move(serving.trust));
   tls_ = std::move(serving.tls);
   for (std::size_t i = 0; i < listeners_.size(); ++i) {
     if (serving.addresses[i] == addresses_[i]) continue;

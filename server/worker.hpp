@@ -17,7 +17,7 @@
 #include "core/site/model.hpp"
 #include "core/site/paths.hpp"
 #include "server/net/listener.hpp"
-#include "server/net/tls.hpp"
+#include "server/net/tls_context.hpp"
 #include "server/shard.hpp"
 #include "server/systemd.hpp"
 
@@ -40,6 +40,7 @@ using Addresses = std::array<std::optional<site::ListenAddress>, 2>;
 struct Serving {
   std::shared_ptr<const ShardSettings> settings;
   std::unique_ptr<TlsContext> tls;
+  std::shared_ptr<const TlsTrust> trust;
   Addresses addresses{};
   std::array<std::unique_ptr<Listener>, 2> listeners{};  // for those that are listened on newly
 };
@@ -50,7 +51,7 @@ class Worker {
 
   // Any thread. PRESENT: those listened on now. Errors: those of TlsContext::create and
   // Listener::open.
-  [[nodiscard]] Result<Serving> prepare(const ServerConfig& config, const TicketKeys& ticket_keys,
+  [[nodiscard]] Result<Serving> prepare(const ServerConfig& config, const TlsShared& tls,
                                         std::shared_ptr<const ShardSettings> settings,
                                         const Addresses& present);
 

@@ -25,7 +25,8 @@ void read_tls(Reader& reader, const Node& node, Tls& tls) {
   reader.mapping(node, "tls",
                  {{"certificate", [&](auto& v) { reader.read(v, "certificate", tls.certificate); }},
                   {"key", [&](auto& v) { reader.read(v, "key", tls.key); }},
-                  {"client_ca", [&](auto& v) { reader.read(v, "client_ca", tls.client_ca); }}});
+                  {"client_ca", [&](auto& v) { reader.read(v, "client_ca", tls.client_ca); }},
+                  {"crl", [&](auto& v) { reader.read(v, "crl", tls.crl); }}});
 }
 
 void read_admin(Reader& reader, const Node& node, Admin& admin) {

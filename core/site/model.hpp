@@ -47,6 +47,7 @@ struct Tls {
   std::string certificate;  // empty: pki/NAME.crt
   std::string key;          // empty: pki/NAME.key
   std::string client_ca;    // empty: pki/ca.crt
+  std::string crl;          // empty: none
 };
 
 struct Admin {

@@ -14,6 +14,7 @@ ServerPaths server_paths(const DistributionPoint& dp, const std::filesystem::pat
   paths.certificate = place(server.tls.certificate, "pki/" + dp.name + ".crt");
   paths.key = place(server.tls.key, "pki/" + dp.name + ".key");
   paths.client_ca = place(server.tls.client_ca, "pki/ca.crt");
+  paths.crl = optional(server.tls.crl);
   paths.authority_key = std::filesystem::path(paths.client_ca).replace_extension(".key");
   paths.state_directory = place(server.state_directory, "state/" + dp.name);
   paths.admin_token = place(server.admin.token_file, "pki/admin.token");

@@ -12,6 +12,7 @@ struct ServerPaths {
   std::filesystem::path certificate;
   std::filesystem::path key;
   std::filesystem::path client_ca;
+  std::filesystem::path crl;            // empty: none
   std::filesystem::path authority_key;  // beside client_ca; only enrolling devices needs it
   std::filesystem::path state_directory;
   std::filesystem::path admin_token;

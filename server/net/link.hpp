@@ -16,6 +16,7 @@
 namespace kscpush::server {
 
 class Poller;
+struct PeerProof;
 
 class LinkOwner {
  public:
@@ -58,6 +59,8 @@ class Link {
   // Who the peer proved to be. Plain links prove nothing: an empty id. An error says why the
   // peer's certificate names no device. Only after the first bytes were read.
   [[nodiscard]] virtual Result<std::string> peer_device_id() const = 0;
+  // What this rests on, and must go on to hold; null if nothing was proved.
+  [[nodiscard]] virtual const PeerProof* peer_proof() const { return nullptr; }
   [[nodiscard]] virtual bool secure() const = 0;
   [[nodiscard]] virtual std::string peer_address() const = 0;  // "127.0.0.1:40312"
   // What went wrong with the last read or write, for the log; empty if nothing did.

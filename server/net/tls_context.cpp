@@ -1,23 +1,17 @@
-#include "server/net/tls.hpp"
+#include "server/net/tls_context.hpp"
 
-#include <array>
-#include <cerrno>
 #include <csignal>
-#include <stdexcept>
+#include <new>
 #include <system_error>
 
 #include <openssl/err.h>
-#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
-#include "core/file.hpp"
-#include "core/pki.hpp"
+#include "server/net/tls_capture.hpp"
+#include "server/net/tls_resumption.hpp"
 
 namespace kscpush::server {
 namespace {
-
-// Session tickets resume only sessions of this service.
-constexpr std::array<unsigned char, 7> kSessionContext{'k', 's', 'c', 'p', 'u', 's', 'h'};
 
 // ChaCha20 last: servers here have AES in hardware; devices without it may still choose.
 constexpr const char* kTls12Ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
@@ -94,27 +88,18 @@ Status check_dates(SSL_CTX* context, const std::string& path) {
   return {};
 }
 
-}  // namespace
-
-TicketKeys TicketKeys::generate() {
-  SSL_CTX* context = SSL_CTX_new(TLS_server_method());
-  if (context == nullptr) throw std::bad_alloc();
-  const long size = SSL_CTX_get_tlsext_ticket_keys(context, nullptr, 0);
-  SSL_CTX_free(context);
-  TicketKeys keys{std::string(static_cast<std::size_t>(size), '\0')};
-  auto* bytes = reinterpret_cast<unsigned char*>(keys.bytes.data());
-  if (RAND_bytes(bytes, static_cast<int>(size)) != 1) throw std::runtime_error("no random numbers");
-  return keys;
+// The shared part lives as long as OpenSSL's object does, which connections hold as well.
+void free_shared(void* /*parent*/, void* shared, CRYPTO_EX_DATA* /*data*/, int /*index*/,
+                 long /*number*/, void* /*pointer*/) {
+  delete static_cast<TlsShared*>(shared);
 }
 
-Result<std::unique_ptr<TlsContext>> TlsContext::create(const TlsFiles& files,
-                                                       const TicketKeys& ticket_keys) {
-  // OpenSSL writes its sockets without MSG_NOSIGNAL: a peer that is gone would end the process.
-  std::signal(SIGPIPE, SIG_IGN);
-  auto result = std::make_unique<TlsContext>();
-  SSL_CTX* context = SSL_CTX_new(TLS_server_method());
-  if (context == nullptr) return fail(ErrorCode::kFailed, "TLS: {}", openssl_reason());
-  result->context_.reset(context);
+int shared_index() {
+  static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, free_shared);
+  return index;
+}
+
+void set_protocol(SSL_CTX* context) {
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_cipher_list(context, kTls12Ciphers);
   // X25519 first: a P-256 key share costs 3.3 KB more a connection as long as OpenSSL's object
@@ -128,80 +113,31 @@ Result<std::unique_ptr<TlsContext>> TlsContext::create(const TlsFiles& files,
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_CTX_set_purpose(context, X509_PURPOSE_SSL_CLIENT);
   SSL_CTX_set_verify_depth(context, 4);
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_session_id_context(context, kSessionContext.data(), kSessionContext.size());
-  // OpenSSL sends two tickets, a third of a handshake's cost; a device makes one connection.
-  SSL_CTX_set_num_tickets(context, 1);
-  auto keys = ticket_keys.bytes;
-  SSL_CTX_set_tlsext_ticket_keys(context, keys.data(), static_cast<long>(keys.size()));
+}
+
+}  // namespace
+
+const TlsShared& TlsContext::shared_of(const SSL_CTX* context) {
+  return *static_cast<const TlsShared*>(SSL_CTX_get_ex_data(context, shared_index()));
+}
+
+Result<std::unique_ptr<TlsContext>> TlsContext::create(const TlsFiles& files, TlsShared shared) {
+  // OpenSSL writes its sockets without MSG_NOSIGNAL: a peer that is gone would end the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  auto result = std::make_unique<TlsContext>();
+  SSL_CTX* context = SSL_CTX_new(TLS_server_method());
+  if (context == nullptr) return fail(ErrorCode::kFailed, "TLS: {}", openssl_reason());
+  result->context_.reset(context);
+  const bool park = shared.park;
+  auto kept = std::make_unique<TlsShared>(std::move(shared));
+  if (SSL_CTX_set_ex_data(context, shared_index(), kept.get()) != 1) throw std::bad_alloc();
+  static_cast<void>(kept.release());
+  set_protocol(context);
+  set_up_resumption(context);
+  if (park) set_up_capture(context);
   if (auto loaded = load_files(context, files); !loaded) return fail(loaded.error());
   if (auto dates = check_dates(context, files.certificate); !dates) return fail(dates.error());
   return result;
-}
-
-TlsLink::TlsLink(Descriptor socket, Poller& poller, SSL_CTX* context)
-    : TcpLink(std::move(socket), poller), ssl_(SSL_new(context)) {
-  if (!ssl_) throw std::bad_alloc();
-  SSL_set_fd(ssl_.get(), descriptor());
-  SSL_set_accept_state(ssl_.get());
-}
-
-IoResult TlsLink::outcome(int result) {
-  switch (SSL_get_error(ssl_.get(), result)) {
-    case SSL_ERROR_WANT_READ:
-      return {IoResult::Kind::kWantRead, 0};
-    case SSL_ERROR_WANT_WRITE:
-      return {IoResult::Kind::kWantWrite, 0};
-    case SSL_ERROR_ZERO_RETURN:
-      return {IoResult::Kind::kEnd, 0};
-    case SSL_ERROR_SYSCALL:
-      set_error(errno);
-      return {IoResult::Kind::kError, 0};
-    default:
-      tls_error_ = ERR_peek_error();
-      return {IoResult::Kind::kError, 0};
-  }
-}
-
-IoResult TlsLink::read(std::span<char> into) {
-  ERR_clear_error();
-  std::size_t n = 0;
-  const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &n);
-  if (result == 1) return {IoResult::Kind::kBytes, n};
-  return outcome(result);
-}
-
-IoResult TlsLink::write(std::string_view bytes) {
-  ERR_clear_error();
-  std::size_t n = 0;
-  const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &n);
-  if (result == 1) return {IoResult::Kind::kBytes, n};
-  return outcome(result);
-}
-
-void TlsLink::shutdown_write() {
-  ERR_clear_error();
-  if (SSL_is_init_finished(ssl_.get()) == 1) SSL_shutdown(ssl_.get());
-  ERR_clear_error();
-  TcpLink::shutdown_write();
-}
-
-Result<std::string> TlsLink::peer_device_id() const {
-  X509* certificate = SSL_get0_peer_certificate(ssl_.get());
-  if (certificate == nullptr) {
-    return fail({ErrorCode::kDenied, "no client certificate",
-                 "connect with the files that 'kscpush device enroll' wrote"});
-  }
-  return pki::device_id_of(*certificate).map([](const DeviceId& id) { return id.str(); });
-}
-
-std::string TlsLink::last_error() const {
-  if (tls_error_ == 0) return TcpLink::last_error();
-  std::array<char, 200> text{};
-  const char* reason = ERR_reason_error_string(tls_error_);
-  if (reason != nullptr) return fmt::format("TLS: {}", reason);
-  ERR_error_string_n(tls_error_, text.data(), text.size());
-  return text.data();
 }
 
 }  // namespace kscpush::server

@@ -1,0 +1,224 @@
+#include "server/net/tls_link.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <sys/socket.h>
+
+#include "server/net/tls_context.hpp"
+#include "server/net/tls_resumption.hpp"
+
+namespace kscpush::server {
+namespace {
+
+// Reads in a row that bring nothing for the owner.
+constexpr int kReadsInARow = 4;
+
+}  // namespace
+
+TlsLink::TlsLink(Descriptor socket, Poller& poller, SSL_CTX* context)
+    : TcpLink(std::move(socket), poller), ssl_(SSL_new(context)) {
+  if (!ssl_) throw std::bad_alloc();
+  identify(ssl_.get(), peer_);
+  if (TlsContext::shared_of(context).park) {
+    capture_ = std::make_unique<TlsCapture>();
+    capture_traffic(ssl_.get(), *capture_);
+  }
+  SSL_set_fd(ssl_.get(), descriptor());
+  SSL_set_accept_state(ssl_.get());
+}
+
+IoResult TlsLink::outcome(int result) {
+  switch (SSL_get_error(ssl_.get(), result)) {
+    case SSL_ERROR_WANT_READ:
+      return {IoResult::Kind::kWantRead, 0};
+    case SSL_ERROR_WANT_WRITE:
+      return {IoResult::Kind::kWantWrite, 0};
+    case SSL_ERROR_ZERO_RETURN:
+      return {IoResult::Kind::kEnd, 0};
+    case SSL_ERROR_SYSCALL:
+      set_error(errno);
+      return {IoResult::Kind::kError, 0};
+    default:
+      tls_error_ = ERR_peek_error();
+      return {IoResult::Kind::kError, 0};
+  }
+}
+
+void TlsLink::after_handshake() {
+  handshake_done_ = true;
+  if (SSL_session_reused(ssl_.get()) == 1 && !resumed_peer(ssl_.get(), peer_)) {
+    peer_ = {};
+    peer_.refusal = "its session ticket names no device";
+  }
+  drop_certificates(ssl_.get());
+}
+
+void TlsLink::park_if_possible() {
+  if (!capture_ || !handshake_done_ || write_blocked_) return;
+  const Parkable possible = parkable(ssl_.get(), *capture_);
+  if (possible == Parkable::kLater) return;
+  if (possible == Parkable::kYes) parked_ = park(ssl_.get(), *capture_);
+  if (parked_) {
+    ssl_.reset();
+  } else {
+    stop_capture(ssl_.get());
+  }
+  capture_.reset();
+}
+
+IoResult TlsLink::read(std::span<char> into) {
+  if (parked_) return read_parked(into);
+  ERR_clear_error();
+  std::size_t n = 0;
+  const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &n);
+  if (!handshake_done_ && SSL_is_init_finished(ssl_.get()) == 1) after_handshake();
+  const IoResult got = result == 1 ? IoResult{IoResult::Kind::kBytes, n} : outcome(result);
+  if (got.kind == IoResult::Kind::kBytes || got.kind == IoResult::Kind::kWantRead) {
+    park_if_possible();
+  }
+  return got;
+}
+
+IoResult TlsLink::write(std::string_view bytes) {
+  if (parked_) return write_parked(bytes);
+  ERR_clear_error();
+  std::size_t n = 0;
+  const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &n);
+  write_blocked_ = result != 1;
+  if (result == 1) return {IoResult::Kind::kBytes, n};
+  return outcome(result);
+}
+
+void TlsLink::shutdown_write() {
+  if (parked_) {
+    std::string last;
+    parked_->close(last);
+    send_control(std::move(last));
+  } else {
+    ERR_clear_error();
+    if (SSL_is_init_finished(ssl_.get()) == 1) SSL_shutdown(ssl_.get());
+    ERR_clear_error();
+  }
+  TcpLink::shutdown_write();
+}
+
+// --- Parked
+
+TlsLink::Held& TlsLink::held() {
+  if (!held_) held_ = std::make_unique<Held>();
+  return *held_;
+}
+
+void TlsLink::release_held() {
+  if (held_ && held_->in.empty() && held_->out.empty() && held_->out_plain == 0) held_.reset();
+}
+
+IoResult TlsLink::ended() const {
+  const bool closed = parked_->state() == ParkedTls::State::kPeerClosed;
+  return {closed ? IoResult::Kind::kEnd : IoResult::Kind::kError, 0};
+}
+
+IoResult TlsLink::read_parked(std::span<char> into) {
+  if (parked_->state() != ParkedTls::State::kOpen) return ended();
+  for (int i = 0; i < kReadsInARow; ++i) {
+    const std::size_t before = held_ ? held_->in.size() : 0;
+    if (into.size() < kMostTlsRecord) {
+      set_error(EMSGSIZE);
+      return {IoResult::Kind::kError, 0};
+    }
+    const auto room = into.subspan(before);
+    const IoResult got = TcpLink::read(room);
+    if (got.kind != IoResult::Kind::kBytes) return got;
+    if (before > 0) std::ranges::copy(held_->in, into.begin());
+    const auto all = into.first(before + got.bytes);
+    std::string control = held_ ? std::move(held_->out) : std::string();
+    if (held_) held_->out.clear();
+    const auto received = parked_->receive(all, control);
+    const bool open = parked_->state() == ParkedTls::State::kOpen;
+    const auto rest = open ? all.subspan(received.consumed) : std::span<char>();
+    if (held_ || !rest.empty()) held().in.assign(rest.begin(), rest.end());
+    send_control(std::move(control));
+    release_held();
+    if (received.plain > 0) {
+      // The owner comes for the end when the socket is readable, which it is once it is shut.
+      if (!open) ::shutdown(descriptor(), SHUT_RD);
+      return {IoResult::Kind::kBytes, received.plain};
+    }
+    if (!open) return ended();
+    if (got.bytes < room.size()) return {IoResult::Kind::kWantRead, 0};
+  }
+  return {IoResult::Kind::kWantRead, 0};
+}
+
+// Behind what waits already. What the kernel does not take goes with the next write.
+void TlsLink::send_control(std::string control) {
+  if (control.empty() && (!held_ || held_->out.empty())) return;
+  held().out += control;
+  static_cast<void>(flush_held());
+}
+
+// kBytes: all of it is out.
+IoResult TlsLink::flush_held() {
+  while (!held_->out.empty()) {
+    const IoResult wrote = TcpLink::write(held_->out);
+    if (wrote.kind != IoResult::Kind::kBytes) return wrote;
+    held_->out.erase(0, wrote.bytes);
+  }
+  return {IoResult::Kind::kBytes, 0};
+}
+
+IoResult TlsLink::write_parked(std::string_view bytes) {
+  if (held_ && (!held_->out.empty() || held_->out_plain > 0)) {
+    if (const IoResult flushed = flush_held(); flushed.kind != IoResult::Kind::kBytes) {
+      return flushed;
+    }
+    const std::size_t plain = std::exchange(held_->out_plain, 0);
+    release_held();
+    if (plain > 0) return {IoResult::Kind::kBytes, plain};
+  }
+  thread_local std::string record;
+  record.clear();
+  const std::size_t plain = parked_->seal(bytes, record);
+  if (plain == 0) return {IoResult::Kind::kError, 0};
+  const IoResult wrote = TcpLink::write(record);
+  if (wrote.kind == IoResult::Kind::kError) return wrote;
+  const std::size_t taken = wrote.kind == IoResult::Kind::kBytes ? wrote.bytes : 0;
+  if (taken == record.size()) return {IoResult::Kind::kBytes, plain};
+  held().out.assign(record, taken);
+  held().out_plain = plain;
+  return {IoResult::Kind::kWantWrite, 0};
+}
+
+// --- Who it is
+
+Result<std::string> TlsLink::peer_device_id() const {
+  if (!peer_.device_id.empty()) return peer_.device_id;
+  return fail({ErrorCode::kDenied, peer_.refusal.empty() ? "no client certificate" : peer_.refusal,
+               "connect with the files that 'kscpush device enroll' wrote"});
+}
+
+const PeerProof* TlsLink::peer_proof() const {
+  return handshake_done_ ? &peer_.proof : nullptr;
+}
+
+std::string TlsLink::last_error() const {
+  if (parked_ && !parked_->reason().empty()) return fmt::format("TLS: {}", parked_->reason());
+  if (tls_error_ == 0) return TcpLink::last_error();
+  if (ERR_GET_REASON(tls_error_) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+    return fmt::format("TLS: certificate verify failed: {}",
+                       X509_verify_cert_error_string(SSL_get_verify_result(ssl_.get())));
+  }
+  std::array<char, 200> text{};
+  const char* reason = ERR_reason_error_string(tls_error_);
+  if (reason != nullptr) return fmt::format("TLS: {}", reason);
+  ERR_error_string_n(tls_error_, text.data(), text.size());
+  return text.data();
+}
+
+}  // namespace kscpush::server

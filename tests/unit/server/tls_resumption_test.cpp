@@ -1,0 +1,218 @@
+// Session tickets: they bring back who the device is, and no more than that still holds.
+#include <fstream>
+
+#include <doctest/doctest.h>
+
+#include "core/file.hpp"
+#include "tests/support/net/crl.hpp"
+#include "tests/support/net/tls_pair.hpp"
+
+namespace kscpush::test {
+namespace {
+
+using server::IoResult;
+using server::Peer;
+using server::TicketKeys;
+using server::TlsContext;
+using server::TlsTrust;
+using std::chrono::days;
+using std::chrono::hours;
+
+const auto kVersions = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+ConfigureClient only(int version) {
+  return [version](SSL_CTX* client) {
+    SSL_CTX_set_min_proto_version(client, version);
+    SSL_CTX_set_max_proto_version(client, version);
+  };
+}
+
+std::unique_ptr<TlsContext> context_of(const TestSite& site, server::TlsShared shared) {
+  return TlsContext::create(tls_files(site), std::move(shared)).value();
+}
+
+// A first connection, and what it leaves to resume.
+SessionPtr first_session(const TlsContext& context, const DeviceFiles& files, int version) {
+  TlsPair pair(context, files, only(version));
+  REQUIRE(pair.talk() == IoResult::Kind::kBytes);
+  pair.write("x");
+  pair.client_read_until(1);
+  auto session = pair.session();
+  REQUIRE(session != nullptr);
+  return session;
+}
+
+// Whether a connection with SESSION was resumed; it is the same device either way.
+bool resumes(const TlsContext& context, const DeviceFiles& files, int version,
+             SSL_SESSION* session) {
+  TlsPair pair(context, files, only(version), session);
+  REQUIRE(pair.talk() == IoResult::Kind::kBytes);
+  CHECK(pair.link->peer_device_id().value() == "pc-1");
+  REQUIRE(pair.link->peer_proof() != nullptr);
+  return SSL_session_reused(pair.client()) == 1;
+}
+
+std::string text_of(const std::filesystem::path& path) {
+  return read_file(path, 1 << 20).value();
+}
+
+}  // namespace
+
+TEST_CASE("resumption: the identity comes back with the ticket, and what it rests on") {
+  const TestSite site;
+  const DeviceFiles files = site.enroll("pc-1");
+  const auto context = tls_context(site);
+  for (const int version : kVersions) {
+    TlsPair first(*context, files, only(version));
+    REQUIRE(first.talk() == IoResult::Kind::kBytes);
+    first.write("x");
+    first.client_read_until(1);
+    const auto session = first.session();
+    REQUIRE(session != nullptr);
+    TlsPair second(*context, files, only(version), session.get());
+    REQUIRE(second.talk() == IoResult::Kind::kBytes);
+    CHECK(SSL_session_reused(second.client()) == 1);
+    CHECK(second.link->peer_device_id().value() == "pc-1");
+    CHECK(second.link->peer_proof()->certificate == first.link->peer_proof()->certificate);
+    CHECK(second.link->peer_proof()->not_after == first.link->peer_proof()->not_after);
+    CHECK(second.link->peer_proof()->anchor == first.link->peer_proof()->anchor);
+  }
+}
+
+TEST_CASE("resumption: once and again, each connection with the ticket of the one before") {
+  const TestSite site;
+  const DeviceFiles files = site.enroll("pc-1");
+  const auto context = tls_context(site);
+  auto session = first_session(*context, files, TLS1_3_VERSION);
+  for (int i = 0; i < 3; ++i) {
+    TlsPair pair(*context, files, only(TLS1_3_VERSION), session.get());
+    REQUIRE(pair.talk() == IoResult::Kind::kBytes);
+    CHECK(SSL_session_reused(pair.client()) == 1);
+    CHECK(pair.link->peer_device_id().value() == "pc-1");
+    pair.write("x");
+    pair.client_read_until(1);
+    session = pair.session();
+    REQUIRE(session != nullptr);
+  }
+}
+
+TEST_CASE("resumption: on another shard's context, which shares the keys") {
+  const TestSite site;
+  const DeviceFiles files = site.enroll("pc-1");
+  const auto shared = tls_shared(site);
+  const auto first = context_of(site, shared);
+  const auto second = context_of(site, shared);
+  for (const int version : kVersions) {
+    const auto session = first_session(*first, files, version);
+    CHECK(resumes(*second, files, version, session.get()));
+  }
+}
+
+TEST_CASE("resumption: with the former keys, but not with those before them") {
+  const TestSite site;
+  const DeviceFiles files = site.enroll("pc-1");
+  auto shared = tls_shared(site);
+  const MonoTime start = system_clock().now();
+  const auto keys = std::make_shared<TicketKeys>(start);
+  shared.ticket_keys = keys;
+  const auto context = context_of(site, shared);
+  for (const int version : kVersions) {
+    MonoTime now = start + 10 * (version - TLS1_2_VERSION) * TicketKeys::kPeriod;
+    keys->rotate(now);
+    const auto session = first_session(*context, files, version);
+    keys->rotate(now + TicketKeys::kPeriod - hours(1));
+    CHECK(resumes(*context, files, version, session.get()));
+    keys->rotate(now += TicketKeys::kPeriod);
+    CHECK(resumes(*context, files, version, session.get()));
+    keys->rotate(now += TicketKeys::kPeriod);
+    CHECK_FALSE(resumes(*context, files, version, session.get()));
+  }
+}
+
+TEST_CASE("resumption: keys that nobody asked for during two periods open nothing") {
+  const TestSite site;
+  const DeviceFiles files = site.enroll("pc-1");
+  auto shared = tls_shared(site);
+  const MonoTime start = system_clock().now();
+  const auto keys = std::make_shared<TicketKeys>(start);
+  shared.ticket_keys = keys;
+  const auto context = context_of(site, shared);
+  const auto session = first_session(*context, files, TLS1_3_VERSION);
+  keys->rotate(start + 2 * TicketKeys::kPeriod);
+  CHECK_FALSE(resumes(*context, files, TLS1_3_VERSION, session.get()));
+}
+
+TEST_CASE("resumption: a certificate revoked meanwhile is refused, ticket or not") {
+  const TestSite site;
+  const DeviceFiles files = site.enroll("pc-1");
+  auto shared = tls_shared(site);
+  const auto before = context_of(site, shared);
+  const auto crl = site.folder / "crl.pem";
+  std::ofstream(crl) << make_crl(site.authority, {.revoked = {text_of(files.certificate)}});
+  shared.trust = TlsTrust::load(site.config.paths.client_ca, crl, std::time(nullptr)).value();
+  const auto after = context_of(site, shared);
+  for (const int version : kVersions) {
+    const auto session = first_session(*before, files, version);
+    TlsPair pair(*after, files, only(version), session.get());
+    CHECK(pair.talk() == IoResult::Kind::kError);
+    CHECK(pair.link->last_error() == "TLS: certificate verify failed: certificate revoked");
+    CHECK(pair.client_error == "sslv3 alert certificate revoked");
+  }
+}
+
+TEST_CASE("resumption: not when the authority of then is trusted no more") {
+  const TestSite site;
+  const DeviceFiles files = site.enroll("pc-1");
+  auto shared = tls_shared(site);
+  const auto before = context_of(site, shared);
+  const auto other = site.folder / "other-ca.crt";
+  std::ofstream(other) << foreign_authority().certificate;
+  shared.trust = TlsTrust::load(other, "", std::time(nullptr)).value();
+  const auto session = first_session(*before, files, TLS1_3_VERSION);
+  // The handshake itself still trusts it here, so that the ticket alone decides.
+  CHECK_FALSE(resumes(*context_of(site, shared), files, TLS1_3_VERSION, session.get()));
+}
+
+TEST_CASE("resumption: who is no device gets a ticket that brings nothing back") {
+  const TestSite site;
+  const auto authority_as_device =
+      pki::issue_server(site.authority, "no device!", {"x"}, system_clock().wall(), days(10));
+  REQUIRE(authority_as_device.has_value());
+  CHECK(Peer{}.encode().empty());
+  CHECK_FALSE(Peer::decode("").has_value());
+}
+
+TEST_CASE("resumption: what a ticket says is read back whole, and nothing else is") {
+  Peer peer;
+  peer.device_id = "pc-1";
+  peer.proved = 1'700'000'000;
+  peer.proof = {1'800'000'000, 0xFFFF'FFFF'0000'0001U, 7};
+  const std::string text = peer.encode();
+  const auto again = Peer::decode(text);
+  REQUIRE(again.has_value());
+  CHECK(again->device_id == "pc-1");
+  CHECK(again->proved == peer.proved);
+  CHECK(again->proof.not_after == peer.proof.not_after);
+  CHECK(again->proof.certificate == peer.proof.certificate);
+  CHECK(again->proof.anchor == peer.proof.anchor);
+  for (std::size_t size = 0; size + 4 < text.size(); ++size) {
+    CHECK_FALSE(Peer::decode(text.substr(0, size)).has_value());
+  }
+  CHECK_FALSE(Peer::decode('\x02' + text.substr(1)).has_value());
+  CHECK_FALSE(Peer::decode(text + "/").has_value());
+}
+
+TEST_CASE("resumption: a ticket holds no certificate") {
+  const TestSite site;
+  const auto context = tls_context(site);
+  for (const int version : kVersions) {
+    const auto session = first_session(*context, site.enroll("pc-1"), version);
+    const unsigned char* ticket = nullptr;
+    std::size_t size = 0;
+    SSL_SESSION_get0_ticket(session.get(), &ticket, &size);
+    CHECK(size > 0);
+    CHECK(size < 320);  // with a certificate it is about 800
+  }
+}
+
+}  // namespace kscpush::test
