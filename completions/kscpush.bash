@@ -25,6 +25,7 @@ _kscpush() {
       "dp scope remove") path="$try" ;;
       "dp capacity") path="$try" ;;
       "dp assign") path="$try" ;;
+      "dp drain") path="$try" ;;
       "policy") path="$try" ;;
       "policy list") path="$try" ;;
       "policy show") path="$try" ;;
@@ -152,6 +153,10 @@ _kscpush() {
     "dp assign --platform") return ;;
     "dp assign --address") return ;;
     "dp assign --dp") return ;;
+    "dp drain --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "dp drain -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp drain --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
+    "dp drain --within") return ;;
     "policy --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "policy -o") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
     "policy --output") COMPREPLY=($(compgen -W 'table wide json yaml name' -- "$cur")); return ;;
@@ -337,7 +342,7 @@ _kscpush() {
     "apply") words='-h --help --version --config -o --output --no-color --dp -m --comment --dry-run' ;;
     "history") words='-h --help --version --config -o --output --no-color --dp --limit --files' ;;
     "rollback") words='-h --help --version --config -o --output --no-color --dp -m --comment --dry-run' ;;
-    "dp") words='list show enable disable set add remove scope capacity assign -h --help --version --config -o --output --no-color' ;;
+    "dp") words='list show enable disable set add remove scope capacity assign drain -h --help --version --config -o --output --no-color' ;;
     "dp list") words='-h --help --version --config -o --output --no-color' ;;
     "dp show") words='-h --help --version --config -o --output --no-color' ;;
     "dp enable") words='-h --help --version --config -o --output --no-color --dry-run --port --max-connections' ;;
@@ -350,6 +355,7 @@ _kscpush() {
     "dp scope remove") words='-h --help --version --config -o --output --no-color --dp --dry-run' ;;
     "dp capacity") words='-h --help --version --config -o --output --no-color --devices --dp --lose --add --group --max-connections --no-registry' ;;
     "dp assign") words='-h --help --version --config -o --output --no-color --group --tag --platform --address --dp' ;;
+    "dp drain") words='-h --help --version --config -o --output --no-color --within --cancel --wait' ;;
     "policy") words='list show set unset lock unlock add remove edit effective explain -h --help --version --config -o --output --no-color' ;;
     "policy list") words='-h --help --version --config -o --output --no-color' ;;
     "policy show") words='-h --help --version --config -o --output --no-color --policy --group --all-settings' ;;
