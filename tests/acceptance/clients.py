@@ -5,6 +5,8 @@ import queue
 import subprocess
 
 import paho.mqtt.client as paho
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from mqtt import inbox, up
 from processes import DEADLINE, wait_until
@@ -58,13 +60,19 @@ class MosquittoSub:
 
 
 class PahoDevice:
-    """A program on paho-mqtt, connected and subscribed. VERSION: paho.MQTTv311 or paho.MQTTv5."""
+    """A program on paho-mqtt, connected and subscribed. VERSION: paho.MQTTv311 or paho.MQTTv5.
+    LASTING: its session outlives a connection; it reconnects by itself and subscribes only once."""
 
-    def __init__(self, site, device, credentials, version, port=None):
+    def __init__(self, site, device, credentials, version, port=None, lasting=False):
         self.device = device
         self._events = queue.Queue()  # what paho's thread reports
         self._pushes = queue.Queue()
-        clean = {} if version == paho.MQTTv5 else {"clean_session": True}
+        clean = {} if version == paho.MQTTv5 else {"clean_session": not lasting}
+        session = {}
+        if lasting and version == paho.MQTTv5:
+            session["clean_start"] = False
+            session["properties"] = Properties(PacketTypes.CONNECT)
+            session["properties"].SessionExpiryInterval = 3600
         self._client = paho.Client(device, protocol=version, **clean)
         self._client.tls_set(str(credentials.authority), str(credentials.certificate),
                              str(credentials.key))
@@ -72,7 +80,7 @@ class PahoDevice:
         self._client.on_subscribe = lambda _c, _u, _m, codes, *_: self._events.put(
             ("subscribe", [getattr(code, "value", code) for code in codes]))
         self._client.on_message = lambda _c, _u, message: self._pushes.put(message)
-        self._client.connect("localhost", port or site.port, keepalive=60)
+        self._client.connect("localhost", port or site.port, keepalive=60, **session)
         self._client.loop_start()
         try:
             assert self._next("connect") == 0

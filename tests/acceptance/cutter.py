@@ -1,5 +1,5 @@
-"""A wire between clients and the server that can be cut: both ends see a reset, as behind a NAT that
-has forgotten the connection, and may dial again at once."""
+"""A wire between clients and the server that can be cut: both ends see a reset, as behind a NAT
+that has forgotten the connection, and may dial again at once."""
 
 import selectors
 import socket

@@ -78,6 +78,30 @@ class BadClients(ServedTest):
                 "-CAcreateserial", "-out", "crt", folder=self.folder)
         return Credentials(self.folder / "ca.crt", self.folder / "crt", self.folder / "key")
 
+    def test_certificates_that_name_no_device(self):
+        for subject, name in (r"/CN=\ ", " "), (r"/CN=\+", "+"), ("/CN=#", "#"), ("/CN=*", "*"), \
+                (r"/CN=a\/b", "a/b"), ("/CN=pc-good/CN=pc-good", "pc-good"), \
+                ("/O=pc-good", "pc-good"), ("/CN=pc-good/CN=*", "pc-good"), \
+                ("/CN=pc-good ", "pc-good"), ("/CN=PC-GOOD", "pc-good"):
+            credentials = self.certified(subject)
+            for version, told in (V5, (0x87, 0x85)), (V311, (5, 2)):
+                with self.subTest(subject=subject, version=version):
+                    for identifier in dict.fromkeys((name, "pc-good")):
+                        with self.tls_client(credentials, version) as client:
+                            self.assertIn(client.connect(identifier).code, told)
+                            client.expect_closed()
+
+    def certified(self, subject):
+        """With a certificate of the site's own authority."""
+        pki = self.site.folder / "pki"
+        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                "-nodes", "-subj", subject, "-keyout", "key", "-out", "csr", folder=self.folder)
+        (self.folder / "usage").write_text("extendedKeyUsage = clientAuth\n")
+        openssl("x509", "-req", "-in", "csr", "-CA", pki / "ca.crt", "-CAkey", pki / "ca.key",
+                "-days", "2", "-CAcreateserial", "-extfile", "usage", "-out", "crt",
+                folder=self.folder)
+        return Credentials(self.good.authority, self.folder / "crt", self.folder / "key")
+
     def test_the_certificate_of_the_server_is_none_of_a_device(self):
         pki = self.site.folder / "pki"
         own = Credentials(pki / "ca.crt", pki / "dp-1.crt", pki / "dp-1.key")
@@ -251,8 +275,8 @@ class BadClients(ServedTest):
     # --- Gone in the middle of it
 
     def states(self, device):
-        """(name, whether it is plain, what is sent before the end): every state that a connection can
-        be left in, with TLS and without."""
+        """(name, whether with TLS, what is sent before the end): every state that a connection can
+        be left in."""
         whole = connect(device)
         for secure in True, False:
             yield "connected to", secure, b""
@@ -296,7 +320,8 @@ class BadClients(ServedTest):
         self.left_in_each_state("pc-half", leave)
 
     def test_a_reset_within_the_handshake(self):
-        for first in b"", b"\x16\x03\x01", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40):
+        hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40)
+        for first in b"", hello[:3], hello:
             with self.subTest(first=first):
                 counted = self.counts("kscpush_connections_accepted_total")
                 client = RawClient(self.site.port)
@@ -320,7 +345,8 @@ class BadClients(ServedTest):
             "no packet identifier": packet(0x32, topic),
             "packet identifier 0": packet(0x32, topic + b"\x00\x00\x00"),
             "PUBACK cut short": b"\x40\x01\x00", "PUBACK of nothing": b"\x40\x02\x00\x01",
-            "SUBSCRIBE of nothing": b"\x82\x02\x00\x01", "UNSUBSCRIBE of nothing": b"\xa2\x02\x00\x01",
+            "SUBSCRIBE of nothing": b"\x82\x02\x00\x01",
+            "UNSUBSCRIBE of nothing": b"\xa2\x02\x00\x01",
             "reserved options": subscribe(inbox("pc-mal"), qos=0xC1, version=V311),
             "PUBREL": b"\x62\x02\x00\x01", "CONNACK": b"\x20\x02\x00\x00",
             "PINGRESP": b"\xd0\x00", "AUTH": b"\xf0\x00",

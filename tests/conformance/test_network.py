@@ -1,12 +1,12 @@
-"""Statements of MQTT that are about the network: who closes, when, and what comes before. Against the
-real server, on its plain listener."""
+"""Statements of MQTT that are about the network: who closes, when, and what comes before. Against
+the real server, on its plain listener."""
 
 import time
 import unittest
 
 from harness import ServedTest
-from mqtt import (CONNACK, DISCONNECT, PINGREQ, PUBLISH, V311, V5, RawClient, connect, inbox, packet,
-                  puback, publish, subscribe, up)
+from mqtt import (CONNACK, DISCONNECT, PINGREQ, PUBLISH, V311, V5, RawClient, connect, inbox,
+                  packet, puback, publish, subscribe, up)
 from processes import wait_until
 
 DEVICE = "pc-1"
@@ -66,7 +66,7 @@ class Network(ServedTest):
             self.assertEqual(self.rest_of(client), answer)
 
     def test_other_versions(self):
-        """[MQTT-3.1.2-2] [MQTT-3.1.2-2 of 3.1.1] answered in the version that CONNECT is written in"""
+        """[MQTT-3.1.2-2] [MQTT-3.1.2-2 of 3.1.1] answered as CONNECT is written"""
         for version, answer in (V5, b"\x20\x03\x00\x84\x00"), (V311, b"\x20\x02\x00\x01"):
             for level in 3, 6, 0x7F:
                 raw = bytearray(connect(DEVICE, version))
@@ -120,7 +120,7 @@ class Network(ServedTest):
         self.closed_by(publish(up("pc-2"), b"{}", qos=0), V5, 0x87)
 
     def test_disconnect(self):
-        """[MQTT-3.14.4-2] [MQTT-3.14.4-1 of 3.1.1] after DISCONNECT the server closes if nobody else"""
+        """[MQTT-3.14.4-2] [MQTT-3.14.4-1 of 3.1.1] after it the server closes, if need be"""
         for version in V5, V311:
             client = self.device(version)
             client.send(b"\xe0\x00" + PINGREQ)
@@ -192,7 +192,7 @@ class Network(ServedTest):
         wait_until(expired, "the session to end")
 
     def test_sent_again(self):
-        """[MQTT-4.4.0-1] [MQTT-4.4.0-1 of 3.1.1] with DUP and its identifier on the next connection"""
+        """[MQTT-4.4.0-1] [MQTT-4.4.0-1 of 3.1.1] with DUP and its identifier"""
         for version in V5, V311:
             options = {"clean": False, **({"session_expiry": 60} if version == V5 else {})}
             with self.device(version, clean=True):

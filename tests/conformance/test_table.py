@@ -1,4 +1,4 @@
-"""docs/conformance.md against the names of the tests: whatever a row says is tested, is, and every case
+"""docs/conformance.md against the names of the tests: what a row says is tested, is, and every case
 that names a statement stands in that statement's row.
 
     python3 test_table.py --write     puts the cases that there are into the table
@@ -74,7 +74,8 @@ class Table(unittest.TestCase):
             with self.subTest(version=version, number=number):
                 self.assertEqual(len(cells), 4)
                 self.assertEqual(cells[3].split("<br>") if cells[3] else [],
-                                 expected.pop((version, number), []), "python3 test_table.py --write")
+                                 expected.pop((version, number), []),
+                                 "python3 test_table.py --write")
         self.assertEqual(expected, {}, "cases of statements that the table does not have")
 
     def test_what_has_no_test_says_why(self):

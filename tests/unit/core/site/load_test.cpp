@@ -46,6 +46,7 @@ distribution_points:
     push_server:
       enabled: true
       plain_listener: 127.0.0.1:1883
+      subscribe_inbox: true
       limits: {keep_alive_max_s: 600}
 policies:
   - name: Network Agent
@@ -67,6 +68,8 @@ policies:
   CHECK(dp.push_server.max_connections == 50'000);
   CHECK(dp.push_server.admin.listen.port.value() == 13299);
   CHECK(dp.push_server.plain_listener->host == "127.0.0.1");
+  CHECK(dp.push_server.subscribe_inbox);
+  CHECK_FALSE(PushServer{}.subscribe_inbox);
   CHECK(dp.push_server.limits.keep_alive_max_s == 600);
   REQUIRE(loaded.site.policies.size() == 1);
   const Policy& policy = loaded.site.policies[0];
@@ -76,7 +79,7 @@ policies:
   CHECK(policy.settings[0].path ==
         "connectivity.network.use_distribution_point_to_force_connection");
   CHECK(policy.settings[0].locked);
-  CHECK(policy.settings[0].origin.line == 20);
+  CHECK(policy.settings[0].origin.line == 21);
 }
 
 TEST_CASE("every error is reported, each with its line and column") {
