@@ -7,36 +7,40 @@ namespace {
 
 constexpr Duration kInterval = std::chrono::milliseconds(100);
 
-float milliseconds(Duration time) {
-  return std::chrono::duration<float, std::milli>(time).count();
-}
-
 }  // namespace
 
-AdminProbe::AdminProbe(Loop& loop, const Target& api, const Secret& token)
-    : loop_(loop), client_(loop, api, token, 1, [this](std::uint64_t, int status, const auto&) {
-        if (status != 0) slowest_ = std::max(slowest_, milliseconds(loop_.turn() - asked_));
-        asking_ = false;
-      }) {
-  loop_.add(*this);
-}
+AdminProbe::AdminProbe(ApiClient api, const Clock& clock)
+    : api_(std::move(api)), clock_(clock), thread_([this] { loop(); }) {}
 
 AdminProbe::~AdminProbe() {
-  loop_.remove(*this);
+  {
+    const std::scoped_lock lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
 }
 
 float AdminProbe::slowest() {
-  if (asking_) slowest_ = std::max(slowest_, milliseconds(loop_.now() - asked_));
-  return std::exchange(slowest_, 0.0F);
+  const std::scoped_lock lock(mutex_);
+  const MonoTime now = clock_.now();
+  if (asked_) slowest_ = std::max(slowest_, now - *asked_);
+  if (asked_) asked_ = now;  // the rest of it belongs to what comes next
+  return std::chrono::duration<float, std::milli>(std::exchange(slowest_, Duration())).count();
 }
 
-void AdminProbe::on_event(std::uint64_t /*tag*/, std::uint32_t /*events*/) {}
-
-void AdminProbe::on_tick(MonoTime now) {
-  if (asking_ || now - asked_ < kInterval) return;
-  asking_ = true;
-  asked_ = now;
-  client_.request("GET", "/v1/server", "", 0);
+void AdminProbe::loop() {
+  std::unique_lock lock(mutex_);
+  while (!stop_) {
+    asked_ = clock_.now();
+    lock.unlock();
+    const auto answer = api_.get("/v1/server");
+    lock.lock();
+    const bool answered = answer || answer.error().code != ErrorCode::kUnreachable;
+    if (answered) slowest_ = std::max(slowest_, clock_.now() - *asked_);
+    asked_.reset();
+    changed_.wait_for(lock, kInterval, [this] { return stop_; });
+  }
 }
 
 }  // namespace kscpush::cli::bench

@@ -241,7 +241,7 @@ Status run_steps(const BenchOptions& options, const std::vector<Step>& steps, co
   if (plan.admin && std::ranges::any_of(steps, [](const Step& s) {
         return s.kind == Step::Kind::kStorm || s.kind == Step::Kind::kOutage;
       })) {
-    probe.emplace(loop, plan.admin->target, plan.admin->token);
+    probe.emplace(ApiClient(plan.admin->listen, plan.admin->token), context.clock);
   }
   RunOptions run{steps, options.in_flight, options.rate, options.push_rate,
                  options.pid == 0 ? std::nullopt : std::optional(options.pid)};

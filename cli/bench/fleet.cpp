@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint32_t kMaxPacket = 1U << 20U;
 constexpr std::size_t kLeastPerSource = 5000;  // far below the ports of one address
+constexpr std::size_t kBegunPerTurn = 256;     // so that what was begun is served meanwhile
 constexpr std::size_t kMaxReasons = 16;
 constexpr std::chrono::milliseconds kFirstRetry{200};
 constexpr std::chrono::milliseconds kLongestRetry{5000};
@@ -96,7 +97,8 @@ void Fleet::leave() {
 }
 
 void Fleet::begin_some(MonoTime now) {
-  while (!waiting_.empty() && connecting_ < in_flight_limit_) {
+  for (std::size_t i = 0; i < kBegunPerTurn && !waiting_.empty(); ++i) {
+    if (connecting_ >= in_flight_limit_) return;
     if (rate_ > 0 && allowance_ < 1) return;
     allowance_ -= 1;
     const std::uint32_t n = waiting_.front();

@@ -30,7 +30,7 @@ Result<AdminAccess> admin_access(const site::DistributionPoint& dp,
   const auto& listen = dp.push_server.admin.listen;
   auto target = resolve(listen.host, listen.port);
   if (!target) return fail(target.error());
-  return AdminAccess{std::move(*target), Secret(std::move(*token))};
+  return AdminAccess{listen, std::move(*target), Secret(std::move(*token))};
 }
 
 Status SiteDevices::add(const std::vector<DeviceId>& ids, const std::string& group) {

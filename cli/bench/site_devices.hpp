@@ -10,7 +10,8 @@ namespace kscpush::cli::bench {
 
 // The admin API of a push server.
 struct AdminAccess {
-  Target target;
+  site::ListenAddress listen;
+  Target target;  // the same, resolved
   Secret token;
 };
 [[nodiscard]] Result<AdminAccess> admin_access(const site::DistributionPoint& dp,
