@@ -132,9 +132,10 @@ bool ParkedTls::open(std::span<std::uint8_t> record, Opened& opened) {
 }
 
 void ParkedTls::take_handshake(Bytes content) {
-  const std::size_t take = std::min(content.size(), message_.size() - message_size_);
-  std::ranges::copy(content.first(take), message_.begin() + message_size_);
-  message_size_ = static_cast<std::uint8_t>(message_size_ + take);
+  std::size_t take = 0;
+  while (take < content.size() && message_size_ < message_.size()) {
+    message_[message_size_++] = content[take++];
+  }
   // The type is known first: what a client may not send is refused without its rest.
   if (message_[0] != kKeyUpdate) {
     fail(TlsAlert::kUnexpectedMessage);
