@@ -145,7 +145,7 @@ TEST_CASE("[MQTT-3.14.2-1] the codes of DISCONNECT, a server's and a client's") 
   }
 }
 
-TEST_CASE("[MQTT-3.14.2-2] the server sends no Session Expiry Interval; the device's is taken") {
+TEST_CASE("[MQTT-3.14.2-2] the server sends no Session Expiry Interval, the device's is taken") {
   const auto after = [](const char* before, const char* packet) {
     Device device = connected_device({.flags = 0, .properties = bytes(before)});
     device.send(bytes(packet));

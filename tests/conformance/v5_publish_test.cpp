@@ -47,7 +47,7 @@ TEST_CASE("[MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT-4.7.3-2] strings of packets are g
 }
 
 TEST_CASE(
-    "[MQTT-1.5.4-3] [MQTT-4.7.3-4] U+FEFF is a character like others; nothing is normalized") {
+    "[MQTT-1.5.4-3] [MQTT-4.7.3-4] U+FEFF is a character like others, nothing is normalized") {
   Device device = active_device();
   for (const std::string& topic : {"\xEF\xBB\xBF" + kEvent, kUp + "Event", kUp + "e\xCC\x81vent"}) {
     device.send(publish(2, topic, 7, "{}"));
@@ -160,7 +160,7 @@ TEST_CASE("[MQTT-3.3.1-8] [MQTT-3.3.1-12] nothing is retained, and nothing sent 
 }
 
 TEST_CASE(
-    "[MQTT-3.3.2-3] [MQTT-3.3.2-13] a push goes to the inbox; its Response Topic is a topic") {
+    "[MQTT-3.3.2-3] [MQTT-3.3.2-13] a push goes to the inbox, its Response Topic is a topic") {
   Device device = active_device();
   CHECK(device.deliver(push(1, "{}", device.wall() + 90s, "01ARZ")) == Delivery::kSent);
   const Sent sent = sent_publish(device);

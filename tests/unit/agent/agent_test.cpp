@@ -139,7 +139,7 @@ TEST_CASE("agent: connects, subscribes, answers a ping") {
   CHECK(report->protocol == "MQTT 5");
 }
 
-TEST_CASE("agent: answers for a kind that it does not know; each state has its time") {
+TEST_CASE("agent: answers for a kind that it does not know, each state has its time") {
   TestSite site;
   const auto server = site.start();
   RunningAgent agent(site, {local(site.config.dp.push_server.port)});

@@ -4,7 +4,7 @@
 
 namespace kscpush {
 
-TEST_CASE("tags: separated by semicolons, commas or blanks; sorted, each once") {
+TEST_CASE("tags: separated by semicolons, commas or blanks, sorted, each once") {
   CHECK(parse_tags("")->empty());
   CHECK(parse_tags(" ; ,\t")->empty());
   CHECK(parse_tags("vip;laptop") == Tags{"laptop", "vip"});

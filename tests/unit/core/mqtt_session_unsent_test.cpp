@@ -69,7 +69,7 @@ TEST_CASE("unsent: while too much waits the session takes no packets") {
   CHECK(reader.session.receive(pings, MonoTime(1h), reader) == 100);
 }
 
-TEST_CASE("unsent: while too much waits there are no pushes; one beyond the bound goes alone") {
+TEST_CASE("unsent: while too much waits there are no pushes, one beyond the bound goes alone") {
   Reader reader(1000);
   reader.resume(0, "");
   reader.take_all();

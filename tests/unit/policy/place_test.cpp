@@ -72,7 +72,7 @@ TEST_CASE("bounded load: no push server takes more than 1.25 times its fair shar
   }
 }
 
-TEST_CASE("bounded load: never more than max_connections; who finds no room is told apart") {
+TEST_CASE("bounded load: never more than max_connections, who finds no room is told apart") {
   site::Site site;
   site.distribution_points = {point("a", 10), point("b", 30)};
   const Devices devices(45);

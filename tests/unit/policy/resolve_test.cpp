@@ -127,7 +127,7 @@ TEST_CASE("at Managed devices, inherit has no effect") {
   CHECK(world.interval("Managed devices") == "5 open from root");
 }
 
-TEST_CASE("profiles: several can be active; the highest in the list wins") {
+TEST_CASE("profiles: several can be active, the highest in the list wins") {
   const World world(policy("root", "Managed devices", "", "!locked 5",
                            "[" + profile("first", "tags contains x", "6") + ", " +
                                profile("second", "tags contains y", "7") + "]"));

@@ -56,7 +56,7 @@ TEST_CASE("probe: of an agent waits for the PUBACK and the answer, whichever com
   CHECK(pings.results[1]->answer == milliseconds(25));
 }
 
-TEST_CASE("probe: an agent that subscribed at QoS 0 has no PUBACK; its answer is all") {
+TEST_CASE("probe: an agent that subscribed at QoS 0 has no PUBACK, its answer is all") {
   Pings pings;
   pings.add(1, "pc-1", "1.0", /*wants_puback=*/false);
   CHECK(pings.table.answered(id(1), "pc-1", kStart + milliseconds(30)));

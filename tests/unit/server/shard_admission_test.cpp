@@ -61,7 +61,7 @@ TEST_CASE("admission: strangers, the revoked, and devices of other groups are to
   CHECK(rig.count(&Counters::handshaking) == 0);
 }
 
-TEST_CASE("recheck: who would not be admitted any more goes, with its session; others stay") {
+TEST_CASE("recheck: who would not be admitted any more goes, with its session, others stay") {
   ShardRig rig;
   SimDevice revoked = online(rig, lasting("pc-1"));
   SimDevice kept = online(rig, lasting("pc-2"));
@@ -105,7 +105,7 @@ TEST_CASE("admission: a store that cannot be read is the server's fault, not the
   CHECK(answer_to(rig, v311({})) == Lines{"connack 3"});
 }
 
-TEST_CASE("admission: max_connections holds; a takeover and the end of a session make room") {
+TEST_CASE("admission: max_connections holds, a takeover and the end of a session make room") {
   ShardRig rig({.max_connections = 2});
   SimDevice first = online(rig, {.id = "pc-1"});
   SimDevice second = online(rig, {.id = "pc-2"});

@@ -77,7 +77,7 @@ TEST_CASE("push: kept for a device that is offline, or has not subscribed") {
         Lines{"suback 1", "publish 1 " + shown(first), "publish 2 " + shown(second)});
 }
 
-TEST_CASE("push: none after UNSUBSCRIBE; a new subscription goes on") {
+TEST_CASE("push: none after UNSUBSCRIBE, a new subscription goes on") {
   ShardRig rig;
   SimDevice device = online(rig);
   const auto first = rig.push();

@@ -119,7 +119,7 @@ TEST_CASE("session: kept while the device is away, resumed with DUP and with wha
   }
 }
 
-TEST_CASE("session: ends when its time is over; the pushes stay") {
+TEST_CASE("session: ends when its time is over, the pushes stay") {
   ShardRig rig;
   SimDevice first = online(rig, lasting("pc-1", 60));
   const auto push = rig.push();
@@ -314,7 +314,7 @@ TEST_CASE("keep alive: what the server sends does not count") {
   CHECK_FALSE(rig.view().has_value());
 }
 
-TEST_CASE("disconnect: on request, with the reason; offline devices are none") {
+TEST_CASE("disconnect: on request, with the reason, offline devices are none") {
   ShardRig rig;
   CHECK_FALSE(rig.home("pc-1").disconnect(device_id("pc-1"), EndReason::kAdministrator));
   SimDevice device = online(rig);
@@ -324,7 +324,7 @@ TEST_CASE("disconnect: on request, with the reason; offline devices are none") {
   CHECK_FALSE(rig.home("pc-1").disconnect(device_id("pc-1"), EndReason::kAdministrator));
 }
 
-TEST_CASE("stop: devices are told, some at a time; unfinished handshakes are not in the way") {
+TEST_CASE("stop: devices are told, some at a time, unfinished handshakes are not in the way") {
   ShardRig rig;
   SimDevice first = online(rig, {.id = "pc-1"});
   SimDevice second = online(rig, {.id = "pc-2"});

@@ -121,7 +121,7 @@ distribution_points:
                                       "6:23: admin.listen of 'dp-1' is not on a loopback address"});
 }
 
-TEST_CASE("one active policy per group; inactive ones do not count") {
+TEST_CASE("one active policy per group, inactive ones do not count") {
   const std::string two = R"(version: 1
 policies:
   - {name: A, group: Managed devices, status: active}
@@ -186,7 +186,7 @@ TEST_CASE("a list within settings is one setting, its canonical text independent
   CHECK(value_of("!locked []\n") == "[]");
 }
 
-TEST_CASE("the items of a list know their places; a lock within a list is an error") {
+TEST_CASE("the items of a list know their places, a lock within a list is an error") {
   const auto loaded = load_text(R"(version: 1
 policies:
   - name: A
