@@ -18,14 +18,17 @@ void advise_of_groups(const SiteFile& file, const server::DeviceCounts& devices,
                       Diagnostics& diagnostics) {
   for (const auto& [group, count] : devices) {
     if (file.site.has_group(group)) continue;
-    diagnostics.push_back(
-        {Severity::kWarning,
-         {file.sources.root().name(), 0, 0},
-         fmt::format("{} registered device{} in group '{}', which is not declared", count,
-                     count == 1 ? " is" : "s are", group),
-         fmt::format("declare it: kscpush group add \"{}\"; or move them: kscpush device list "
-                     "--group \"{}\" -o name | xargs kscpush device move --group GROUP",
-                     group, group)});
+    // Field by field: g++ 12 at -O3 sees the temporary's strings as maybe uninitialized.
+    Diagnostic warning;
+    warning.severity = Severity::kWarning;
+    warning.origin = {file.sources.root().name(), 0, 0};
+    warning.message = fmt::format("{} registered device{} in group '{}', which is not declared",
+                                  count, count == 1 ? " is" : "s are", group);
+    warning.hint = fmt::format(
+        "declare it: kscpush group add \"{}\"; or move them: kscpush device list "
+        "--group \"{}\" -o name | xargs kscpush device move --group GROUP",
+        group, group);
+    diagnostics.push_back(std::move(warning));
   }
 }
 

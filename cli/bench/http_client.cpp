@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t kLargestAnswer = std::size_t{1} << 20U;
 
-// Of a header's value in the (lower-case insensitive) name that RESTinio writes.
+// The header's name as the admin API writes it.
 std::size_t content_length(std::string_view head) {
   constexpr std::string_view kName = "Content-Length: ";
   const std::size_t at = head.find(kName);

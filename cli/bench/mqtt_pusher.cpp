@@ -124,7 +124,9 @@ void MqttPusher::push(std::size_t n, const std::string& device) {
   publish.topic = topic;
   publish.packet_id = last_id_;
   publish.payload = payload_;
-  if (!mqtt::encode(publish, options_.version, out_)) return;
+  if (!mqtt::encode(publish, options_.version, out_)) {
+    return on_refused(n, "the topic is too long");
+  }
   under_way_[last_id_] = n;
 }
 
