@@ -8,15 +8,6 @@
 #include <unistd.h>
 
 namespace kscpush::server {
-namespace {
-
-IoResult from_errno(int error, IoResult::Kind want) {
-  if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR) return {want, 0};
-  return {IoResult::Kind::kError, 0};
-}
-
-}  // namespace
-
 TcpLink::TcpLink(Socket socket) : socket_(std::move(socket)) {
   asio::error_code ignored;  // a peer that is gone already shows itself at the first read
   socket_.non_blocking(true, ignored);
@@ -27,15 +18,19 @@ IoResult TcpLink::read(std::span<char> into) {
   const ssize_t n = ::recv(descriptor(), into.data(), into.size(), 0);
   if (n > 0) return {IoResult::Kind::kBytes, static_cast<std::size_t>(n)};
   if (n == 0) return {IoResult::Kind::kEnd, 0};
-  error_ = errno;
-  return from_errno(error_, IoResult::Kind::kWantRead);
+  return outcome(errno, IoResult::Kind::kWantRead);
 }
 
 IoResult TcpLink::write(std::string_view bytes) {
   const ssize_t n = ::send(descriptor(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   if (n >= 0) return {IoResult::Kind::kBytes, static_cast<std::size_t>(n)};
-  error_ = errno;
-  return from_errno(error_, IoResult::Kind::kWantWrite);
+  return outcome(errno, IoResult::Kind::kWantWrite);
+}
+
+IoResult TcpLink::outcome(int error, IoResult::Kind want) {
+  if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR) return {want, 0};
+  error_ = error;
+  return {IoResult::Kind::kError, 0};
 }
 
 void TcpLink::wait_readable() {

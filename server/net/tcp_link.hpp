@@ -36,6 +36,8 @@ class TcpLink : public Link {
   void set_error(int error) { error_ = error; }
 
  private:
+  // ERROR: errno. Nothing went wrong when the call would only have had to wait.
+  IoResult outcome(int error, IoResult::Kind want);
   void wait(Socket::wait_type type);
   void waited(Socket::wait_type type, bool aborted);
 
