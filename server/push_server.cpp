@@ -175,7 +175,7 @@ class PushServer::Impl {
     const auto trust =
         TlsTrust::load(config.paths.client_ca, config.paths.crl, unix_seconds(clock_.wall()));
     if (!trust) return fail(trust.error());
-    const TlsShared tls{ticket_keys_, *trust};
+    const TlsShared tls{ticket_keys_, *trust, config.dp.push_server.limits.park_idle_tls};
     std::vector<Serving> all;
     for (auto& worker : workers_) {
       auto serving = worker->prepare(config, tls, settings, present);

@@ -11,15 +11,6 @@
 #include <sys/socket.h>
 
 namespace kscpush::server {
-namespace {
-
-IoResult from_errno(int error, IoResult::Kind want) {
-  if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR) return {want, 0};
-  return {IoResult::Kind::kError, 0};
-}
-
-}  // namespace
-
 TcpLink::TcpLink(Descriptor socket, Poller& poller) : socket_(std::move(socket)) {
   // A peer that is gone already shows itself at the first read.
   const int on = 1;
@@ -31,15 +22,19 @@ IoResult TcpLink::read(std::span<char> into) {
   const ssize_t n = ::recv(descriptor(), into.data(), into.size(), 0);
   if (n > 0) return {IoResult::Kind::kBytes, static_cast<std::size_t>(n)};
   if (n == 0) return {IoResult::Kind::kEnd, 0};
-  set_error(errno);
-  return from_errno(error_, IoResult::Kind::kWantRead);
+  return outcome(errno, IoResult::Kind::kWantRead);
 }
 
 IoResult TcpLink::write(std::string_view bytes) {
   const ssize_t n = ::send(descriptor(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   if (n >= 0) return {IoResult::Kind::kBytes, static_cast<std::size_t>(n)};
-  set_error(errno);
-  return from_errno(error_, IoResult::Kind::kWantWrite);
+  return outcome(errno, IoResult::Kind::kWantWrite);
+}
+
+IoResult TcpLink::outcome(int error, IoResult::Kind want) {
+  if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR) return {want, 0};
+  set_error(error);
+  return {IoResult::Kind::kError, 0};
 }
 
 void TcpLink::wait_readable() {

@@ -34,6 +34,8 @@ class TcpLink : public Link, private Watched {
  private:
   void on_events(std::uint32_t events) override;
   void want(std::uint32_t events);
+  // ERROR: errno. Nothing went wrong when the call would only have had to wait.
+  IoResult outcome(int error, IoResult::Kind want);
 
   Poller* poller_ = nullptr;  // while attached
   Descriptor socket_;

@@ -48,8 +48,10 @@ server::TlsShared tls_shared(const TestSite& site, const std::string& crl) {
           server::TlsTrust::load(site.config.paths.client_ca, crl, now).value()};
 }
 
-std::unique_ptr<server::TlsContext> tls_context(const TestSite& site) {
-  return server::TlsContext::create(tls_files(site), tls_shared(site)).value();
+std::unique_ptr<server::TlsContext> tls_context(const TestSite& site, bool park) {
+  server::TlsShared shared = tls_shared(site);
+  shared.park = park;
+  return server::TlsContext::create(tls_files(site), std::move(shared)).value();
 }
 
 TlsPair::TlsPair(const server::TlsContext& context, const std::optional<DeviceFiles>& files,

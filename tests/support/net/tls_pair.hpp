@@ -19,7 +19,8 @@ namespace kscpush::test {
 [[nodiscard]] server::TlsFiles tls_files(const TestSite& site);
 // Fresh ticket keys; the site's authority and no revocation list, or CRL.
 [[nodiscard]] server::TlsShared tls_shared(const TestSite& site, const std::string& crl = "");
-[[nodiscard]] std::unique_ptr<server::TlsContext> tls_context(const TestSite& site);
+[[nodiscard]] std::unique_ptr<server::TlsContext> tls_context(const TestSite& site,
+                                                              bool park = false);
 
 struct SslFreed {
   void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
@@ -41,6 +42,7 @@ class TlsPair {
   // The client says "hello" until the server has read it or has given up, of which the client then
   // learns.
   server::IoResult::Kind talk();
+  [[nodiscard]] bool parked() const { return static_cast<server::TlsLink&>(*link).parked(); }
   // Once; what is read is appended to heard.
   server::IoResult read();
   // Reads until HEARD has that many bytes, or the connection ends.
@@ -59,6 +61,8 @@ class TlsPair {
   // Past the client's TLS.
   void send_raw(std::string_view bytes) const;
   void reset();
+  // The client closes its socket without a word.
+  void hang_up() { descriptor_ = Descriptor(); }
   [[nodiscard]] int client_descriptor() const { return descriptor_.get(); }
 
   void wait_for_server() const;
