@@ -10,8 +10,8 @@ Result<Readers> Readers::open(const std::filesystem::path& path, std::size_t cou
   for (std::size_t i = 0; i < count; ++i) {
     auto database = Database::open(path, Database::Access::kReadOnly);
     if (!database) return fail(database.error());
-    // What is read is one row here and there, and the system's own cache has it: SQLite's, 2 MB each,
-    // would fill with rows that are asked for once.
+    // What is read is one row here and there, and the system's own cache has it: SQLite's, 2 MB
+    // each, would fill with rows that are asked for once.
     if (auto small = database->script("PRAGMA cache_size = -256"); !small) {
       return fail(small.error());
     }
