@@ -194,6 +194,7 @@ void Connection::admit(Device& device, mqtt::SessionState state, bool session_pr
   stage_ = Stage::kActive;
   offer_.reset();
   shard_->counts().connected.add();
+  if (link_->parked()) shard_->counts().tls_parked.add();
   session_.accept(std::move(state), session_present, shard_->wall(), *this);
   if (stage_ != Stage::kActive) return;
   shard_->wheel().set(*this, next_deadline());

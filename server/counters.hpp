@@ -29,6 +29,7 @@ struct Counters {
   Counter handshaking;         // gauge: accepted, CONNECT not yet answered
   Counter connected;           // gauge: devices with a live session
   Counter tls_failures;        // ended before a CONNECT because TLS failed
+  Counter tls_parked;          // admitted, and parked by then
   Counter handshake_timeouts;  // ended because TLS and CONNECT took too long
   Counter refused;             // CONNECT answered with a refusal
   Counter bytes_in;            // MQTT bytes, after TLS

@@ -62,6 +62,8 @@ class Link {
   // What this rests on, and must go on to hold; null if nothing was proved.
   [[nodiscard]] virtual const PeerProof* peer_proof() const { return nullptr; }
   [[nodiscard]] virtual bool secure() const = 0;
+  // It has TLS without an object of the TLS library's.
+  [[nodiscard]] virtual bool parked() const { return false; }
   [[nodiscard]] virtual std::string peer_address() const = 0;  // "127.0.0.1:40312"
   // What went wrong with the last read or write, for the log; empty if nothing did.
   [[nodiscard]] virtual std::string last_error() const = 0;

@@ -22,19 +22,21 @@ constexpr int kReadsInARow = 4;
 }  // namespace
 
 TlsLink::TlsLink(Descriptor socket, Poller& poller, SSL_CTX* context)
-    : TcpLink(std::move(socket), poller), ssl_(SSL_new(context)) {
-  if (!ssl_) throw std::bad_alloc();
-  identify(ssl_.get(), peer_);
+    : TcpLink(std::move(socket), poller), openssl_(std::make_unique<OpenSsl>()) {
+  openssl_->ssl.reset(SSL_new(context));
+  SSL* const ssl = openssl_->ssl.get();
+  if (ssl == nullptr) throw std::bad_alloc();
+  identify(ssl, openssl_->peer);
   if (TlsContext::shared_of(context).park) {
-    capture_ = std::make_unique<TlsCapture>();
-    capture_traffic(ssl_.get(), *capture_);
+    openssl_->capture = std::make_unique<TlsCapture>();
+    capture_traffic(ssl, *openssl_->capture);
   }
-  SSL_set_fd(ssl_.get(), descriptor());
-  SSL_set_accept_state(ssl_.get());
+  SSL_set_fd(ssl, descriptor());
+  SSL_set_accept_state(ssl);
 }
 
 IoResult TlsLink::outcome(int result) {
-  switch (SSL_get_error(ssl_.get(), result)) {
+  switch (SSL_get_error(openssl_->ssl.get(), result)) {
     case SSL_ERROR_WANT_READ:
       return {IoResult::Kind::kWantRead, 0};
     case SSL_ERROR_WANT_WRITE:
@@ -43,42 +45,52 @@ IoResult TlsLink::outcome(int result) {
       return {IoResult::Kind::kEnd, 0};
     case SSL_ERROR_SYSCALL:
       set_error(errno);
+      openssl_->failed = true;
       return {IoResult::Kind::kError, 0};
     default:
-      tls_error_ = ERR_peek_error();
+      openssl_->failed = true;
+      openssl_->error = ERR_peek_error();
       return {IoResult::Kind::kError, 0};
   }
 }
 
 void TlsLink::after_handshake() {
   handshake_done_ = true;
-  if (SSL_session_reused(ssl_.get()) == 1 && !resumed_peer(ssl_.get(), peer_)) {
-    peer_ = {};
-    peer_.refusal = "its session ticket names no device";
+  SSL* const ssl = openssl_->ssl.get();
+  Peer& peer = openssl_->peer;
+  if (SSL_session_reused(ssl) == 1 && !resumed_peer(ssl, peer)) {
+    peer = {};
+    peer.refusal = "its session ticket names no device";
   }
-  drop_certificates(ssl_.get());
+  drop_certificates(ssl);
+  is_device_ = !peer.device_id.empty();
+  who_ = is_device_ ? std::move(peer.device_id) : std::move(peer.refusal);
+  proof_ = peer.proof;
+  peer = {};
 }
 
 void TlsLink::park_if_possible() {
-  if (!capture_ || !handshake_done_ || write_blocked_) return;
-  const Parkable possible = parkable(ssl_.get(), *capture_);
+  if (!openssl_->capture || !handshake_done_ || openssl_->write_blocked) return;
+  SSL* const ssl = openssl_->ssl.get();
+  const Parkable possible = parkable(ssl, *openssl_->capture);
   if (possible == Parkable::kLater) return;
-  if (possible == Parkable::kYes) parked_ = park(ssl_.get(), *capture_);
+  if (possible == Parkable::kYes) parked_ = park(ssl, *openssl_->capture);
   if (parked_) {
-    ssl_.reset();
+    openssl_.reset();
   } else {
-    stop_capture(ssl_.get());
+    stop_capture(ssl);
+    openssl_->capture.reset();
   }
-  capture_.reset();
 }
 
 IoResult TlsLink::read(std::span<char> into) {
   if (parked_) return read_parked(into);
+  SSL* const ssl = openssl_->ssl.get();
   ERR_clear_error();
   std::size_t n = 0;
-  const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &n);
-  if (!handshake_done_ && SSL_is_init_finished(ssl_.get()) == 1) after_handshake();
+  const int result = SSL_read_ex(ssl, into.data(), into.size(), &n);
   const IoResult got = result == 1 ? IoResult{IoResult::Kind::kBytes, n} : outcome(result);
+  if (!handshake_done_ && SSL_is_init_finished(ssl) == 1) after_handshake();
   if (got.kind == IoResult::Kind::kBytes || got.kind == IoResult::Kind::kWantRead) {
     park_if_possible();
   }
@@ -89,23 +101,36 @@ IoResult TlsLink::write(std::string_view bytes) {
   if (parked_) return write_parked(bytes);
   ERR_clear_error();
   std::size_t n = 0;
-  const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &n);
-  write_blocked_ = result != 1;
+  const int result = SSL_write_ex(openssl_->ssl.get(), bytes.data(), bytes.size(), &n);
+  openssl_->write_blocked = result != 1;
   if (result == 1) return {IoResult::Kind::kBytes, n};
   return outcome(result);
 }
 
-void TlsLink::shutdown_write() {
+// Once; and not after an error, when TLS has said what there was to say.
+void TlsLink::say_close() {
   if (parked_) {
     std::string last;
     parked_->close(last);
     send_control(std::move(last));
-  } else {
-    ERR_clear_error();
-    if (SSL_is_init_finished(ssl_.get()) == 1) SSL_shutdown(ssl_.get());
-    ERR_clear_error();
+    return;
   }
+  SSL* const ssl = openssl_->ssl.get();
+  if (!handshake_done_ || openssl_->failed) return;
+  if ((SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN) != 0) return;
+  ERR_clear_error();
+  SSL_shutdown(ssl);
+  ERR_clear_error();
+}
+
+void TlsLink::shutdown_write() {
+  say_close();
   TcpLink::shutdown_write();
+}
+
+void TlsLink::dispose() {
+  say_close();
+  TcpLink::dispose();
 }
 
 // --- Parked
@@ -198,26 +223,27 @@ IoResult TlsLink::write_parked(std::string_view bytes) {
 // --- Who it is
 
 Result<std::string> TlsLink::peer_device_id() const {
-  if (!peer_.device_id.empty()) return peer_.device_id;
-  return fail({ErrorCode::kDenied, peer_.refusal.empty() ? "no client certificate" : peer_.refusal,
+  if (is_device_) return who_;
+  return fail({ErrorCode::kDenied, who_.empty() ? "no client certificate" : who_,
                "connect with the files that 'kscpush device enroll' wrote"});
 }
 
 const PeerProof* TlsLink::peer_proof() const {
-  return handshake_done_ ? &peer_.proof : nullptr;
+  return handshake_done_ ? &proof_ : nullptr;
 }
 
 std::string TlsLink::last_error() const {
   if (parked_ && !parked_->reason().empty()) return fmt::format("TLS: {}", parked_->reason());
-  if (tls_error_ == 0) return TcpLink::last_error();
-  if (ERR_GET_REASON(tls_error_) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+  const unsigned long error = openssl_ ? openssl_->error : 0;
+  if (error == 0) return TcpLink::last_error();
+  if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
     return fmt::format("TLS: certificate verify failed: {}",
-                       X509_verify_cert_error_string(SSL_get_verify_result(ssl_.get())));
+                       X509_verify_cert_error_string(SSL_get_verify_result(openssl_->ssl.get())));
   }
   std::array<char, 200> text{};
-  const char* reason = ERR_reason_error_string(tls_error_);
+  const char* reason = ERR_reason_error_string(error);
   if (reason != nullptr) return fmt::format("TLS: {}", reason);
-  ERR_error_string_n(tls_error_, text.data(), text.size());
+  ERR_error_string_n(error, text.data(), text.size());
   return text.data();
 }
 

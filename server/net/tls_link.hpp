@@ -1,5 +1,5 @@
 // TLS on a raw SSL object per connection, which a TLS 1.3 connection gives up after its handshake
-// when its context says so (ParkedTls; docs/decisions/0007).
+// when its context says so (ParkedTls; docs/decisions/0008).
 //
 // asio::ssl::stream keeps two 17 KiB buffers a connection (measured: 67 KB against 14.4 KB idle),
 // so OpenSSL reads and writes the descriptor itself.
@@ -25,11 +25,13 @@ class TlsLink final : public TcpLink {
   IoResult read(std::span<char> into) override;
   IoResult write(std::string_view bytes) override;
   void shutdown_write() override;
+  // Says close_notify first, as far as the kernel takes it.
+  void dispose() override;
   [[nodiscard]] Result<std::string> peer_device_id() const override;
   [[nodiscard]] const PeerProof* peer_proof() const override;
   [[nodiscard]] bool secure() const override { return true; }
   [[nodiscard]] std::string last_error() const override;
-  [[nodiscard]] bool parked() const { return parked_ != nullptr; }
+  [[nodiscard]] bool parked() const override { return parked_ != nullptr; }
 
  protected:
   ~TlsLink() override = default;
@@ -37,6 +39,15 @@ class TlsLink final : public TcpLink {
  private:
   struct Free {
     void operator()(SSL* ssl) const { SSL_free(ssl); }
+  };
+  // Until it is parked.
+  struct OpenSsl {
+    Peer peer;                            // before ssl, which refers to it
+    std::unique_ptr<TlsCapture> capture;  // the same; null: never to be parked
+    std::unique_ptr<SSL, Free> ssl;
+    unsigned long error = 0;
+    bool write_blocked = false;  // a record is half written
+    bool failed = false;         // OpenSSL forbids to go on with it
   };
   // Of a parked connection, while there is something to keep.
   struct Held {
@@ -47,6 +58,7 @@ class TlsLink final : public TcpLink {
 
   IoResult outcome(int result);
   void after_handshake();
+  void say_close();
   void park_if_possible();
   IoResult read_parked(std::span<char> into);
   IoResult write_parked(std::string_view bytes);
@@ -56,14 +68,13 @@ class TlsLink final : public TcpLink {
   [[nodiscard]] Held& held();
   void release_held();
 
-  Peer peer_;                            // before ssl_, which refers to it
-  std::unique_ptr<TlsCapture> capture_;  // the same; null: never to be parked, or parked
-  std::unique_ptr<SSL, Free> ssl_;       // null when parked
-  std::unique_ptr<ParkedTls> parked_;
+  std::unique_ptr<OpenSsl> openssl_;   // null when parked
+  std::unique_ptr<ParkedTls> parked_;  // null until then
   std::unique_ptr<Held> held_;
-  unsigned long tls_error_ = 0;
+  std::string who_;  // the device, or why it is none
+  PeerProof proof_;
+  bool is_device_ = false;
   bool handshake_done_ = false;
-  bool write_blocked_ = false;  // OpenSSL has a record half written
 };
 
 }  // namespace kscpush::server

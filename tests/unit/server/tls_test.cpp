@@ -116,6 +116,20 @@ TEST_CASE("regression: a peer that is gone while TLS writes does not end the pro
   pair.link->shutdown_write();
 }
 
+TEST_CASE("regression: a link that is given up says close_notify, parked or not") {
+  const TestSite site;
+  for (const bool park : {false, true}) {
+    TlsPair pair(*tls_context(site, park), site.enroll("pc-1"));
+    REQUIRE(pair.talk() == IoResult::Kind::kBytes);
+    CHECK(pair.parked() == park);
+    pair.link.reset();
+    pair.wait_for_client();
+    pair.client_read();
+    CHECK((SSL_get_shutdown(pair.client()) & SSL_RECEIVED_SHUTDOWN) != 0);
+    CHECK(pair.client_error.empty());
+  }
+}
+
 TEST_CASE("TLS: files that cannot be used are named, with what is wrong with them") {
   TestSite site;
   auto files = tls_files(site);
