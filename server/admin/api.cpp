@@ -159,8 +159,10 @@ void AdminApi::drain(const Call& call) {
                              fmt::format("'seconds' must be from 0 to {}", kLongestDrainSeconds),
                              ""});
   }
+  json answer = status();  // with those who are connected before the first is sent away
   server_.drain(std::chrono::seconds(within));
-  server_status(call);
+  answer["draining"] = true;
+  call.answer(200, answer);
 }
 
 void AdminApi::stop_draining(const Call& call) {
@@ -168,17 +170,21 @@ void AdminApi::stop_draining(const Call& call) {
   server_status(call);
 }
 
-void AdminApi::server_status(const Call& call) {
+nlohmann::json AdminApi::status() const {
   const auto config = server_.config();
   const site::DistributionPoint& dp = config->dp;
-  call.answer(200, {{"name", dp.name},
-                    {"address", dp.address},
-                    {"port", dp.push_server.port.value()},
-                    {"since", to_rfc3339(server_.started())},
-                    {"connected", server_.connected()},
-                    {"max_connections", dp.push_server.max_connections},
-                    {"draining", server_.draining()},
-                    {"shards", server_.counters().size()}});
+  return {{"name", dp.name},
+          {"address", dp.address},
+          {"port", dp.push_server.port.value()},
+          {"since", to_rfc3339(server_.started())},
+          {"connected", server_.connected()},
+          {"max_connections", dp.push_server.max_connections},
+          {"draining", server_.draining()},
+          {"shards", server_.counters().size()}};
+}
+
+void AdminApi::server_status(const Call& call) {
+  call.answer(200, status());
 }
 
 void AdminApi::ping(const Call& call) {

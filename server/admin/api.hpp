@@ -77,6 +77,7 @@ class AdminApi {
   void plan_rollback(const Call& call);
   void roll_back(const Call& call);
 
+  [[nodiscard]] nlohmann::json status() const;
   void submit_files(const Call& call, bool trial);
   void submit_revision(const Call& call, bool trial);
   [[nodiscard]] std::shared_ptr<const Authenticator> authenticator() const;
