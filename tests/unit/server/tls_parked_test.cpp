@@ -85,8 +85,10 @@ TEST_CASE("parked TLS: goes on where the handshake left off, tickets counted") {
 
 TEST_CASE("parked TLS: several records at once, and the beginning of the next") {
   Pair pair;
-  const std::string first = pair.client.data("one ") + pair.client.data("") +
-                            pair.client.record(kDataType, "two ", 300) + pair.client.data("three");
+  std::string first = pair.client.data("one ");
+  first += pair.client.data("");
+  first += pair.client.record(kDataType, "two ", 300);
+  first += pair.client.data("three");
   const std::string next = pair.client.data("four");
   CHECK(pair.hear(first + next.substr(0, 20)) == "one two three");
   CHECK(pair.consumed == first.size());
