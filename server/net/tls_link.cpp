@@ -112,7 +112,7 @@ void TlsLink::say_close() {
   if (parked_) {
     std::string last;
     parked_->close(last);
-    send_control(std::move(last));
+    send_control(last);
     return;
   }
   SSL* const ssl = openssl_->ssl.get();
@@ -168,7 +168,7 @@ IoResult TlsLink::read_parked(std::span<char> into) {
     const bool open = parked_->state() == ParkedTls::State::kOpen;
     const auto rest = open ? all.subspan(received.consumed) : std::span<char>();
     if (held_ || !rest.empty()) held().in.assign(rest.begin(), rest.end());
-    send_control(std::move(control));
+    send_control(control);
     release_held();
     if (received.plain > 0) {
       // The owner comes for the end when the socket is readable, which it is once it is shut.
@@ -182,7 +182,7 @@ IoResult TlsLink::read_parked(std::span<char> into) {
 }
 
 // Behind what waits already. What the kernel does not take goes with the next write.
-void TlsLink::send_control(std::string control) {
+void TlsLink::send_control(const std::string& control) {
   if (control.empty() && (!held_ || held_->out.empty())) return;
   held().out += control;
   static_cast<void>(flush_held());

@@ -64,7 +64,7 @@ class TlsLink final : public TcpLink {
   IoResult write_parked(std::string_view bytes);
   IoResult ended() const;
   IoResult flush_held();
-  void send_control(std::string control);
+  void send_control(const std::string& control);
   [[nodiscard]] Held& held();
   void release_held();
 

@@ -2,8 +2,10 @@
 #include <fstream>
 
 #include <doctest/doctest.h>
+#include <openssl/pem.h>
 
 #include "core/file.hpp"
+#include "core/openssl.hpp"
 #include "tests/support/net/crl.hpp"
 #include "tests/support/net/tls_pair.hpp"
 
@@ -50,6 +52,23 @@ bool resumes(const TlsContext& context, const DeviceFiles& files, int version,
   CHECK(pair.link->peer_device_id().value() == "pc-1");
   REQUIRE(pair.link->peer_proof() != nullptr);
   return SSL_session_reused(pair.client()) == 1;
+}
+
+// Of the authority, for TLS clients, but of no device.
+pki::KeyPair certificate_without_name(const pki::KeyPair& authority) {
+  const auto device = pki::issue_device(authority, "pc-1", system_clock().wall(), days(1)).value();
+  const auto certificate = openssl::read_certificate(device.certificate).value();
+  const auto key = openssl::read_key(authority.key.str()).value();
+  const std::unique_ptr<X509_NAME, openssl::Freed<X509_NAME_free>> nobody(X509_NAME_new());
+  REQUIRE(X509_set_subject_name(certificate.get(), nobody.get()) == 1);
+  X509_EXTENSION_free(X509_delete_ext(
+      certificate.get(), X509_get_ext_by_NID(certificate.get(), NID_subject_alt_name, -1)));
+  REQUIRE(X509_sign(certificate.get(), key.get(), EVP_sha256()) > 0);
+  const openssl::Bio out(BIO_new(BIO_s_mem()));
+  REQUIRE(PEM_write_bio_X509(out.get(), certificate.get()) == 1);
+  const char* data = nullptr;
+  const long size = BIO_get_mem_data(out.get(), &data);  // NOLINT: OpenSSL's own cast
+  return {std::string(data, static_cast<std::size_t>(size)), device.key};
 }
 
 std::string text_of(const std::filesystem::path& path) {
@@ -173,13 +192,17 @@ TEST_CASE("resumption: not when the authority of then is trusted no more") {
   CHECK_FALSE(resumes(*context_of(site, shared), files, TLS1_3_VERSION, session.get()));
 }
 
-TEST_CASE("resumption: who is no device gets a ticket that brings nothing back") {
+TEST_CASE("resumption: who is no device is none after resumption either") {
   const TestSite site;
-  const auto authority_as_device =
-      pki::issue_server(site.authority, "no device!", {"x"}, system_clock().wall(), days(10));
-  REQUIRE(authority_as_device.has_value());
-  CHECK(Peer{}.encode().empty());
-  CHECK_FALSE(Peer::decode("").has_value());
+  const auto context = tls_context(site);
+  const auto nobody = site.write("nobody", certificate_without_name(site.authority));
+  for (const int version : kVersions) {
+    const auto session = first_session(*context, nobody, version);
+    TlsPair pair(*context, nobody, only(version), session.get());
+    REQUIRE(pair.talk() == IoResult::Kind::kBytes);
+    CHECK(SSL_session_reused(pair.client()) == 0);  // its ticket brings nobody back
+    CHECK(pair.link->peer_device_id().error().code == ErrorCode::kDenied);
+  }
 }
 
 TEST_CASE("resumption: what a ticket says is read back whole, and nothing else is") {
