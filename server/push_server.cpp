@@ -9,12 +9,16 @@
 #include <thread>
 
 #include <asio/post.hpp>
+#include <malloc.h>
 
 namespace kscpush::server {
 namespace {
 
 constexpr std::chrono::seconds kEndWithin{3};
 constexpr std::chrono::minutes kExpireEvery{1};
+// At least so long after one another, and after so many connections.
+constexpr std::chrono::seconds kTrimEvery{5};
+constexpr std::uint64_t kTrimAfter = 100;
 
 Error stopping() {
   return Error{ErrorCode::kUnreachable, "the push server is stopping", "try again when it is back"};
@@ -185,15 +189,30 @@ class PushServer::Impl {
     return all;
   }
 
+  // A handshake takes 25 KB for a moment, and malloc keeps what a storm of them has left behind:
+  // more than the connections themselves need when they are parked.
+  void give_back_memory() {
+    if (clock_.now() < next_trim_) return;
+    std::uint64_t accepted = 0;
+    for (const auto& shard : context_.shards) accepted += shard->counters().accepted.get();
+    if (accepted - trimmed_at_ < kTrimAfter) return;
+    trimmed_at_ = accepted;
+    next_trim_ = clock_.now() + kTrimEvery;
+    ::malloc_trim(0);
+  }
+
   void expire() {
     ticket_keys_->rotate(clock_.now());
+    give_back_memory();
     if (clock_.now() < next_expire_) return;
     next_expire_ = clock_.now() + kExpireEvery;
     store_->expire(clock_.wall());
   }
 
   const std::shared_ptr<TicketKeys> ticket_keys_;
-  MonoTime next_expire_{};  // first shard's thread
+  MonoTime next_expire_{};  // first shard's thread, and what follows
+  MonoTime next_trim_{};
+  std::uint64_t trimmed_at_ = 0;  // connections accepted by then
 };
 
 PushServer::PushServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
