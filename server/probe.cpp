@@ -1,8 +1,15 @@
 #include "server/probe.hpp"
 
-#include <vector>
+#include <algorithm>
 
 namespace kscpush::server {
+
+ProbeOrder::ProbeOrder(WallTime now, Duration wait) : id(Ulid::generate(now)), timeout(wait) {
+  const auto ttl = std::chrono::ceil<std::chrono::seconds>(timeout);
+  expires = now + ttl;
+  payload = std::make_shared<const std::string>(
+      encode(PushMessage{id, "ping", 1, ttl, nlohmann::json::object()}));
+}
 
 void Probe::on_timer(MonoTime /*now*/) {
   std::string message = fmt::format("device '{}' is connected but did not answer in time", device_);
@@ -16,6 +23,10 @@ void Probe::on_timer(MonoTime /*now*/) {
                            "after 1.5 times its keep alive"});
 }
 
+bool Probe::complete() const {
+  return (!awaited_.puback || report_.puback) && (!awaited_.answer || report_.answer);
+}
+
 std::uint64_t ProbeTable::token_of(const Ulid& id) {
   return std::hash<std::string>{}(id.str()) | kTokenBit;
 }
@@ -23,48 +34,54 @@ std::uint64_t ProbeTable::token_of(const Ulid& id) {
 Probe& ProbeTable::add(std::unique_ptr<Probe> probe, MonoTime now) {
   probe->sent_ = now;
   Probe& added = *probe;
-  probes_[token_of(added.id_)] = std::move(probe);
+  probes_.emplace(added.device_, std::move(probe));
   return added;
 }
 
-void ProbeTable::acked(std::uint64_t token, MonoTime now) {
-  const auto found = probes_.find(token);
-  if (found == probes_.end()) return;
-  found->second->report_.puback = now - found->second->sent_;
-  finish_if_complete(token);
+template <class Test>
+ProbeTable::Probes::iterator ProbeTable::find(std::string_view device, Test test) {
+  const auto [first, last] = probes_.equal_range(device);
+  const auto found =
+      std::find_if(first, last, [&](const auto& item) { return test(*item.second); });
+  return found == last ? probes_.end() : found;
 }
 
-bool ProbeTable::answered(const Ulid& id, std::string_view device, MonoTime now) {
-  const auto found = probes_.find(token_of(id));
-  if (found == probes_.end() || found->second->id_ != id || found->second->device_ != device) {
-    return false;
-  }
+void ProbeTable::acked(std::string_view device, std::uint64_t token, MonoTime now) {
+  const auto found = find(device, [&](const Probe& probe) { return token_of(probe.id_) == token; });
+  if (found == probes_.end()) return;
+  found->second->report_.puback = now - found->second->sent_;
+  finish_if_complete(found);
+}
+
+bool ProbeTable::answered(std::string_view device, const Ulid& id, MonoTime now) {
+  const auto found = find(device, [&](const Probe& probe) { return probe.id_ == id; });
+  if (found == probes_.end()) return false;
   found->second->report_.answer = now - found->second->sent_;
-  finish_if_complete(found->first);
+  finish_if_complete(found);
   return true;
 }
 
-void ProbeTable::finish_if_complete(std::uint64_t token) {
-  const auto found = probes_.find(token);
-  const Probe& probe = *found->second;
-  const bool acknowledged = !probe.wants_puback_ || probe.report_.puback;
-  const bool answered = probe.report_.agent.empty() || probe.report_.answer;
-  if (!acknowledged || !answered) return;
+void ProbeTable::finish_if_complete(Probes::iterator found) {
+  if (!found->second->complete()) return;
   const auto node = probes_.extract(found);
   node.mapped()->done_(node.mapped()->report_);
 }
 
 void ProbeTable::fail(const Probe& probe, Error error) {
-  const auto node = probes_.extract(token_of(probe.id_));
-  if (!node.empty()) node.mapped()->done_(kscpush::fail(std::move(error)));
+  const auto found =
+      find(probe.device_, [&](const Probe& candidate) { return &candidate == &probe; });
+  if (found == probes_.end()) return;
+  const auto node = probes_.extract(found);
+  node.mapped()->done_(kscpush::fail(std::move(error)));
 }
 
 void ProbeTable::fail_all_of(std::string_view device, const Error& error) {
-  std::vector<const Probe*> of_device;
-  for (const auto& [token, probe] : probes_) {
-    if (probe->device_ == device) of_device.push_back(probe.get());
+  // A callback may ask again: only those of now.
+  for (std::size_t left = probes_.count(device); left > 0; --left) {
+    const auto found = probes_.find(device);
+    if (found == probes_.end()) return;
+    fail(*found->second, error);
   }
-  for (const Probe* probe : of_device) fail(*probe, error);
 }
 
 void ProbeTable::fail_all(const Error& error) {

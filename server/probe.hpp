@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "core/clock.hpp"
@@ -19,14 +20,19 @@
 
 namespace kscpush::server {
 
+// What a device is sent, the same for all devices of one request, so that it is encoded once.
+struct ProbeOrder {
+  ProbeOrder(WallTime now, Duration timeout);
+  Ulid id;
+  Duration timeout;
+  WallTime expires;
+  std::shared_ptr<const std::string> payload;
+};
+
 struct ProbeReport {
-  WallTime connected_since{};
-  std::string address;
-  std::string protocol;
   // Nothing when the device subscribed with QoS 0, which has no PUBACK.
   std::optional<Duration> puback;
-  std::string agent;               // the agent's version; empty for other clients
-  std::optional<Duration> answer;  // until the agent's own answer
+  std::optional<Duration> answer;  // until the agent's own answer; nothing of other clients
 };
 // Called once, on the shard's thread. kOffline, kNoAnswer, kOverloaded.
 using ProbeDone = std::function<void(Result<ProbeReport>)>;
@@ -35,24 +41,29 @@ class ProbeTable;
 
 class Probe final : public Timer {
  public:
-  Probe(ProbeTable& table, Ulid id, std::string device, ProbeDone done, ProbeReport report,
-        bool wants_puback)
+  // What it waits for.
+  struct Awaited {
+    bool puback = true;
+    bool answer = false;
+  };
+  Probe(ProbeTable& table, Ulid id, std::string device, Awaited awaited, ProbeDone done)
       : table_(table),
         id_(std::move(id)),
         device_(std::move(device)),
-        done_(std::move(done)),
-        report_(std::move(report)),
-        wants_puback_(wants_puback) {}
+        awaited_(awaited),
+        done_(std::move(done)) {}
   void on_timer(MonoTime now) override;
 
  private:
   friend class ProbeTable;
+  [[nodiscard]] bool complete() const;
+
   ProbeTable& table_;
   Ulid id_;
   std::string device_;
+  Awaited awaited_;
   ProbeDone done_;
   ProbeReport report_;
-  bool wants_puback_;
   MonoTime sent_{};
 };
 
@@ -61,22 +72,27 @@ class ProbeTable {
   static constexpr std::size_t kMost = 10'000;
   // Tokens of probes have this bit; those of stored pushes, row numbers, never do.
   static constexpr std::uint64_t kTokenBit = std::uint64_t{1} << 63;
+  // Different for the probes of one device.
   [[nodiscard]] static std::uint64_t token_of(const Ulid& id);
 
-  ~ProbeTable() = default;
   [[nodiscard]] bool full() const { return probes_.size() >= kMost; }
   Probe& add(std::unique_ptr<Probe> probe, MonoTime now);
   // Each may finish the probe: its callback runs and it is gone.
-  void acked(std::uint64_t token, MonoTime now);
+  void acked(std::string_view device, std::uint64_t token, MonoTime now);
   // False if no probe of this device has the id.
-  bool answered(const Ulid& id, std::string_view device, MonoTime now);
+  bool answered(std::string_view device, const Ulid& id, MonoTime now);
   void fail(const Probe& probe, Error error);
   void fail_all_of(std::string_view device, const Error& error);
   void fail_all(const Error& error);
 
  private:
-  void finish_if_complete(std::uint64_t token);
-  std::unordered_map<std::uint64_t, std::unique_ptr<Probe>> probes_;
+  // By device; the text is the probe's.
+  using Probes = std::unordered_multimap<std::string_view, std::unique_ptr<Probe>>;
+  template <class Test>
+  [[nodiscard]] Probes::iterator find(std::string_view device, Test test);
+  void finish_if_complete(Probes::iterator found);
+
+  Probes probes_;
 };
 
 }  // namespace kscpush::server

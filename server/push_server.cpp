@@ -294,10 +294,8 @@ std::vector<const Counters*> PushServer::counters() const {
   return all;
 }
 
-namespace {
-
-Result<DeviceRecord> registered(Store& store, const DeviceId& id) {
-  auto found = store.find_device(id);
+Result<DeviceRecord> PushServer::registered(const DeviceId& id) const {
+  auto found = impl_->store_->find_device(id);
   if (!found) return fail(found.error());
   if (found->has_value()) return **found;
   return fail({ErrorCode::kNotFound, fmt::format("no device '{}'", id.str()),
@@ -306,22 +304,93 @@ Result<DeviceRecord> registered(Store& store, const DeviceId& id) {
                            id.str())});
 }
 
+namespace {
+
+Status check_timeout(Duration timeout) {
+  if (timeout > Duration::zero() && timeout <= PushServer::kLongestProbe) return {};
+  return fail(ErrorCode::kUsage, "the timeout must be above 0 and at most 60 seconds");
+}
+
 }  // namespace
 
-void PushServer::ping(const DeviceId& id, Duration timeout, ProbeDone done) {
-  if (timeout <= Duration::zero() || timeout > kLongestProbe) {
-    done(fail(ErrorCode::kUsage, "the timeout must be above 0 and at most 60 seconds"));
-    return;
+void PushServer::ping(const DeviceId& id, Duration timeout, PingDone done) {
+  if (auto fits = check_timeout(timeout); !fits) return done(fail(fits.error()));
+  if (auto known = registered(id); !known) return done(fail(known.error()));
+  const bool posted = impl_->post(id, [this, id, timeout, done] {
+    Shard& home = impl_->home(id);
+    home.probe(id, ProbeOrder(home.wall(), timeout), [&home, id, done](Result<ProbeReport> report) {
+      if (!report) return done(fail(report.error()));
+      done(PingReport{*report, home.view(id).value_or(DeviceView{})});
+    });
+  });
+  if (!posted) done(fail(stopping()));
+}
+
+// --- Many at once
+
+namespace {
+
+// What the shards gather for one request; each fills the places of its own devices, and the last
+// one to finish tells.
+struct PingAll {
+  explicit PingAll(std::vector<DeviceId> devices)
+      : ids(std::move(devices)),
+        reports(ids.size(), ProbeReports::value_type(ProbeReport{})),
+        left(ids.size()) {}
+  const std::vector<DeviceId> ids;
+  ProbeReports reports;
+  std::atomic<std::size_t> left;
+  std::function<void(Result<ProbeReports>)> done;
+};
+
+// The part of one shard: some in each turn of its loop, so that their packets are flushed and
+// others are served in between.
+struct ShardPings {
+  static constexpr std::size_t kPerTurn = 64;
+  std::shared_ptr<PingAll> all;
+  std::vector<std::size_t> places;
+  Shard& shard;
+  ProbeOrder order;
+  std::size_t next = 0;
+
+  static void go_on(const std::shared_ptr<ShardPings>& part) {
+    for (std::size_t n = 0; n < kPerTurn && part->next < part->places.size(); ++n) {
+      const std::size_t place = part->places[part->next++];
+      part->shard.probe(part->all->ids[place], part->order,
+                        [all = part->all, place](Result<ProbeReport> report) {
+                          all->reports[place] = std::move(report);
+                          if (all->left.fetch_sub(1) == 1) all->done(std::move(all->reports));
+                        });
+    }
+    if (part->next < part->places.size()) {
+      asio::post(part->shard.loop(), [part] { go_on(part); });
+    }
   }
-  if (auto known = registered(store(), id); !known) {
-    done(fail(known.error()));
-    return;
+};
+
+}  // namespace
+
+void PushServer::ping_all(std::vector<DeviceId> ids, Duration timeout,
+                          std::function<void(Result<ProbeReports>)> done) {
+  if (auto fits = check_timeout(timeout); !fits) return done(fail(fits.error()));
+  if (ids.empty()) return done(ProbeReports());
+  const auto all = std::make_shared<PingAll>(std::move(ids));
+  all->done = done;
+  const std::size_t count = impl_->context_.shards.size();
+  std::vector<std::vector<std::size_t>> places(count);
+  for (std::size_t i = 0; i < all->ids.size(); ++i) {
+    places[home_shard(all->ids[i].str(), count)].push_back(i);
   }
-  // The callback is kept here until the task runs: the task may be refused.
-  auto shared = std::make_shared<ProbeDone>(std::move(done));
-  const bool posted = impl_->post(
-      id, [this, id, timeout, shared] { impl_->home(id).probe(id, timeout, std::move(*shared)); });
-  if (!posted) (*shared)(fail(stopping()));
+  const bool posted = impl_->unless_stopping([&] {
+    for (std::size_t s = 0; s < count; ++s) {
+      if (places[s].empty()) continue;
+      Shard& shard = *impl_->context_.shards[s];
+      const auto part = std::make_shared<ShardPings>(
+          ShardPings{all, std::move(places[s]), shard, ProbeOrder(clock().wall(), timeout)});
+      asio::post(shard.loop(), [part] { ShardPings::go_on(part); });
+    }
+  });
+  if (!posted) done(fail(stopping()));
 }
 
 void PushServer::push(const DeviceId& id, const PushRequest& request,
@@ -345,7 +414,7 @@ void PushServer::push(const DeviceId& id, const PushRequest& request,
               request.params.size(), most));
     return;
   }
-  if (auto known = registered(store(), id); !known) {
+  if (auto known = registered(id); !known) {
     done(fail(known.error()));
     return;
   }

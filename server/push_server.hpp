@@ -31,6 +31,15 @@ struct PushRequest {
   std::optional<std::chrono::seconds> ttl{};  // nothing: the kind's default
 };
 
+// What a ping of one device says: what it measured, and the device as it answered.
+struct PingReport {
+  ProbeReport probe;
+  DeviceView device;
+};
+using PingDone = std::function<void(Result<PingReport>)>;
+// Of each device, in the order asked for.
+using ProbeReports = std::vector<Result<ProbeReport>>;
+
 [[nodiscard]] StoreLimits store_limits(const site::PushServer& server);
 
 class PushServer {
@@ -63,8 +72,15 @@ class PushServer {
   // Ends the sessions of those devices that would not be admitted any more.
   void recheck(std::vector<DeviceId> ids);
 
+  // kNotFound says how to find it.
+  [[nodiscard]] Result<DeviceRecord> registered(const DeviceId& id) const;
+
   // kNotFound, kOffline, kNoAnswer, kOverloaded.
-  void ping(const DeviceId& id, Duration timeout, ProbeDone done);
+  void ping(const DeviceId& id, Duration timeout, PingDone done);
+  // All at once, with what is the same for all encoded once; the errors are each device's own, and
+  // of one that does not exist it is kOffline.
+  void ping_all(std::vector<DeviceId> ids, Duration timeout,
+                std::function<void(Result<ProbeReports>)> done);
   // The record as stored, after it is on disk. kUsage, kNotFound, kOffline (a kind that needs the
   // device now), kOverloaded, kTooLarge.
   void push(const DeviceId& id, const PushRequest& request,

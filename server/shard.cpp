@@ -316,7 +316,7 @@ void Shard::forget(Device& device) {
 
 // --- Commands
 
-void Shard::probe(const DeviceId& id, Duration timeout, ProbeDone done) {
+void Shard::probe(const DeviceId& id, const ProbeOrder& order, ProbeDone done) {
   Device* const device = find(id.str());
   if (device == nullptr || device->connection == nullptr) {
     done(fail(offline_error(id.str())));
@@ -341,20 +341,15 @@ void Shard::probe(const DeviceId& id, Duration timeout, ProbeDone done) {
     done(fail(ErrorCode::kOverloaded, "too many pings are waiting for their answers"));
     return;
   }
-  const Ulid push_id = Ulid::generate(wall());
-  const auto ttl = std::chrono::ceil<std::chrono::seconds>(timeout);
-  auto payload = std::make_shared<const std::string>(
-      encode(PushMessage{push_id, "ping", 1, ttl, nlohmann::json::object()}));
-  const auto view = this->view(id);
-  ProbeReport report{view->connected_since, view->address, view->protocol,
-                     std::nullopt,          view->agent,   std::nullopt};
-  Probe& probe = probes_.add(std::make_unique<Probe>(probes_, push_id, id.str(), std::move(done),
-                                                     std::move(report), connection.acknowledges()),
-                             now());
+  Probe& probe = probes_.add(
+      std::make_unique<Probe>(probes_, order.id, id.str(),
+                              Probe::Awaited{connection.acknowledges(), device->agent != nullptr},
+                              std::move(done)),
+      now());
   const auto delivery = connection.deliver(
-      {ProbeTable::token_of(push_id), std::move(payload), wall() + ttl, push_id.str()});
+      {ProbeTable::token_of(order.id), order.payload, order.expires, order.id.str()});
   if (delivery == mqtt::Session::Delivery::kSent) {
-    wheel_.set(probe, now() + timeout);
+    wheel_.set(probe, now() + order.timeout);
   } else {
     probes_.fail(
         probe,

@@ -101,7 +101,7 @@ class Shard {
   [[nodiscard]] const TlsTrust* trust() const { return trust_.get(); }
 
   // Commands, by way of loop().
-  void probe(const DeviceId& id, Duration timeout, ProbeDone done);
+  void probe(const DeviceId& id, const ProbeOrder& order, ProbeDone done);
   void offer_push(const PushRecord& push);
   [[nodiscard]] std::optional<DeviceView> view(const DeviceId& id) const;
   [[nodiscard]] bool disconnect(const DeviceId& id, mqtt::EndReason reason);

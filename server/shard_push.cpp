@@ -95,7 +95,7 @@ bool Shard::send(Device& device, const PushRecord& push) {
 
 void Shard::acked(Device& device, std::uint64_t token, mqtt::ReasonCode code) {
   if (!is_stored(token)) {
-    probes_.acked(token, now());
+    probes_.acked(device.id(), token, now());
   } else {
     counters_.pushes_acked.add();
     const auto seq = static_cast<std::int64_t>(token);
@@ -149,7 +149,7 @@ void Shard::report(Device& device, std::string_view payload) {
 
 void Shard::answer(Device& device, const PushAnswer& answer) {
   counters_.answers.add();
-  if (probes_.answered(answer.id, device.id(), now())) return;
+  if (probes_.answered(device.id(), answer.id, now())) return;
   const auto found = context_.store.find_push(answer.id);
   // A device answers for its own pushes alone; a late answer to a probe ends here too.
   if (!found || !found->has_value() || (*found)->device.str() != device.id()) {

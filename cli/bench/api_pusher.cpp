@@ -3,32 +3,55 @@
 #include "cli/bench/pusher.hpp"
 
 namespace kscpush::cli::bench {
+namespace {
 
-ApiPusher::ApiPusher(Loop& loop, const Target& api, const Secret& token, std::string kind,
-                     std::size_t in_flight)
-    : kind_(std::move(kind)),
-      client_(loop, api, token, in_flight,
-              [this](std::uint64_t n, int status, const std::string& body) {
-                answered(n, status, body);
-              }) {}
+using nlohmann::json;
 
-void ApiPusher::push(std::size_t n, const std::string& device) {
-  // Ids are letters, digits, '.', '_', ':' and '-': nothing to escape.
-  if (kind_ == "ping") {
-    client_.request("POST", "/v1/devices/" + device + "/ping", "{}", n);
-  } else {
-    client_.request("POST", "/v1/devices/" + device + "/pushes",
-                    fmt::format(R"({{"kind":"{}"}})", kind_), n);
-  }
+std::string message_of(const json& error) {
+  return error.is_object() ? error.value("message", "") : "";
 }
 
-void ApiPusher::answered(std::size_t n, int status, const std::string& body) {
+}  // namespace
+
+ApiPusher::ApiPusher(Loop& loop, ApiPusherOptions options)
+    : options_(std::move(options)),
+      client_(loop, options_.target, options_.token, options_.requests,
+              [this](std::uint64_t tag, int status, const std::string& body) {
+                answered(tag, status, body);
+              }) {}
+
+void ApiPusher::push(std::vector<Addressee> batch) {
+  const bool ping = options_.kind == "ping";
+  std::string path;
+  json body = json::object();
+  if (options_.batch == 1) {
+    // Ids are letters, digits, '.', '_', ':' and '-': nothing to escape.
+    path = fmt::format("/v1/devices/{}/{}", batch.front().device, ping ? "ping" : "pushes");
+  } else {
+    path = ping ? "/v1/ping" : "/v1/pushes";
+    json& devices = body["devices"] = json::array();
+    for (const Addressee& to : batch) devices.push_back(to.device);
+  }
+  if (!ping) body["kind"] = options_.kind;
+  under_way_[++last_tag_] = std::move(batch);
+  client_.request("POST", path, body.dump(), last_tag_);
+}
+
+void ApiPusher::answered(std::uint64_t tag, int status, const std::string& body) {
+  const auto node = under_way_.extract(tag);
+  const auto answer = json::parse(body, nullptr, /*allow_exceptions=*/false);
   if (status < 200 || status >= 300) {
-    const auto answer = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
-    const bool says = answer.is_object() && answer.contains("message");
-    on_refused(n, says          ? answer.at("message").get<std::string>()
-                  : status == 0 ? body
-                                : fmt::format("HTTP {}", status));
+    std::string why = message_of(answer);
+    if (why.empty()) why = status == 0 ? body : fmt::format("HTTP {}", status);
+    for (const Addressee& to : node.mapped()) on_refused(to.n, why);
+  } else if (answer.contains("failed")) {
+    // Those of many that failed by themselves: few, as a rule.
+    for (const json& failed : answer.at("failed")) {
+      const std::string device = failed.value("device", "");
+      for (const Addressee& to : node.mapped()) {
+        if (to.device == device) on_refused(to.n, message_of(failed));
+      }
+    }
   }
   on_room();
 }

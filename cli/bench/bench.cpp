@@ -69,7 +69,11 @@ Status run_steps(const BenchOptions& options, const std::vector<Step>& steps, co
       })) {
     probe.emplace(ApiClient(plan.admin->listen, plan.admin->token), context.clock);
   }
-  RunOptions run{steps, options.in_flight, options.rate, options.push_rate,
+  RunOptions run{steps,
+                 options.in_flight,
+                 options.rate,
+                 options.push_rate,
+                 options.push_batch,
                  options.pid == 0 ? std::nullopt : std::optional(options.pid)};
   Runner runner(loop, fleet, pusher.get(), probe ? &*probe : nullptr, std::move(run), context);
   ListPrinter printer(kColumns, "/step", context);
@@ -164,9 +168,15 @@ void add_load_options(CLI::App& command, BenchOptions& options) {
       ->check(CLI::IsMember({"sync", "ping"}));
   command
       .add_option("--pushes-in-flight", options.pushes_in_flight,
-                  "Pushes asked for at a time (default: 64)")
+                  "Requests for pushes, or publications, under way at a time (default: 64)")
       ->type_name("N")
       ->check(CLI::Range(std::size_t{1}, std::size_t{100}));
+  command
+      .add_option("--push-batch", options.push_batch,
+                  "Pushes asked for at once, in one request where there is one for many "
+                  "(default: 100)")
+      ->type_name("N")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{10'000}));
   command.add_option("--push-rate", options.push_rate, "Pushes a second (default: no limit)")
       ->type_name("N")
       ->check(CLI::Range(0.1, 1e6));

@@ -111,13 +111,17 @@ void MqttPusher::handle(const mqtt::Frame& frame) {
   }
 }
 
-void MqttPusher::push(std::size_t n, const std::string& device) {
+void MqttPusher::push(std::vector<Addressee> batch) {
+  for (const Addressee& to : batch) publish(to);
+}
+
+void MqttPusher::publish(const Addressee& to) {
   do {
     ++last_id_;
   } while (last_id_ == 0 || under_way_.contains(last_id_));
   std::string topic = options_.topic;
   if (const std::size_t at = topic.find("{id}"); at != std::string::npos) {
-    topic.replace(at, 4, device);
+    topic.replace(at, 4, to.device);
   }
   mqtt::Publish publish;
   publish.qos = 1;
@@ -125,9 +129,9 @@ void MqttPusher::push(std::size_t n, const std::string& device) {
   publish.packet_id = last_id_;
   publish.payload = payload_;
   if (!mqtt::encode(publish, options_.version, out_)) {
-    return on_refused(n, "the topic is too long");
+    return on_refused(to.n, "the topic is too long");
   }
-  under_way_[last_id_] = n;
+  under_way_[last_id_] = to.n;
 }
 
 void MqttPusher::lost(const std::string& why) {

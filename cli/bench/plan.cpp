@@ -134,8 +134,9 @@ Result<Plan> make_plan(const BenchOptions& options, const Context& context) {
 Result<std::unique_ptr<Pusher>> make_pusher(const BenchOptions& options, const Plan& plan,
                                             Loop& loop) {
   if (plan.admin) {
-    return std::make_unique<ApiPusher>(loop, plan.admin->target, plan.admin->token, options.push,
-                                       options.pushes_in_flight);
+    return std::make_unique<ApiPusher>(
+        loop, ApiPusherOptions{plan.admin->target, plan.admin->token, options.push,
+                               options.push_batch, options.pushes_in_flight});
   }
   PublisherOptions publisher{.target = plan.fleet.target,
                              .id = options.prefix + "publisher",

@@ -33,6 +33,7 @@ struct BenchOptions {
   bool resume = false;
   std::string push = "sync";
   std::size_t pushes_in_flight = 64;
+  std::size_t push_batch = 100;
   double push_rate = 0;
   pid_t pid = 0;
 };

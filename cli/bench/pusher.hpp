@@ -6,6 +6,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "cli/bench/http_client.hpp"
 #include "cli/bench/tls_client.hpp"
@@ -13,13 +15,19 @@
 
 namespace kscpush::cli::bench {
 
+// A push to one device; N is the caller's.
+struct Addressee {
+  std::size_t n = 0;
+  std::string device;
+};
+
 class Pusher {
  public:
   virtual ~Pusher() = default;
-  // Whether another push may be under way now.
-  [[nodiscard]] virtual bool has_room() const = 0;
-  // Only when there is room. N is the caller's.
-  virtual void push(std::size_t n, const std::string& device) = 0;
+  // How many further pushes may be under way now.
+  [[nodiscard]] virtual std::size_t room() const = 0;
+  // At most as many as there is room for; in one request, where there is one for many.
+  virtual void push(std::vector<Addressee> batch) = 0;
 
   // Called when there is room again, and when pushes were refused: N, why.
   std::function<void()> on_room = [] {};
@@ -27,19 +35,29 @@ class Pusher {
                                                                              const std::string&) {};
 };
 
-// POST /v1/devices/ID/pushes (KIND "sync": stored, then sent) or /ping (KIND "ping": sent only).
+struct ApiPusherOptions {
+  Target target;
+  Secret token;
+  std::string kind;           // "sync": stored, then sent; "ping": sent only
+  std::size_t batch = 100;    // devices in a request; 1: the route of one device
+  std::size_t requests = 64;  // under way
+};
+
 class ApiPusher final : public Pusher {
  public:
-  ApiPusher(Loop& loop, const Target& api, const Secret& token, std::string kind,
-            std::size_t in_flight);
-  [[nodiscard]] bool has_room() const override { return client_.has_room(); }
-  void push(std::size_t n, const std::string& device) override;
+  ApiPusher(Loop& loop, ApiPusherOptions options);
+  [[nodiscard]] std::size_t room() const override {
+    return client_.has_room() ? options_.batch : 0;
+  }
+  void push(std::vector<Addressee> batch) override;
 
  private:
-  void answered(std::size_t n, int status, const std::string& body);
+  void answered(std::uint64_t tag, int status, const std::string& body);
 
-  const std::string kind_;
+  const ApiPusherOptions options_;
   HttpClient client_;
+  std::uint64_t last_tag_ = 0;
+  std::unordered_map<std::uint64_t, std::vector<Addressee>> under_way_;
 };
 
 struct PublisherOptions {
@@ -62,14 +80,17 @@ class MqttPusher final : public Pusher, public LoopHandler {
   // Connects, waiting. kUnreachable, kDenied.
   [[nodiscard]] Status open();
 
-  [[nodiscard]] bool has_room() const override { return ready_ && under_way_.size() < window_; }
+  [[nodiscard]] std::size_t room() const override {
+    return ready_ && under_way_.size() < window_ ? window_ - under_way_.size() : 0;
+  }
   // Goes out at the end of the loop's turn at the latest, with others.
-  void push(std::size_t n, const std::string& device) override;
+  void push(std::vector<Addressee> batch) override;
 
   void on_event(std::uint64_t tag, std::uint32_t events) override;
   void on_tick(MonoTime now) override;
 
  private:
+  void publish(const Addressee& to);
   void read();
   void handle(const mqtt::Frame& frame);
   void flush();

@@ -179,7 +179,7 @@ Result<json> Runner::hold(const Step& step) {
 }
 
 Result<json> Runner::sweep() {
-  Sweep sweep(loop_, fleet_, *pusher_, options_.push_rate);
+  Sweep sweep(loop_, fleet_, *pusher_, options_.push_rate, options_.push_batch);
   const auto before = moment(/*memory=*/false);
   if (!before) return fail(before.error());
   fleet_.forget_figures();

@@ -16,6 +16,7 @@ struct RunOptions {
   std::size_t in_flight = 64;
   double rate = 0;
   double push_rate = 0;
+  std::size_t push_batch = 100;
   std::optional<pid_t> pid;  // whose memory and CPU to measure
 };
 

@@ -10,8 +10,13 @@ constexpr std::size_t kMaxReasons = 16;
 
 }  // namespace
 
-Sweep::Sweep(Loop& loop, Fleet& fleet, Pusher& pusher, double rate)
-    : loop_(loop), fleet_(fleet), pusher_(pusher), rate_(rate), pushed_(fleet.size()) {
+Sweep::Sweep(Loop& loop, Fleet& fleet, Pusher& pusher, double rate, std::size_t batch)
+    : loop_(loop),
+      fleet_(fleet),
+      pusher_(pusher),
+      rate_(rate),
+      batch_(batch),
+      pushed_(fleet.size()) {
   fleet_.on_push([this](std::size_t n) {
     if (pushed_[n] == MonoTime()) return;  // one of an earlier run
     last_arrival_ = loop_.turn();
@@ -37,19 +42,33 @@ Sweep::~Sweep() {
 }
 
 void Sweep::push_some() {
+  while (next_ < fleet_.size()) {
+    const std::size_t most = std::min({batch_, pusher_.room(), fleet_.size() - next_});
+    if (most == 0) return;
+    if (rate_ > 0) {
+      // A batch waits until all of it is due.
+      const double seconds = std::chrono::duration<double>(loop_.now() - begun_).count();
+      const double due = seconds * rate_ - static_cast<double>(result_.sent);
+      if (due < static_cast<double>(std::min(batch_, fleet_.size() - next_))) return;
+    }
+    push(most);
+  }
+}
+
+void Sweep::push(std::size_t most) {
   const MonoTime now = loop_.now();
-  while (next_ < fleet_.size() && pusher_.has_room()) {
-    const double seconds = std::chrono::duration<double>(now - begun_).count();
-    if (rate_ > 0 && static_cast<double>(result_.sent) > seconds * rate_) return;
+  std::vector<Addressee> batch;
+  while (batch.size() < most && next_ < fleet_.size()) {
     const std::size_t n = next_++;
     if (!fleet_.is_ready(n)) {
       ++over_;
       continue;
     }
     pushed_[n] = now;
-    ++result_.sent;
-    pusher_.push(n, fleet_.id(n));
+    batch.push_back({n, fleet_.id(n)});
   }
+  result_.sent += batch.size();
+  if (!batch.empty()) pusher_.push(std::move(batch));
 }
 
 SweepResult Sweep::run(const std::function<void(std::size_t)>& arrived) {

@@ -18,8 +18,9 @@ struct SweepResult {
 
 class Sweep {
  public:
-  // RATE: pushes a second, 0 for as many as the pusher takes. Fleet and pusher must outlive it.
-  Sweep(Loop& loop, Fleet& fleet, Pusher& pusher, double rate);
+  // RATE: pushes a second, 0 for as many as the pusher takes; BATCH: so many at once. Fleet and
+  // pusher must outlive it.
+  Sweep(Loop& loop, Fleet& fleet, Pusher& pusher, double rate, std::size_t batch);
   ~Sweep();
   Sweep(const Sweep&) = delete;
   Sweep& operator=(const Sweep&) = delete;
@@ -30,11 +31,13 @@ class Sweep {
 
  private:
   void push_some();
+  void push(std::size_t most);
 
   Loop& loop_;
   Fleet& fleet_;
   Pusher& pusher_;
   const double rate_;
+  const std::size_t batch_;
   MonoTime begun_{};
   MonoTime last_arrival_{};
   std::size_t next_ = 0;

@@ -61,6 +61,7 @@ const std::vector<AdminApi::Route>& AdminApi::routes() {
       {"DELETE", "/v1/devices/{id}", Role::kAdmin, &AdminApi::remove_device},
       {"POST", "/v1/devices/{id}/certificate", Role::kAdmin, &AdminApi::certificate},
       {"POST", "/v1/devices/{id}/ping", Role::kOperator, &AdminApi::ping},
+      {"POST", "/v1/ping", Role::kOperator, &AdminApi::ping_all},
       {"POST", "/v1/devices/{id}/pushes", Role::kOperator, &AdminApi::push},
       {"GET", "/v1/groups", Role::kViewer, &AdminApi::list_groups},
       {"GET", "/v1/pushes/{id}", Role::kViewer, &AdminApi::show_push},
@@ -192,15 +193,9 @@ void AdminApi::ping(const Call& call) {
   if (!device) return;
   const auto body = body_object(call.request, {"timeout_ms"});
   if (!body) return call.answer(body.error());
-  const auto timeout = number_field(*body, "timeout_ms");
-  if (!timeout) return call.answer(timeout.error());
-  // What is beyond the longest is refused like just beyond it: the type of durations has no room
-  // for all numbers.
-  constexpr auto kLongest =
-      std::chrono::ceil<std::chrono::milliseconds>(PushServer::kLongestProbe).count();
-  const std::chrono::milliseconds wait(
-      std::clamp<std::int64_t>(timeout->value_or(5000), 0, kLongest + 1));
-  server_.ping(device->id, wait, [answer = call.later(), this](const Result<ProbeReport>& report) {
+  const auto wait = timeout_field(*body);
+  if (!wait) return call.answer(wait.error());
+  server_.ping(device->id, *wait, [answer = call.later(), this](const Result<PingReport>& report) {
     if (!report) return answer(report.error());
     json result = to_json(*report);
     result["server"] = server_.config()->dp.name;

@@ -11,6 +11,7 @@
 //   DELETE /v1/devices/{id}                       admin
 //   POST   /v1/devices/{id}/certificate           admin
 //   POST   /v1/devices/{id}/ping                  operator   {"timeout_ms"}
+//   POST   /v1/ping                               operator   {"devices", "timeout_ms"}
 //   POST   /v1/devices/{id}/pushes                operator   {"kind", "params", "ttl"}
 //   GET    /v1/groups                             viewer     how many devices each has
 //   GET    /v1/pushes/{id}                        viewer
@@ -27,6 +28,7 @@
 #include <memory>
 #include <mutex>
 
+#include <asio/thread_pool.hpp>
 #include <nlohmann/json.hpp>
 
 #include "server/admin/auth.hpp"
@@ -67,6 +69,7 @@ class AdminApi {
   void remove_device(const Call& call);
   void certificate(const Call& call);
   void ping(const Call& call);
+  void ping_all(const Call& call);
   void push(const Call& call);
   void show_push(const Call& call);
   void show_site(const Call& call);
@@ -87,9 +90,12 @@ class AdminApi {
   // The registered device of the path; when there is none that has been answered.
   [[nodiscard]] std::optional<DeviceRecord> require_device(const Call& call);
   [[nodiscard]] static Error unknown_device(const DeviceId& id);
+  [[nodiscard]] Error why(const DeviceId& id, const Error& error);
 
   PushServer& server_;
   SiteKeeper& keeper_;
+  // For what takes long, so that neither the HTTP thread nor a shard waits for it.
+  asio::thread_pool background_{1};
   mutable std::mutex mutex_;
   std::shared_ptr<const Authenticator> authenticator_;  // under mutex_
 };

@@ -28,6 +28,8 @@ void Answer::operator()(const Error& error) const {
 
 namespace {
 
+constexpr std::int64_t kPingMs = 5000;
+
 // What is no escape stands for itself.
 std::string decode(std::string_view text) {
   std::string result;
@@ -94,6 +96,17 @@ Field<bool> bool_field(const json& body, const char* name) {
 
 Field<std::int64_t> number_field(const json& body, const char* name) {
   return field<std::int64_t>(body, name, &json::is_number_integer, "a whole number");
+}
+
+Result<Duration> timeout_field(const json& body) {
+  const auto timeout = number_field(body, "timeout_ms");
+  if (!timeout) return fail(timeout.error());
+  // What is beyond the longest is refused like just beyond it: the type of durations has no room
+  // for all numbers.
+  constexpr auto kLongest =
+      std::chrono::ceil<std::chrono::milliseconds>(PushServer::kLongestProbe).count();
+  return std::chrono::milliseconds(
+      std::clamp<std::int64_t>(timeout->value_or(kPingMs), 0, kLongest + 1));
 }
 
 Field<std::vector<std::string>> texts_field(const json& body, const char* name) {

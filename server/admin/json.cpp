@@ -107,12 +107,16 @@ json to_json(const PushRecord& push) {
 }
 
 json to_json(const ProbeReport& report) {
-  return {{"connected_since", to_rfc3339(report.connected_since)},
-          {"address", report.address},
-          {"protocol", report.protocol},
-          {"puback_ms", ms_or_null(report.puback)},
-          {"agent", text_or_null(report.agent)},
-          {"agent_ms", ms_or_null(report.answer)}};
+  return {{"puback_ms", ms_or_null(report.puback)}, {"agent_ms", ms_or_null(report.answer)}};
+}
+
+json to_json(const PingReport& report) {
+  json result = to_json(report.probe);
+  result["connected_since"] = to_rfc3339(report.device.connected_since);
+  result["address"] = report.device.address;
+  result["protocol"] = report.device.protocol;
+  result["agent"] = text_or_null(report.device.agent);
+  return result;
 }
 
 }  // namespace kscpush::server

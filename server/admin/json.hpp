@@ -7,7 +7,7 @@
 
 #include "core/result.hpp"
 #include "server/enrolment.hpp"
-#include "server/probe.hpp"
+#include "server/push_server.hpp"
 #include "server/shard.hpp"
 #include "server/store/store.hpp"
 
@@ -27,7 +27,9 @@ namespace kscpush::server {
 [[nodiscard]] nlohmann::json to_json(const DeviceId& id, const Enrolment& enrolment);
 // {"id", "device", "kind", "state", "attempts", "expires", "times": {"stored": ..., ...}, ...}
 [[nodiscard]] nlohmann::json to_json(const PushRecord& push);
-// {"connected_since", "address", "protocol", "puback_ms", "agent", "agent_ms"}
+// {"puback_ms", "agent_ms"}, null where there was none
 [[nodiscard]] nlohmann::json to_json(const ProbeReport& report);
+// These and {"connected_since", "address", "protocol", "agent"}
+[[nodiscard]] nlohmann::json to_json(const PingReport& report);
 
 }  // namespace kscpush::server

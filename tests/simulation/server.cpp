@@ -102,7 +102,7 @@ void SimServer::push(server::PushRecord push) {
 void SimServer::ping(const DeviceId& device, Duration timeout, server::ProbeDone done) {
   server::Shard& shard = home(device);
   asio::post(shard.loop(), [&shard, device, timeout, done = std::move(done)]() mutable {
-    shard.probe(device, timeout, std::move(done));
+    shard.probe(device, server::ProbeOrder(shard.wall(), timeout), std::move(done));
   });
 }
 

@@ -53,6 +53,9 @@ class ShardRig {
   server::PushRecord push(std::string_view device = "pc-1", const PushSpec& spec = {});
   // As above, without telling anybody.
   server::PushRecord store_push(std::string_view device = "pc-1", const PushSpec& spec = {});
+  [[nodiscard]] server::ProbeOrder probe_order(Duration timeout = std::chrono::seconds(5)) const {
+    return {clock.wall(), timeout};
+  }
   [[nodiscard]] server::PushRecord find(const server::PushRecord& push) const;
   [[nodiscard]] PushState state(const server::PushRecord& push) const { return find(push).state; }
 

@@ -107,8 +107,8 @@ class RunningAgent {
     run_until([&] { return result.has_value(); });
     return std::move(*result);
   }
-  Result<server::ProbeReport> ping(server::PushServer& server) {
-    using Report = Result<server::ProbeReport>;
+  Result<server::PingReport> ping(server::PushServer& server) {
+    using Report = Result<server::PingReport>;
     return wait_for<Report>([&](const std::function<void(Report)>& done) {
       server.ping(DeviceId::parse("pc-1").value(), seconds(15), done);
     });
@@ -133,10 +133,10 @@ TEST_CASE("agent: connects, subscribes, answers a ping") {
   agent.run_until_logged("and subscribed");
   const auto report = agent.ping(*server);
   REQUIRE(report.has_value());
-  CHECK(report->agent == kVersion);
-  CHECK(report->puback.has_value());
-  CHECK(report->answer.has_value());
-  CHECK(report->protocol == "MQTT 5");
+  CHECK(report->device.agent == kVersion);
+  CHECK(report->probe.puback.has_value());
+  CHECK(report->probe.answer.has_value());
+  CHECK(report->device.protocol == "MQTT 5");
 }
 
 TEST_CASE("agent: answers for a kind that it does not know, each state has its time") {

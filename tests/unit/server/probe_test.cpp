@@ -15,15 +15,15 @@ Ulid id(int number) {
 }
 
 struct Pings {
-  // A ping of a device; AGENT is the version of the agent there, empty for other clients.
-  Probe& add(int number, std::string device, std::string agent, bool wants_puback = true) {
-    ProbeReport report;
-    report.agent = std::move(agent);
+  // A ping of a device, which for an agent waits for its answer as well.
+  Probe& add(int number, std::string device, bool agent = false, bool wants_puback = true) {
     return table.add(std::make_unique<Probe>(
-                         table, id(number), std::move(device),
-                         [this](const Result<ProbeReport>& result) { results.push_back(result); },
-                         std::move(report), wants_puback),
+                         table, id(number), std::move(device), Probe::Awaited{wants_puback, agent},
+                         [this](const Result<ProbeReport>& result) { results.push_back(result); }),
                      kStart);
+  }
+  void acked(int number, Duration after = {}, std::string_view device = "pc-1") {
+    table.acked(device, ProbeTable::token_of(id(number)), kStart + after);
   }
   ProbeTable table;
   std::vector<Result<ProbeReport>> results;
@@ -33,8 +33,8 @@ struct Pings {
 
 TEST_CASE("probe: of a plain client ends with its PUBACK, which is timed") {
   Pings pings;
-  pings.add(1, "pc-1", "");
-  pings.table.acked(ProbeTable::token_of(id(1)), kStart + milliseconds(20));
+  pings.add(1, "pc-1");
+  pings.acked(1, milliseconds(20));
   REQUIRE(pings.results.size() == 1);
   CHECK(pings.results[0]->puback == milliseconds(20));
   CHECK_FALSE(pings.results[0]->answer.has_value());
@@ -42,13 +42,13 @@ TEST_CASE("probe: of a plain client ends with its PUBACK, which is timed") {
 
 TEST_CASE("probe: of an agent waits for the PUBACK and the answer, whichever comes first") {
   Pings pings;
-  pings.add(1, "pc-1", "1.0");
-  pings.add(2, "pc-1", "1.0");
-  pings.table.acked(ProbeTable::token_of(id(1)), kStart + milliseconds(20));
-  CHECK(pings.table.answered(id(2), "pc-1", kStart + milliseconds(25)));
+  pings.add(1, "pc-1", /*agent=*/true);
+  pings.add(2, "pc-1", /*agent=*/true);
+  pings.acked(1, milliseconds(20));
+  CHECK(pings.table.answered("pc-1", id(2), kStart + milliseconds(25)));
   CHECK(pings.results.empty());
-  CHECK(pings.table.answered(id(1), "pc-1", kStart + milliseconds(30)));
-  pings.table.acked(ProbeTable::token_of(id(2)), kStart + milliseconds(40));
+  CHECK(pings.table.answered("pc-1", id(1), kStart + milliseconds(30)));
+  pings.acked(2, milliseconds(40));
   REQUIRE(pings.results.size() == 2);
   CHECK(pings.results[0]->puback == milliseconds(20));
   CHECK(pings.results[0]->answer == milliseconds(30));
@@ -58,37 +58,36 @@ TEST_CASE("probe: of an agent waits for the PUBACK and the answer, whichever com
 
 TEST_CASE("probe: an agent that subscribed at QoS 0 has no PUBACK, its answer is all") {
   Pings pings;
-  pings.add(1, "pc-1", "1.0", /*wants_puback=*/false);
-  CHECK(pings.table.answered(id(1), "pc-1", kStart + milliseconds(30)));
+  pings.add(1, "pc-1", /*agent=*/true, /*wants_puback=*/false);
+  CHECK(pings.table.answered("pc-1", id(1), kStart + milliseconds(30)));
   REQUIRE(pings.results.size() == 1);
   CHECK_FALSE(pings.results[0]->puback.has_value());
 }
 
 TEST_CASE("probe: another device's answer is none") {
   Pings pings;
-  pings.add(1, "pc-1", "1.0");
-  CHECK_FALSE(pings.table.answered(id(1), "pc-2", kStart));
-  CHECK_FALSE(pings.table.answered(id(7), "pc-1", kStart));
-  pings.table.acked(ProbeTable::token_of(id(1)), kStart);
+  pings.add(1, "pc-1", /*agent=*/true);
+  CHECK_FALSE(pings.table.answered("pc-2", id(1), kStart));
+  CHECK_FALSE(pings.table.answered("pc-1", id(7), kStart));
+  pings.acked(1);
   CHECK(pings.results.empty());
 }
 
 TEST_CASE("probe: what comes after its end is ignored") {
   Pings pings;
-  pings.add(1, "pc-1", "");
-  const auto token = ProbeTable::token_of(id(1));
-  pings.table.acked(token, kStart);
-  pings.table.acked(token, kStart);
-  CHECK_FALSE(pings.table.answered(id(1), "pc-1", kStart));
+  pings.add(1, "pc-1");
+  pings.acked(1);
+  pings.acked(1);
+  CHECK_FALSE(pings.table.answered("pc-1", id(1), kStart));
   CHECK(pings.results.size() == 1);
 }
 
 TEST_CASE("probe: no answer in time says how far it came") {
   Pings pings;
   TimerWheel wheel(kStart);
-  wheel.set(pings.add(1, "pc-1", "1.0"), kStart + seconds(5));
-  wheel.set(pings.add(2, "pc-1", "1.0"), kStart + seconds(5));
-  pings.table.acked(ProbeTable::token_of(id(2)), kStart + milliseconds(20));
+  wheel.set(pings.add(1, "pc-1", /*agent=*/true), kStart + seconds(5));
+  wheel.set(pings.add(2, "pc-1", /*agent=*/true), kStart + seconds(5));
+  pings.acked(2, milliseconds(20));
   wheel.advance(kStart + seconds(4));
   CHECK(pings.results.empty());
   wheel.advance(kStart + seconds(7));
@@ -105,12 +104,12 @@ TEST_CASE("probe: no answer in time says how far it came") {
 
 TEST_CASE("probe: the end of a connection ends those of its device alone") {
   Pings pings;
-  pings.add(1, "pc-1", "");
-  pings.add(2, "pc-2", "");
-  pings.add(3, "pc-1", "");
+  pings.add(1, "pc-1");
+  pings.add(2, "pc-2");
+  pings.add(3, "pc-1");
   pings.table.fail_all_of("pc-1", Error{ErrorCode::kOffline, "gone", ""});
   CHECK(pings.results.size() == 2);
-  pings.table.acked(ProbeTable::token_of(id(2)), kStart);
+  pings.acked(2, {}, "pc-2");
   REQUIRE(pings.results.size() == 3);
   CHECK(pings.results[2].has_value());
 }
@@ -125,7 +124,7 @@ TEST_CASE("probe: the table is bounded") {
   Pings pings;
   for (std::size_t i = 0; i < ProbeTable::kMost; ++i) {
     CHECK_FALSE(pings.table.full());
-    pings.add(static_cast<int>(i), "pc-1", "");
+    pings.add(static_cast<int>(i), "pc-1");
   }
   CHECK(pings.table.full());
   pings.table.fail_all(Error{ErrorCode::kUnreachable, "stopping", ""});

@@ -15,7 +15,7 @@
 namespace kscpush::test {
 namespace {
 
-using server::ProbeReport;
+using server::PingReport;
 using server::PushRecord;
 using server::PushRequest;
 using server::PushServer;
@@ -45,8 +45,8 @@ Result<PushRecord> push(PushServer& server, std::string_view id,
   return answer.get();
 }
 
-Result<ProbeReport> ping(PushServer& server, std::string_view id, Duration timeout = seconds(10)) {
-  Answer<Result<ProbeReport>> answer;
+Result<PingReport> ping(PushServer& server, std::string_view id, Duration timeout = seconds(10)) {
+  Answer<Result<PingReport>> answer;
   server.ping(device_id(id), timeout, answer.take());
   return answer.get();
 }
@@ -99,7 +99,7 @@ TEST_CASE("server: a device over TLS gets a push, acknowledges it, is pinged") {
   device.ack(device.next().packet_id);
   const auto report = pinged.get();
   REQUIRE(report.has_value());
-  CHECK(report->puback.has_value());
+  CHECK(report->probe.puback.has_value());
 }
 
 TEST_CASE("server: the certificate's name is the only one a device may use") {

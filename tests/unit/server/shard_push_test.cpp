@@ -18,10 +18,11 @@ struct PingOutcome {
 };
 std::shared_ptr<PingOutcome> ping_pc_1(ShardRig& rig, Duration timeout = seconds(5)) {
   auto outcome = std::make_shared<PingOutcome>();
-  rig.home("pc-1").probe(device_id("pc-1"), timeout, [outcome](const auto& report) {
-    ++outcome->calls;
-    outcome->result = report;
-  });
+  rig.home("pc-1").probe(device_id("pc-1"), rig.probe_order(timeout),
+                         [outcome](const auto& report) {
+                           ++outcome->calls;
+                           outcome->result = report;
+                         });
   rig.run();
   return outcome;
 }
@@ -292,8 +293,6 @@ TEST_CASE("ping: the round trip of the PUBACK") {
   REQUIRE(ping->calls == 1);
   REQUIRE(ping->result.has_value());
   CHECK(ping->result->puback == milliseconds(30));
-  CHECK(ping->result->address == "192.0.2.1:40000");
-  CHECK(ping->result->protocol == "MQTT 5");
   CHECK(rig.store.pushes().empty());
 }
 
@@ -310,7 +309,6 @@ TEST_CASE("ping: of an agent waits for its own answer") {
   rig.clock.advance(milliseconds(50));
   device.publish(completed(id_in(packets[0])));
   REQUIRE(ping->result.has_value());
-  CHECK(ping->result->agent == "1.2.3");
   CHECK(ping->result->answer == milliseconds(50));
 }
 

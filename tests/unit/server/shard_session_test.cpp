@@ -354,10 +354,11 @@ TEST_CASE("regression: what is still posted when a shard closes meets no device 
   const auto push = rig.store_push();
   asio::post(home.loop(), [&] { home.offer_push(push); });
   asio::post(home.loop(), [&] {
-    home.probe(device_id("pc-1"), seconds(5), [&](const Result<server::ProbeReport>& report) {
-      CHECK(report.error().code == ErrorCode::kOffline);
-      ++answered;
-    });
+    home.probe(device_id("pc-1"), rig.probe_order(),
+               [&](const Result<server::ProbeReport>& report) {
+                 CHECK(report.error().code == ErrorCode::kOffline);
+                 ++answered;
+               });
   });
   asio::post(home.loop(), [&] { CHECK_FALSE(home.view(device_id("pc-1")).has_value()); });
   for (const auto& shard : rig.context.shards) shard->close();
@@ -382,7 +383,7 @@ TEST_CASE("probe: waiting when its shard closes, it is answered") {
   ShardRig rig;
   SimDevice device = online(rig);
   Result<server::ProbeReport> result = fail(ErrorCode::kFailed, "not called");
-  rig.home("pc-1").probe(device_id("pc-1"), seconds(5),
+  rig.home("pc-1").probe(device_id("pc-1"), rig.probe_order(),
                          [&](const auto& report) { result = report; });
   rig.home("pc-1").close();
   CHECK(result.error().code == ErrorCode::kUnreachable);
