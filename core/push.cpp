@@ -60,14 +60,15 @@ bool may_follow(PushState from, PushState to) {
   return !is_final(from) && to > from;
 }
 
+std::string encode_push(const Ulid& id, std::string_view kind, int attempt,
+                        std::chrono::seconds ttl, std::string_view params) {
+  return fmt::format(R"({{"v":1,"id":"{}","kind":"{}","attempt":{},"ttl":{},"params":{}}})",
+                     id.str(), kind, attempt, ttl.count(), params);
+}
+
 std::string encode(const PushMessage& message) {
-  return nlohmann::json{{"v", 1},
-                        {"id", message.id.str()},
-                        {"kind", message.kind},
-                        {"attempt", message.attempt},
-                        {"ttl", message.ttl.count()},
-                        {"params", message.params}}
-      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return encode_push(message.id, message.kind, message.attempt, message.ttl,
+                     message.params.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 Result<PushMessage> decode_push(std::string_view text) {

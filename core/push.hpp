@@ -71,6 +71,9 @@ struct PushMessage {
 };
 // {"v":1,"id":...,"kind":...,"attempt":...,"ttl":...,"params":{...}}
 [[nodiscard]] std::string encode(const PushMessage& message);
+// The same of parts. KIND is one of kPushKinds, PARAMS the text of a JSON object.
+[[nodiscard]] std::string encode_push(const Ulid& id, std::string_view kind, int attempt,
+                                      std::chrono::seconds ttl, std::string_view params);
 [[nodiscard]] Result<PushMessage> decode_push(std::string_view json);
 
 // What the device says of a push, published under up/result.

@@ -75,13 +75,15 @@ void Connection::enter(Shard& shard) {
   link_->attach(shard.poller());
 }
 
-Connection::Buffers& Connection::buffers() {
-  if (!buffers_) buffers_ = std::make_unique<Buffers>();
+Buffers& Connection::buffers() {
+  if (!buffers_) buffers_ = shard_->spare_buffers().take();
   return *buffers_;
 }
 
 void Connection::release_empty_buffers() {
-  if (buffers_ && buffers_->in.empty() && buffers_->out.empty()) buffers_.reset();
+  if (buffers_ && buffers_->in.empty() && buffers_->out.empty()) {
+    shard_->spare_buffers().give_back(std::move(buffers_));
+  }
 }
 
 std::string& Connection::output() {

@@ -21,6 +21,7 @@
 #include <string_view>
 
 #include "core/mqtt/session.hpp"
+#include "server/buffers.hpp"
 #include "server/net/link.hpp"
 #include "server/timer_wheel.hpp"
 
@@ -93,11 +94,6 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   void on_end(mqtt::EndReason reason, std::string_view detail) override;
 
  private:
-  struct Buffers {
-    std::string in;   // the start of a packet, or what is not taken while the peer does not read
-    std::string out;  // not yet taken by the peer
-    MonoTime stalled = MonoTime::max();  // since when the peer takes nothing of it
-  };
   enum class Stage : std::uint8_t { kHandshake, kDeciding, kActive, kEnded, kLingering };
 
   Buffers& buffers();

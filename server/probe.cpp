@@ -8,7 +8,7 @@ ProbeOrder::ProbeOrder(WallTime now, Duration wait) : id(Ulid::generate(now)), t
   const auto ttl = std::chrono::ceil<std::chrono::seconds>(timeout);
   expires = now + ttl;
   payload = std::make_shared<const std::string>(
-      encode(PushMessage{id, "ping", 1, ttl, nlohmann::json::object()}));
+      encode_push(id, "ping", 1, ttl, "{}"));
 }
 
 void Probe::on_timer(MonoTime /*now*/) {

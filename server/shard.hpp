@@ -126,6 +126,7 @@ class Shard {
   [[nodiscard]] MonoTime now() const { return context_.clock.now(); }
   [[nodiscard]] WallTime wall() const { return context_.clock.wall(); }
   [[nodiscard]] std::span<char> scratch() { return scratch_; }
+  [[nodiscard]] BufferPool& spare_buffers() { return spare_buffers_; }
   void queue_flush(Connection& connection);
   bool end_if_distrusted(Connection& connection);
   void destroy(Connection& connection);
@@ -174,6 +175,7 @@ class Shard {
   Counters counters_;
   TimerWheel wheel_;
   std::vector<char> scratch_;
+  BufferPool spare_buffers_;
   ProbeTable probes_;
   // By id. A node never moves, so others may point to the device in it.
   std::unordered_map<std::string, Device, IdHash, std::equal_to<>> devices_;

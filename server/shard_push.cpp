@@ -71,11 +71,12 @@ bool Shard::send(Device& device, const PushRecord& push) {
   if (attempts > kMaxAttempts) {
     return step(PushState::kUndeliverable, unacknowledged(push.attempts));
   }
-  auto params = nlohmann::json::parse(push.params, nullptr, /*allow_exceptions=*/false);
-  if (!params.is_object()) return step(PushState::kUndeliverable, "its parameters are damaged");
+  if (push.params != "{}" && !nlohmann::json::accept(push.params)) {
+    return step(PushState::kUndeliverable, "its parameters are damaged");
+  }
   const auto ttl = std::chrono::ceil<std::chrono::seconds>(push.expires - wall());
   auto payload = std::make_shared<const std::string>(
-      encode(PushMessage{push.id, push.kind, attempts, ttl, std::move(params)}));
+      encode_push(push.id, push.kind, attempts, ttl, push.params));
   switch (device.connection->deliver({static_cast<std::uint64_t>(push.seq), std::move(payload),
                                       push.expires, push.id.str(), attempts})) {
     case Delivery::kSent:

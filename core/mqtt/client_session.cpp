@@ -66,7 +66,7 @@ ClientSession::Publishing ClientSession::publish(UpTopic topic, std::string payl
                                                  std::uint8_t qos, std::uint64_t token,
                                                  MonoTime now, ClientActions& actions) {
   const std::size_t size =
-      payload.size() + up_topic_name(options_.device, topic).size() + kPublishOverhead;
+      payload.size() + up_topic_name(options_.device, topic).view().size() + kPublishOverhead;
   if (is_connected() && size > max_packet_bytes_) return Publishing::kTooLarge;
   Message message{topic, std::move(payload), token, 0};
   if (qos == 0) {
@@ -88,7 +88,7 @@ ClientSession::Publishing ClientSession::publish(UpTopic topic, std::string payl
 
 bool ClientSession::send_message(const Message& message, std::uint8_t qos, bool dup,
                                  ClientActions& actions) const {
-  const std::string topic = up_topic_name(options_.device, message.topic);
+  const TopicName topic = up_topic_name(options_.device, message.topic);
   Publish packet;
   packet.dup = dup;
   packet.qos = qos;

@@ -185,8 +185,8 @@ std::uint16_t Session::unused_packet_id() const {
 
 bool Session::send_push(const Outgoing& push, std::uint16_t packet_id, bool dup, WallTime now,
                         SessionActions& actions) const {
-  const std::string topic = inbox_topic(client_id());
-  const std::string response_topic = up_topic_name(client_id(), UpTopic::kResult);
+  const TopicName topic = inbox_topic(client_id());
+  const TopicName response_topic = up_topic_name(client_id(), UpTopic::kResult);
   Publish packet;
   packet.dup = dup;
   packet.qos = packet_id == 0 ? 0 : 1;

@@ -55,16 +55,16 @@ std::optional<UpTopic> up_topic(std::string_view topic, std::string_view device)
   return std::nullopt;
 }
 
-std::string inbox_topic(std::string_view device) {
-  std::string topic(kDevices);
-  topic.append(device).append(kInbox);
-  return topic;
+void TopicName::append(std::string_view part) {
+  size_ += part.copy(text_.data() + size_, text_.size() - size_);
 }
 
-std::string up_topic_name(std::string_view device, UpTopic topic) {
-  std::string name(kDevices);
-  name.append(device).append(kUp).append(to_string(topic));
-  return name;
+TopicName inbox_topic(std::string_view device) {
+  return {kDevices, device, kInbox};
+}
+
+TopicName up_topic_name(std::string_view device, UpTopic topic) {
+  return {kDevices, device, kUp, to_string(topic)};
 }
 
 bool is_topic_name(std::string_view topic) {

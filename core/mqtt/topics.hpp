@@ -4,7 +4,9 @@
 //   ksc/v1/devices/ID/up/LEAF   where it may publish
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,8 +23,22 @@ enum class UpTopic : std::uint8_t { kResult, kState, kSync, kEvent };
 [[nodiscard]] bool is_inbox(std::string_view topic, std::string_view device);
 [[nodiscard]] std::optional<UpTopic> up_topic(std::string_view topic, std::string_view device);
 
-[[nodiscard]] std::string inbox_topic(std::string_view device);
-[[nodiscard]] std::string up_topic_name(std::string_view device, UpTopic topic);
+// Of one device, without memory from the heap, as there is one for every push.
+class TopicName {
+ public:
+  TopicName(std::initializer_list<std::string_view> parts) {
+    for (const std::string_view part : parts) append(part);
+  }
+  [[nodiscard]] std::string_view view() const { return {text_.data(), size_}; }
+  operator std::string_view() const { return view(); }  // NOLINT(google-explicit-constructor)
+
+ private:
+  void append(std::string_view part);
+  std::array<char, 16 + 128 + 16> text_;  // a device's id has at most 128 characters
+  std::size_t size_ = 0;
+};
+[[nodiscard]] TopicName inbox_topic(std::string_view device);
+[[nodiscard]] TopicName up_topic_name(std::string_view device, UpTopic topic);
 
 // At least one character and no wildcard. UTF-8 has been checked elsewhere.
 [[nodiscard]] bool is_topic_name(std::string_view topic);

@@ -59,7 +59,7 @@ std::vector<ServerPacket> ConnectionChecker::wrote(std::string_view bytes) {
 }
 
 void ConnectionChecker::check_push(const ServerPacket& packet) {
-  if (packet.topic != mqtt::inbox_topic(spec_.id)) {
+  if (packet.topic != mqtt::inbox_topic(spec_.id).view()) {
     verdict_.fail("{}: a message to {}", spec_.id, packet.topic);
   }
   if (packet.dup && !resumed_) verdict_.fail("{}: DUP in a new session", spec_.id);

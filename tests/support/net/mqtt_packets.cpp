@@ -28,7 +28,7 @@ std::string encoded(const Packet& packet, mqtt::Version version) {
 
 std::string filter_packet(const ConnectSpec& spec, PacketType type, std::uint8_t qos,
                           std::uint16_t packet_id) {
-  const std::string inbox = mqtt::inbox_topic(spec.id);
+  const auto inbox = mqtt::inbox_topic(spec.id);
   std::string filters;
   append_filter(filters, type, {inbox, qos, false, false, 0});
   mqtt::Subscribe packet;
@@ -122,7 +122,7 @@ std::string connect_bytes(const ConnectSpec& spec) {
     mqtt::append_user_property(user_properties, {"kscpush-agent", spec.agent});
     packet.properties.set_repeated(user_properties);
   }
-  const std::string will_topic = mqtt::up_topic_name(spec.id, spec.will_topic);
+  const auto will_topic = mqtt::up_topic_name(spec.id, spec.will_topic);
   if (!spec.will.empty()) {
     packet.will = mqtt::WillFields{will_topic, spec.will, 1, false, {}};
     if (spec.will_delay_s > 0) {
@@ -144,7 +144,7 @@ std::string unsubscribe_bytes(const ConnectSpec& spec, std::uint16_t packet_id) 
 
 std::string publish_bytes(const ConnectSpec& spec, mqtt::UpTopic topic, std::string_view payload,
                           std::uint16_t packet_id) {
-  const std::string name = mqtt::up_topic_name(spec.id, topic);
+  const auto name = mqtt::up_topic_name(spec.id, topic);
   mqtt::Publish packet;
   packet.qos = packet_id == 0 ? 0 : 1;
   packet.packet_id = packet_id;

@@ -311,7 +311,7 @@ std::string script_pushes(std::uint16_t count) {
   suback.packet_id = 1;
   suback.codes = std::string_view("\x01", 1);
   REQUIRE(encode(suback, mqtt::Version::kV5, bytes));
-  const std::string topic = mqtt::inbox_topic("pc-1");
+  const auto topic = mqtt::inbox_topic("pc-1");
   for (std::uint16_t id = 1; id <= count; ++id) {
     const std::string payload = encode(PushMessage{Ulid::generate(system_clock().wall()), "large"});
     mqtt::Publish push;

@@ -321,8 +321,8 @@ TEST_CASE("topics: the device's own, compared byte by byte") {
     CAPTURE(other);
     CHECK_FALSE(up_topic(other, "pc-1").has_value());
   }
-  CHECK(inbox_topic("pc-1") == "ksc/v1/devices/pc-1/push");
-  CHECK(up_topic_name("pc-1", UpTopic::kSync) == "ksc/v1/devices/pc-1/up/sync");
+  CHECK(inbox_topic("pc-1").view() == "ksc/v1/devices/pc-1/push");
+  CHECK(up_topic_name("pc-1", UpTopic::kSync).view() == "ksc/v1/devices/pc-1/up/sync");
 }
 
 TEST_CASE("[MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.8.2-2] filters: where wildcards may stand") {
