@@ -23,6 +23,8 @@ struct Context {
   std::function<std::optional<std::string>(const char*)> environment;
   bool color = false;     // of ERR
   bool terminal = false;  // ERR is one: progress is shown
+  // Asks the user, who is at a terminal; null: there is none. Empty: no answer.
+  std::function<std::string(const std::string& question)> ask{};
 
   // Global options.
   std::string config{};

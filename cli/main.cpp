@@ -18,6 +18,14 @@ int main(int argc, char** argv) {
     context.directory = std::filesystem::current_path();
     context.terminal = ::isatty(STDERR_FILENO) == 1;
     context.color = context.terminal && !context.environment("NO_COLOR");
+    if (context.terminal && ::isatty(STDIN_FILENO) == 1) {
+      context.ask = [](const std::string& question) {
+        std::cerr << question << std::flush;
+        std::string answer;
+        std::getline(std::cin, answer);
+        return answer;
+      };
+    }
     return cli::run({argv + 1, argv + argc}, context);
   } catch (const std::exception& error) {
     std::cerr << "error: " << error.what() << '\n';

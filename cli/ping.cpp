@@ -8,6 +8,7 @@
 #include "cli/support/api_client.hpp"
 #include "cli/support/output.hpp"
 #include "cli/support/site_file.hpp"
+#include "cli/support/targets.hpp"
 
 namespace kscpush::cli {
 namespace {
@@ -15,7 +16,7 @@ namespace {
 using nlohmann::json;
 
 struct PingOptions {
-  std::string device;
+  TargetOptions targets;
   std::string dp;
   int count = 1;
   double interval_s = 1;
@@ -57,27 +58,25 @@ void print_summary(const json& probes, int failures, std::ostream& out) {
   out << '\n';
 }
 
-Status run_ping(const PingOptions& options, Context& context) {
-  const auto id = DeviceId::parse(options.device);
-  if (!id) return fail(id.error());
-  const auto file = load_site(context);
-  if (!file) return fail(file.error());
-  const auto dp = choose_distribution_point(*file, options.dp);
-  if (!dp) return fail(dp.error());
-  const auto api = api_client(**dp, site::server_paths(**dp, file->folder()));
-  if (!api) return fail(api.error());
+// The server's own deadline comes first; the margin is for the way to it.
+constexpr std::chrono::seconds kMargin{5};
 
+std::chrono::milliseconds timeout_of(const PingOptions& options) {
+  return std::chrono::milliseconds(static_cast<int>(options.timeout_s * 1000));
+}
+
+Status ping_one(const std::string& id, const PingOptions& options, const ApiClient& api,
+                Context& context) {
   const bool text =
       context.output_format() != Format::kJson && context.output_format() != Format::kYaml;
-  const auto timeout = std::chrono::milliseconds(static_cast<int>(options.timeout_s * 1000));
+  const auto timeout = timeout_of(options);
   json probes = json::array();
   std::optional<Error> failure;
   int failures = 0;
   for (int number = 1; number <= options.count; ++number) {
     if (number > 1) std::this_thread::sleep_for(std::chrono::duration<double>(options.interval_s));
-    // The server's own deadline comes first; the margin is for the way to it.
-    auto report = api->post(fmt::format("/v1/devices/{}/ping", id->str()),
-                            {{"timeout_ms", timeout.count()}}, timeout + std::chrono::seconds(5));
+    auto report = api.post(fmt::format("/v1/devices/{}/ping", id),
+                           {{"timeout_ms", timeout.count()}}, timeout + kMargin);
     if (!report) {
       const bool may_pass =
           report.error().code == ErrorCode::kOffline || report.error().code == ErrorCode::kNoAnswer;
@@ -87,7 +86,7 @@ Status run_ping(const PingOptions& options, Context& context) {
       ++failures;
       continue;
     }
-    (*report)["device"] = id->str();
+    (*report)["device"] = id;
     if (text) print_probe(number, *report, context.out);
     probes.push_back(std::move(*report));
   }
@@ -102,14 +101,53 @@ Status run_ping(const PingOptions& options, Context& context) {
                failure->message});
 }
 
+const std::vector<Column> kColumns{{"DEVICE", "/device"},
+                                   {"PUBACK MS", "/puback_ms"},
+                                   {"AGENT MS", "/agent_ms"},
+                                   {"ERROR", "/message"}};
+
+Status ping_many(json body, const PingOptions& options, const ApiClient& api, Context& context) {
+  const auto timeout = timeout_of(options);
+  body["timeout_ms"] = timeout.count();
+  const auto reports = api.post("/v1/ping", body, timeout + kMargin);
+  if (!reports) return fail(reports.error());
+  const json& answered = reports->at("answered");
+  const json& failed = reports->at("failed");
+  json rows = answered;
+  rows.insert(rows.end(), failed.begin(), failed.end());
+  std::ranges::sort(rows, {}, [](const json& row) { return row.at("device").get<std::string>(); });
+  print_list(rows, kColumns, "/device", context);
+  if (prints_text(context)) print_summary(answered, static_cast<int>(failed.size()), context.out);
+  if (failed.empty()) return {};
+  return fail({ErrorCode::kPartial,
+               fmt::format("{} of {} devices did not answer", failed.size(), rows.size()),
+               "the table says why of each"});
+}
+
+Status run_ping(const PingOptions& options, Context& context) {
+  auto targets = target_fields(options.targets);
+  if (!targets) return fail(targets.error());
+  const auto file = load_site(context);
+  if (!file) return fail(file.error());
+  const auto dp = choose_distribution_point(*file, options.dp);
+  if (!dp) return fail(dp.error());
+  const auto api = api_client(**dp, site::server_paths(**dp, file->folder()));
+  if (!api) return fail(api.error());
+  if (options.targets.devices.size() == 1) {
+    return ping_one(options.targets.devices.front(), options, *api, context);
+  }
+  if (options.count == 1) return ping_many(std::move(*targets), options, *api, context);
+  return fail({ErrorCode::kUsage, "--count is for one device", "many are pinged once"});
+}
+
 }  // namespace
 
 void add_ping(CLI::App& parent, Context& context) {
   auto options = std::make_shared<PingOptions>();
-  CLI::App* command =
-      parent.add_subcommand("ping", "Send a QoS 1 probe to a device and time its acknowledgement");
-  command->add_option("device", options->device, "Device id")->type_name("DEVICE")->required();
-  command->add_option("-c,--count", options->count, "How many probes (default: 1)")
+  CLI::App* command = parent.add_subcommand(
+      "ping", "Send a QoS 1 probe to devices and time their acknowledgements");
+  add_target_options(*command, options->targets);
+  command->add_option("-c,--count", options->count, "How many probes of one device (default: 1)")
       ->type_name("N")
       ->check(CLI::Range(1, 1'000'000));
   command->add_option("-i,--interval", options->interval_s, "Seconds between them (default: 1)")

@@ -11,7 +11,7 @@
 //   DELETE /v1/devices/{id}                       admin
 //   POST   /v1/devices/{id}/certificate           admin
 //   POST   /v1/devices/{id}/ping                  operator   {"timeout_ms"}
-//   POST   /v1/ping                               operator   {"devices", "timeout_ms"}
+//   POST   /v1/ping                               operator   {"timeout_ms"} and which devices
 //   POST   /v1/devices/{id}/pushes                operator   {"kind", "params", "ttl"}
 //   GET    /v1/groups                             viewer     how many devices each has
 //   GET    /v1/pushes/{id}                        viewer
@@ -90,7 +90,9 @@ class AdminApi {
   // The registered device of the path; when there is none that has been answered.
   [[nodiscard]] std::optional<DeviceRecord> require_device(const Call& call);
   [[nodiscard]] static Error unknown_device(const DeviceId& id);
-  [[nodiscard]] Error why(const DeviceId& id, const Error& error);
+  [[nodiscard]] Error why(const DeviceId& id, const Error& error) const;
+  [[nodiscard]] nlohmann::json describe_pings(const std::vector<DeviceId>& ids,
+                                              const ProbeReports& reports) const;
 
   PushServer& server_;
   SiteKeeper& keeper_;

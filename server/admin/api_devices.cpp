@@ -20,15 +20,6 @@ const std::vector<std::string> kNewFields{"id", "group", "tags", "platform", "ad
 const std::vector<std::string> kChangeFields{"group",    "tags",    "add_tags", "remove_tags",
                                              "platform", "address", "revoked"};
 
-Status check_group(const site::Site& site, const std::string& group) {
-  if (site.has_group(group)) return {};
-  std::vector<std::string> names{std::string(site::kRootGroup)};
-  for (const site::Group& known : site.groups) names.push_back(known.path);
-  return fail({ErrorCode::kNotFound,
-               fmt::format("no group '{}'{}", group, suggestion(group, names)),
-               "the server knows the groups of the configuration that it runs with"});
-}
-
 Result<std::size_t> read_limit(const std::string& text) {
   if (text.empty()) return kDefaultPage;
   std::size_t limit = 0;

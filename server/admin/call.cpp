@@ -98,6 +98,15 @@ Field<std::int64_t> number_field(const json& body, const char* name) {
   return field<std::int64_t>(body, name, &json::is_number_integer, "a whole number");
 }
 
+Status check_group(const site::Site& site, const std::string& group) {
+  if (site.has_group(group)) return {};
+  std::vector<std::string> names{std::string(site::kRootGroup)};
+  for (const site::Group& known : site.groups) names.push_back(known.path);
+  return fail({ErrorCode::kNotFound,
+               fmt::format("no group '{}'{}", group, suggestion(group, names)),
+               "the server knows the groups of the configuration that it runs with"});
+}
+
 Result<Duration> timeout_field(const json& body) {
   const auto timeout = number_field(body, "timeout_ms");
   if (!timeout) return fail(timeout.error());

@@ -48,6 +48,8 @@ struct AdminApi::Call {
 [[nodiscard]] Result<std::optional<bool>> bool_field(const nlohmann::json& body, const char* name);
 [[nodiscard]] Result<std::optional<std::int64_t>> number_field(const nlohmann::json& body,
                                                                const char* name);
+// kNotFound, with a similar one: no such group.
+[[nodiscard]] Status check_group(const site::Site& site, const std::string& group);
 // "timeout_ms" of a ping; what is beyond the longest is left to be refused.
 [[nodiscard]] Result<Duration> timeout_field(const nlohmann::json& body);
 [[nodiscard]] Result<std::optional<std::vector<std::string>>> texts_field(
