@@ -185,7 +185,8 @@ void add_policy_explain(CLI::App& parent, Context& context) {
   command
       ->add_option("--local", options->local,
                    "As if the device had this local setting: SETTING=VALUE (repeatable)")
-      ->type_name("SETTING=VALUE");
+      ->type_name("SETTING=VALUE")
+      ->allow_extra_args(false);
   command->callback([options, &context] {
     context.action = [options, &context] { return run_explain(*options, context); };
   });
