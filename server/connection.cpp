@@ -172,6 +172,8 @@ void Connection::peer_gone(IoResult::Kind kind) {
     }
   }
   session_.connection_lost(*this);
+  // Who has no more to say may still listen: the answers that are queued go out first.
+  if (kind == IoResult::Kind::kEnd && stage_ == Stage::kEnded && unsent() > 0) return;
   shard_->destroy(*this);
 }
 
