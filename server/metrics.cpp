@@ -101,6 +101,12 @@ std::string render_metrics(const PushServer& server) {
   families.push_back(
       family("kscpush_draining", "1 while devices are sent to other servers", MetricType::Gauge));
   families.back().metric.push_back(metric(MetricType::Gauge, server.draining() ? 1 : 0));
+  if (const auto left = server.crl_left()) {
+    families.push_back(family("kscpush_tls_crl_expires_seconds",
+                              "Until a revocation list is out of date; negative: it is already",
+                              MetricType::Gauge));
+    families.back().metric.push_back(metric(MetricType::Gauge, static_cast<double>(left->count())));
+  }
   return prometheus::TextSerializer().Serialize(families);
 }
 

@@ -206,10 +206,15 @@ TEST_CASE("resumption: who is no device is none after resumption either") {
 }
 
 TEST_CASE("resumption: what a ticket says is read back whole, and nothing else is") {
+  using Hashes = std::vector<std::uint64_t>;
   Peer peer;
   peer.device_id = "pc-1";
   peer.proved = 1'700'000'000;
   peer.proof = {1'800'000'000, 0xFFFF'FFFF'0000'0001U, 7};
+  SUBCASE("straight from the authority") {}
+  SUBCASE("by way of two others") {
+    peer.proof.intermediates = std::make_unique<const Hashes>(Hashes{1, ~0UL});
+  }
   const std::string text = peer.encode();
   const auto again = Peer::decode(text);
   REQUIRE(again.has_value());
@@ -218,10 +223,12 @@ TEST_CASE("resumption: what a ticket says is read back whole, and nothing else i
   CHECK(again->proof.not_after == peer.proof.not_after);
   CHECK(again->proof.certificate == peer.proof.certificate);
   CHECK(again->proof.anchor == peer.proof.anchor);
+  REQUIRE((again->proof.intermediates != nullptr) == (peer.proof.intermediates != nullptr));
+  if (peer.proof.intermediates) CHECK(*again->proof.intermediates == *peer.proof.intermediates);
   for (std::size_t size = 0; size + 4 < text.size(); ++size) {
     CHECK_FALSE(Peer::decode(text.substr(0, size)).has_value());
   }
-  CHECK_FALSE(Peer::decode('\x02' + text.substr(1)).has_value());
+  CHECK_FALSE(Peer::decode('\x03' + text.substr(1)).has_value());
   CHECK_FALSE(Peer::decode(text + "/").has_value());
 }
 
