@@ -42,12 +42,8 @@ Result<Target> find_target(const std::string& name, const Context& context) {
   return Target{std::move(*file), std::move(chosen), std::move(*client)};
 }
 
-bool for_people(const Context& context) {
-  return context.output_format() == Format::kTable || context.output_format() == Format::kWide;
-}
-
 void print_plan(const json& plan, const Context& context) {
-  if (!for_people(context)) return print_object(plan, {}, "/to", context);
+  if (!prints_text(context)) return print_object(plan, {}, "/to", context);
   for (const std::string& line : plan_lines(plan)) context.out << line << '\n';
 }
 
@@ -73,7 +69,7 @@ Status run_diff(const ApplyOptions& options, Context& context) {
   print_plan(*plan, context);
   print_notes(*plan, context);
   if (!same(*plan)) return fail({ErrorCode::kFailed, "", ""});
-  if (for_people(context)) {
+  if (prints_text(context)) {
     context.out << fmt::format("No difference: the push server of '{}' runs revision {}.\n",
                                target->dp, plan->value("from", std::int64_t{0}));
   }
@@ -84,7 +80,7 @@ Status run_diff(const ApplyOptions& options, Context& context) {
 void report(const json& plan, const std::string& dp, bool dry_run, const Context& context) {
   print_plan(plan, context);
   print_notes(plan, context);
-  if (!for_people(context)) return;
+  if (!prints_text(context)) return;
   const auto from = plan.value("from", std::int64_t{0});
   const auto to = plan.value("to", std::int64_t{0});
   if (dry_run) {
@@ -122,7 +118,7 @@ Status run_rollback(const ApplyOptions& options, Context& context) {
                                         {{"comment", options.comment}}, kPlanTimeout);
   if (!plan) return fail(plan.error());
   report(*plan, target->dp, options.dry_run, context);
-  if (!options.dry_run && for_people(context)) {
+  if (!options.dry_run && prints_text(context)) {
     print_note("The files still say otherwise: 'kscpush diff' shows how; bring them back with git.",
                context);
   }

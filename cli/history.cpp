@@ -39,7 +39,7 @@ Status show_list(const ApiClient& client, const HistoryOptions& options, Context
 Status show_one(const ApiClient& client, const HistoryOptions& options, Context& context) {
   const auto revision = client.get(fmt::format("/v1/site/revisions/{}", options.revision));
   if (!revision) return fail(revision.error());
-  if (context.output_format() != Format::kTable && context.output_format() != Format::kWide) {
+  if (!prints_text(context)) {
     print_object(*revision, {}, "/revision", context);
     return {};
   }

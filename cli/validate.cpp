@@ -43,8 +43,7 @@ Status run_validate(bool no_registry, Context& context) {
     policy::advise(checked->file.site, devices ? &*devices : nullptr, all);
     if (devices) advise_of_groups(checked->file, *devices, all);
   }
-  const bool text =
-      context.output_format() == Format::kTable || context.output_format() == Format::kWide;
+  const bool text = prints_text(context);
   if (text) {
     print_diagnostics(all, context);
   } else {

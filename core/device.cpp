@@ -50,8 +50,8 @@ Result<Tags> make_tags(std::vector<std::string> tags) {
     if (auto good = check_tag(tag); !good) return fail(good.error());
   }
   std::ranges::sort(tags);
-  const auto again = std::ranges::unique(tags);
-  tags.erase(again.begin(), again.end());
+  // std::ranges::unique does not compile with clang 14 and this library.
+  tags.erase(std::unique(tags.begin(), tags.end()), tags.end());
   if (tags.size() <= kMostTags) return tags;
   return fail(ErrorCode::kUsage, "{} tags, a device has at most {}", tags.size(), kMostTags);
 }

@@ -1,5 +1,6 @@
 #include "core/openssl.hpp"
 
+#include <ctime>
 #include <limits>
 
 #include <openssl/pem.h>
@@ -34,6 +35,11 @@ std::string last_reason() {
 
 tl::unexpected<Error> failed(ErrorCode code, std::string_view what) {
   return fail(code, "cannot {}: {}", what, last_reason());
+}
+
+std::int64_t seconds_of(const ASN1_TIME* time) {
+  std::tm parts{};
+  return ASN1_TIME_to_tm(time, &parts) == 1 ? ::timegm(&parts) : 0;
 }
 
 Result<Certificate> read_certificate(std::string_view pem) {

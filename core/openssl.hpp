@@ -2,6 +2,7 @@
 // header that others include needs it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -42,6 +43,9 @@ using Extension = std::unique_ptr<X509_EXTENSION, Freed<X509_EXTENSION_free>>;
 [[nodiscard]] std::string last_reason();
 // "cannot WHAT: reason"
 [[nodiscard]] tl::unexpected<Error> failed(ErrorCode code, std::string_view what);
+
+// Since 1970; 0 for what cannot be read: long over.
+[[nodiscard]] std::int64_t seconds_of(const ASN1_TIME* time);
 
 // The first certificate, or key, of a PEM text. kInvalidConfig: none that can be read. An encrypted
 // key is an error; nobody is asked for a password.

@@ -18,6 +18,12 @@ constexpr std::int64_t kLookAgainAfter = 7L * 24 * 3600;  // seconds
 // Reads of one wake-up, so that one busy device does not hold up the others.
 constexpr int kReadsPerTurn = 4;
 
+// An end that somebody should look at, unlike those of an ordinary day.
+bool is_devices_fault(mqtt::EndReason reason) {
+  return reason == mqtt::EndReason::kProtocolError || reason == mqtt::EndReason::kMalformedPacket ||
+         reason == mqtt::EndReason::kPacketTooLarge || reason == mqtt::EndReason::kSlowReader;
+}
+
 // The agent's version as it calls itself: text of a device, so nothing of it is trusted.
 std::string version_text(std::string_view given) {
   constexpr std::size_t kLongest = 32;
@@ -164,10 +170,12 @@ void Connection::peer_gone(IoResult::Kind kind) {
     const std::string why = link_->last_error();
     if (kind == IoResult::Kind::kError && link_->secure()) shard_->counts().tls_failures.add();
     if (!why.empty()) {
-      shard_->context().log.info("{}: ended before CONNECT: {}", link_->peer_address(), why);
+      shard_->warnings().warn("{}: ended before CONNECT: {}", link_->peer_address(), why);
     }
   }
   session_.connection_lost(*this);
+  // Who has no more to say may still listen: the answers that are queued go out first.
+  if (kind == IoResult::Kind::kEnd && stage_ == Stage::kEnded && unsent() > 0) return;
   shard_->destroy(*this);
 }
 
@@ -180,12 +188,12 @@ void Connection::on_connect(const mqtt::ConnectRequest& request) {
   if (!link_->secure()) return;
   const auto proved = link_->peer_device_id();
   if (!proved) {
-    shard_->context().log.warn("{}: certificate refused: {}", link_->peer_address(),
-                               proved.error().message);
+    shard_->warnings().warn("{}: certificate refused: {}", link_->peer_address(),
+                            proved.error().message);
     refuse(mqtt::ReasonCode::kNotAuthorized, proved.error().message, "");
   } else if (*proved != request.client_id) {
-    shard_->context().log.warn("{}: client identifier '{}' with the certificate of '{}'",
-                               link_->peer_address(), request.client_id, *proved);
+    shard_->warnings().warn("{}: client identifier '{}' with the certificate of '{}'",
+                            link_->peer_address(), request.client_id, *proved);
     refuse(mqtt::ReasonCode::kNotAuthorized,
            "the client identifier must be the name in the certificate", "");
   }
@@ -251,16 +259,27 @@ void Connection::on_end(mqtt::EndReason reason, std::string_view detail) {
   if (stage_ == Stage::kHandshake) shard_->handshake_ended();
   stage_ = Stage::kEnded;
   shard_->counts().ended.at(static_cast<std::size_t>(reason)).add();
-  shard_->context().log.info("{}: {} ended: {}{}{}",
-                             device_ == nullptr ? link_->peer_address() : device_->id(),
-                             was_active ? "session" : "connection", mqtt::to_string(reason),
-                             detail.empty() ? "" : ": ", detail);
+  log_end(was_active ? "session" : "connection", reason, detail);
   if (was_active) shard_->counts().connected.sub();
   if (device_ != nullptr) shard_->ended(*device_, reason);
   device_ = nullptr;
   // Flushed like any other output, but not for longer than that.
   shard_->wheel().set(*this, shard_->now() + kLinger);
   request_flush();
+}
+
+void Connection::log_end(std::string_view what, mqtt::EndReason reason, std::string_view detail) {
+  spdlog::logger& log = shard_->context().log;
+  const bool warns = is_devices_fault(reason);
+  if (!warns && !log.should_log(spdlog::level::debug)) return;
+  const std::string who = device_ == nullptr ? link_->peer_address() : device_->id();
+  const std::string_view colon = detail.empty() ? "" : ": ";
+  if (warns) {
+    shard_->warnings().warn("{}: {} ended: {}{}{}", who, what, mqtt::to_string(reason), colon,
+                            detail);
+  } else {
+    log.debug("{}: {} ended: {}{}{}", who, what, mqtt::to_string(reason), colon, detail);
+  }
 }
 
 void Connection::flush() {
@@ -350,7 +369,7 @@ void Connection::on_timer(MonoTime now) {
   switch (stage_) {
     case Stage::kHandshake:
       shard_->counts().handshake_timeouts.add();
-      shard_->context().log.info("{}: no CONNECT in time", link_->peer_address());
+      shard_->warnings().warn("{}: no CONNECT in time", link_->peer_address());
       shard_->handshake_ended();
       shard_->destroy(*this);
       return;

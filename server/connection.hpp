@@ -109,6 +109,7 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   [[nodiscard]] MonoTime certificate_deadline() const;
   [[nodiscard]] MonoTime next_deadline() const;
   void peer_gone(IoResult::Kind kind);
+  void log_end(std::string_view what, mqtt::EndReason reason, std::string_view detail);
   void finish();
 
   friend class ConnectionList;

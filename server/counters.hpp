@@ -32,6 +32,7 @@ struct Counters {
   Counter tls_parked;          // admitted, and parked by then
   Counter handshake_timeouts;  // ended because TLS and CONNECT took too long
   Counter refused;             // CONNECT answered with a refusal
+  Counter warnings_left_out;   // of the log (BoundedLog)
   Counter bytes_in;            // MQTT bytes, after TLS
   Counter bytes_out;
   Counter pushes_sent;

@@ -40,6 +40,9 @@ constexpr Row kRows[] = {
      MetricType::Counter, &Counters::handshake_timeouts},
     {"kscpush_connects_refused_total", "CONNECT packets answered with a refusal",
      MetricType::Counter, &Counters::refused},
+    {"kscpush_log_warnings_left_out_total",
+     "Warnings about refused or failed connections that were not written, as there were too many",
+     MetricType::Counter, &Counters::warnings_left_out},
     {"kscpush_received_bytes_total", "MQTT bytes received", MetricType::Counter,
      &Counters::bytes_in},
     {"kscpush_sent_bytes_total", "MQTT bytes sent", MetricType::Counter, &Counters::bytes_out},
@@ -98,6 +101,12 @@ std::string render_metrics(const PushServer& server) {
   families.push_back(
       family("kscpush_draining", "1 while devices are sent to other servers", MetricType::Gauge));
   families.back().metric.push_back(metric(MetricType::Gauge, server.draining() ? 1 : 0));
+  if (const auto left = server.crl_left()) {
+    families.push_back(family("kscpush_tls_crl_expires_seconds",
+                              "Until a revocation list is out of date; negative: it is already",
+                              MetricType::Gauge));
+    families.back().metric.push_back(metric(MetricType::Gauge, static_cast<double>(left->count())));
+  }
   return prometheus::TextSerializer().Serialize(families);
 }
 

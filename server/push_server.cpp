@@ -11,6 +11,8 @@
 #include <asio/post.hpp>
 #include <malloc.h>
 
+#include "server/crl_watch.hpp"
+
 namespace kscpush::server {
 namespace {
 
@@ -37,6 +39,7 @@ class PushServer::Impl {
             std::make_shared<const ShardSettings>(config_->dp, config_->site), *store_, clock, log,
             ConnectionBudget(config_->dp.push_server.max_connections),         false,   {}},
         started_(clock.wall()),
+        crl_watch_(log),
         ticket_keys_(std::make_shared<TicketKeys>(clock.now())) {}
 
   ~Impl() { stop(); }
@@ -51,6 +54,7 @@ class PushServer::Impl {
     }
     auto serving = prepare(*config_, context_.settings, {});
     if (!serving) return fail(serving.error());
+    crl_watch_.use(*serving->front().trust);
     for (std::size_t i = 0; i < count; ++i) {
       workers_[i]->start(std::move((*serving)[i]), [this, first = i == 0] {
         if (first) expire();
@@ -69,6 +73,7 @@ class PushServer::Impl {
     auto serving = prepare(config, settings, present);
     if (!serving) return fail(serving.error());
     if (auto committed = commit(); !committed) return committed;
+    const std::shared_ptr<const TlsTrust> trust = serving->front().trust;
     std::latch taken_up(static_cast<std::ptrdiff_t>(workers_.size()));
     const bool begun = unless_stopping([&] {
       for (std::size_t i = 0; i < workers_.size(); ++i) {
@@ -87,6 +92,7 @@ class PushServer::Impl {
     });
     if (!begun) return fail(stopping());
     taken_up.wait();
+    crl_watch_.use(*trust);
     context_.budget.set_limit(config.dp.push_server.max_connections);
     const std::scoped_lock lock(config_mutex_);
     config_ = std::make_shared<const ServerConfig>(std::move(config));
@@ -164,6 +170,7 @@ class PushServer::Impl {
   std::unique_ptr<Store> store_;
   ShardContext context_;
   const WallTime started_;
+  CrlWatch crl_watch_;
   std::shared_mutex gate_;          // stop() takes it alone
   std::atomic<bool> ready_{false};  // changed under gate_
   std::vector<std::unique_ptr<Worker>> workers_;
@@ -207,6 +214,7 @@ class PushServer::Impl {
     if (clock_.now() < next_expire_) return;
     next_expire_ = clock_.now() + kExpireEvery;
     store_->expire(clock_.wall());
+    crl_watch_.tick(clock_.wall());
   }
 
   const std::shared_ptr<TicketKeys> ticket_keys_;
@@ -263,6 +271,9 @@ const Clock& PushServer::clock() const {
 }
 WallTime PushServer::started() const {
   return impl_->started_;
+}
+std::optional<std::chrono::seconds> PushServer::crl_left() const {
+  return impl_->crl_watch_.left(impl_->clock_.wall());
 }
 bool PushServer::ready() const {
   return impl_->ready_ && !draining();

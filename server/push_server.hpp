@@ -100,6 +100,8 @@ class PushServer {
   [[nodiscard]] std::shared_ptr<const ServerConfig> config() const;
   [[nodiscard]] const Clock& clock() const;
   [[nodiscard]] WallTime started() const;
+  // Until a revocation list is out of date, as CrlWatch has it.
+  [[nodiscard]] std::optional<std::chrono::seconds> crl_left() const;
   [[nodiscard]] bool ready() const;  // false while it drains or stops
   [[nodiscard]] std::vector<const Counters*> counters() const;
   [[nodiscard]] std::uint64_t connected() const;

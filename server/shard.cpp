@@ -16,7 +16,7 @@ Error offline_error(std::string_view id) {
                "'kscpush device list' shows when it was last seen"};
 }
 
-std::string describe(mqtt::Version version) {
+std::string_view describe(mqtt::Version version) {
   return version == mqtt::Version::kV5 ? "MQTT 5" : "MQTT 3.1.1";
 }
 
@@ -90,8 +90,8 @@ void Shard::use(std::shared_ptr<const TlsTrust> trust) {
 bool Shard::end_if_distrusted(Connection& connection) {
   const std::string_view objection = connection.objection();
   if (objection.empty()) return false;
-  context_.log.info("{}: its session ends: {}",
-                    connection.device() == nullptr ? "" : connection.device()->id(), objection);
+  warnings_.warn("{}: its session ends: {}",
+                 connection.device() == nullptr ? "" : connection.device()->id(), objection);
   connection.disconnect(mqtt::EndReason::kRefused, "");
   return true;
 }
@@ -170,15 +170,15 @@ void Shard::decide(Connection& connection, const Offer& offer) {
   }
   // The trust may have changed, or time passed, since the handshake.
   if (const std::string_view objection = connection.objection(); !objection.empty()) {
-    context_.log.warn("{}: {} refused: {}", offer.address, offer.device_id, objection);
+    warnings_.warn("{}: {} refused: {}", offer.address, offer.device_id, objection);
     connection.refuse(mqtt::ReasonCode::kNotAuthorized, objection, "");
     return;
   }
   const std::string_view from = offer.secure ? host_of(offer.address) : std::string_view();
   if (const auto registered = check_registered(*id, from); !registered) {
     const bool denied = registered.error().code == ErrorCode::kDenied;
-    context_.log.warn("{}: {} refused: {}", offer.address, offer.device_id,
-                      registered.error().message);
+    warnings_.warn("{}: {} refused: {}", offer.address, offer.device_id,
+                   registered.error().message);
     connection.refuse(
         denied ? mqtt::ReasonCode::kNotAuthorized : mqtt::ReasonCode::kServerUnavailable,
         registered.error().message, "");
@@ -258,9 +258,9 @@ void Shard::admit(Connection& connection, const Offer& offer) {
   device->connected_since = wall();
   device->agent = offer.agent.empty() ? nullptr : std::make_unique<const std::string>(offer.agent);
   device->backlog = false;
-  context_.log.info("{}: connected from {}, {}{}{}", device->id(), offer.address,
-                    describe(offer.version), offer.secure ? ", TLS" : "",
-                    present ? ", session resumed" : "");
+  context_.log.debug("{}: connected from {}, {}{}{}", device->id(), offer.address,
+                     describe(offer.version), offer.secure ? ", TLS" : "",
+                     present ? ", session resumed" : "");
   // A plain listener's peer is a proxy on this machine.
   context_.store.touch_device(*DeviceId::parse(device->id()), wall(),
                               offer.secure ? host_of(offer.address) : "");
@@ -367,7 +367,7 @@ std::optional<DeviceView> Shard::view(const DeviceId& id) const {
                     connection.subscribed(),
                     device->connected_since,
                     connection.address(),
-                    describe(connection.version()),
+                    std::string(describe(connection.version())),
                     device->agent ? *device->agent : std::string(),
                     connection.in_flight()};
 }
@@ -384,7 +384,7 @@ void Shard::recheck(const DeviceId& id) {
   const auto registered = check_registered(id, "");
   // A store that cannot be read ends nobody's session.
   if (registered || registered.error().code != ErrorCode::kDenied) return;
-  context_.log.info("{}: its session ends: {}", id.str(), registered.error().message);
+  warnings_.warn("{}: its session ends: {}", id.str(), registered.error().message);
   static_cast<void>(disconnect(id, mqtt::EndReason::kRefused));
   // Nor is there one to come back to.
   Device* const kept = find(id.str());
@@ -421,6 +421,7 @@ std::size_t Shard::send_some_elsewhere(std::size_t count) {
 
 void Shard::advance_time() {
   wheel_.advance(now());
+  warnings_.tick();
 }
 
 // --- Looking at itself

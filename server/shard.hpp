@@ -22,6 +22,7 @@
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 
+#include "server/bounded_log.hpp"
 #include "server/connection.hpp"
 #include "server/counters.hpp"
 #include "server/net/tcp_link.hpp"
@@ -122,6 +123,8 @@ class Shard {
   // For Connection and Device.
   [[nodiscard]] const ShardContext& context() const { return context_; }
   [[nodiscard]] Counters& counts() { return counters_; }
+  // For what those who connect may cause; context().log is for what an operator does.
+  [[nodiscard]] BoundedLog& warnings() { return warnings_; }
   [[nodiscard]] TimerWheel& wheel() { return wheel_; }
   [[nodiscard]] MonoTime now() const { return context_.clock.now(); }
   [[nodiscard]] WallTime wall() const { return context_.clock.wall(); }
@@ -173,6 +176,7 @@ class Shard {
   Loop loop_{1};
   Poller poller_{loop_};
   Counters counters_;
+  BoundedLog warnings_{context_.log, context_.clock, counters_.warnings_left_out};
   TimerWheel wheel_;
   std::vector<char> scratch_;
   BufferPool spare_buffers_;

@@ -66,7 +66,7 @@ Result<std::unique_ptr<Listener>> Worker::listen(const site::ListenAddress& addr
       },
       [this](const std::string& reason) {
         shard_.counts().accept_failures.add();
-        shard_.context().log.warn("a connection cannot be accepted: {}", reason);
+        shard_.warnings().warn("a connection cannot be accepted: {}", reason);
       }};
   if (passed != nullptr) {
     if (auto socket = passed->find(address)) {

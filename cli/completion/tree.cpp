@@ -36,6 +36,7 @@ OptionInfo describe_option(const CLI::Option& option) {
   if (option.get_items_expected_max() > 0) info.value = type.substr(0, type.find(':'));
   info.choices = choices_of(option, info.value);
   info.help = option.get_description();
+  info.repeats = option.get_items_expected_max() > 1;
   return info;
 }
 

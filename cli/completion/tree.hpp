@@ -13,6 +13,7 @@ struct OptionInfo {
   std::string value;               // "FORMAT"; empty for a flag
   std::vector<std::string> choices;
   std::string help;
+  bool repeats = false;  // may be given more than once
 };
 
 struct CommandInfo {

@@ -41,7 +41,7 @@ Status run_device_add(const AddOptions& options, Context& context) {
   if (!registry) return fail(registry.error());
   const auto added = registry->add(*device);
   if (!added) return fail(added.error());
-  if (context.output_format() == Format::kTable || context.output_format() == Format::kWide) {
+  if (prints_text(context)) {
     context.out << fmt::format("device '{}' added to group '{}'\n", device->id.str(),
                                options.group);
   } else {

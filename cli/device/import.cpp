@@ -26,10 +26,6 @@ struct ImportOptions {
   std::string dp;
 };
 
-bool prints_text(const Context& context) {
-  return context.output_format() == Format::kTable || context.output_format() == Format::kWide;
-}
-
 // The first ones: a table whose columns are mixed up has a mistake in every row.
 void print_bad(const DeviceTable& table, const std::string& name, const Context& context) {
   constexpr std::size_t kMost = 100;

@@ -143,8 +143,7 @@ Status run_explain(const ExplainOptions& given, Context& context) {
   policy::Resolver resolver(file->site);
   const std::string revision = resolver.resolve(subject->facts())->revision;
   json list = json::array();
-  const bool text =
-      context.output_format() == Format::kTable || context.output_format() == Format::kWide;
+  const bool text = prints_text(context);
   if (text) context.out << fmt::format("For {}:\n", subject->title);
   if (!subject->id.empty()) {
     print_note(fmt::format("Desired revision {}{}.", revision, reported_note(*subject, revision)),
@@ -186,7 +185,8 @@ void add_policy_explain(CLI::App& parent, Context& context) {
   command
       ->add_option("--local", options->local,
                    "As if the device had this local setting: SETTING=VALUE (repeatable)")
-      ->type_name("SETTING=VALUE");
+      ->type_name("SETTING=VALUE")
+      ->allow_extra_args(false);
   command->callback([options, &context] {
     context.action = [options, &context] { return run_explain(*options, context); };
   });

@@ -82,6 +82,10 @@ bool print_data(const json& data, const Context& context) {
 
 }  // namespace
 
+bool prints_text(const Context& context) {
+  return context.output_format() == Format::kTable || context.output_format() == Format::kWide;
+}
+
 ListPrinter::ListPrinter(std::vector<Column> columns, std::string name_pointer,
                          const Context& context)
     : columns_(std::move(columns)), name_pointer_(std::move(name_pointer)), context_(context) {}

@@ -10,6 +10,9 @@
 
 namespace kscpush::cli {
 
+// Whether the output is for people (table, wide), where a command says in words what it did.
+[[nodiscard]] bool prints_text(const Context& context);
+
 // A column of a table: its heading and the JSON pointer of its value ("/connection/since").
 struct Column {
   std::string heading;

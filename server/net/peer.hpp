@@ -3,9 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
-#include <span>
 #include <string>
+#include <vector>
 
 #include <openssl/x509.h>
 
@@ -19,6 +20,8 @@ struct PeerProof {
   std::int64_t not_after = 0;     // the certificate's end, seconds since 1970
   std::uint64_t certificate = 0;  // of the issuer's public key and the serial number
   std::uint64_t anchor = 0;       // of the public key of the authority at the end of the chain
+  // Of each intermediate authority's certificate, as above; null: there is none, as mostly.
+  std::unique_ptr<const std::vector<std::uint64_t>> intermediates{};
 };
 
 struct Peer {

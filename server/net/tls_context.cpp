@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <new>
+#include <string_view>
 #include <system_error>
 
 #include <openssl/err.h>
@@ -99,6 +100,20 @@ int shared_index() {
   return index;
 }
 
+// Whoever names protocols and not this one has come to the wrong port: RFC 7301 has an alert for
+// it, and it keeps a browser from being made to speak to us.
+int select_alpn(SSL* /*ssl*/, const unsigned char** selected, unsigned char* selected_size,
+                const unsigned char* offered, unsigned offered_size, void* /*unused*/) {
+  constexpr std::string_view kMqtt = "\x04mqtt";
+  unsigned char* found = nullptr;
+  const int outcome = SSL_select_next_proto(
+      &found, selected_size, reinterpret_cast<const unsigned char*>(kMqtt.data()),
+      static_cast<unsigned>(kMqtt.size()), offered, offered_size);
+  if (outcome != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;
+  *selected = found;
+  return SSL_TLSEXT_ERR_OK;
+}
+
 void set_protocol(SSL_CTX* context) {
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_cipher_list(context, kTls12Ciphers);
@@ -113,6 +128,7 @@ void set_protocol(SSL_CTX* context) {
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_CTX_set_purpose(context, X509_PURPOSE_SSL_CLIENT);
   SSL_CTX_set_verify_depth(context, 4);
+  SSL_CTX_set_alpn_select_cb(context, select_alpn, nullptr);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// TLS for devices: 1.2 and 1.3, client certificates required, session tickets.
+// TLS for devices: 1.2 and 1.3, client certificates required, session tickets; ALPN "mqtt" or none.
 #pragma once
 
 #include <memory>

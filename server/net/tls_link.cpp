@@ -65,7 +65,7 @@ void TlsLink::after_handshake() {
   drop_certificates(ssl);
   is_device_ = !peer.device_id.empty();
   who_ = is_device_ ? std::move(peer.device_id) : std::move(peer.refusal);
-  proof_ = peer.proof;
+  proof_ = std::move(peer.proof);
   peer = {};
 }
 

@@ -90,7 +90,7 @@ const X509* issuer_of(X509_CRL* list, const std::vector<Certificate>& authoritie
 
 Status add_list(X509_CRL* list, const std::string& path,
                 const std::vector<Certificate>& authorities, std::int64_t now,
-                std::vector<std::uint64_t>& revoked) {
+                std::vector<std::uint64_t>& revoked, std::int64_t& expires) {
   const X509* const issuer = issuer_of(list, authorities);
   if (issuer == nullptr) {
     return crl_error(path, "none of the authorities in push_server.tls.client_ca has signed it");
@@ -104,6 +104,7 @@ Status add_list(X509_CRL* list, const std::string& path,
     return crl_error(path, "it is out of date: the time of its next update has passed",
                      "put the authority's newest list there");
   }
+  if (next != nullptr) expires = std::min(expires, openssl::seconds_of(next));
   // Such as of a part (issuing distribution point), or a delta: its entries mean something else.
   if (X509_CRL_get_ext_by_critical(list, 1, -1) >= 0) {
     return crl_error(path, "it has a critical extension, as a delta or a list of a part has");
@@ -142,9 +143,8 @@ Result<std::shared_ptr<const TlsTrust>> TlsTrust::load(const std::string& client
   const auto lists = read_lists(crl);
   if (!lists) return fail(lists.error());
   for (const RevocationList& list : *lists) {
-    if (auto added = add_list(list.get(), crl, *authorities, now, trust->revoked_); !added) {
-      return fail(added.error());
-    }
+    auto added = add_list(list.get(), crl, *authorities, now, trust->revoked_, trust->expires_);
+    if (!added) return fail(added.error());
   }
   sort_out(trust->revoked_);
   return trust;
@@ -157,6 +157,11 @@ bool TlsTrust::revoked(std::uint64_t certificate) const {
 std::string_view TlsTrust::objection(const PeerProof& proof, std::int64_t now) const {
   if (now > proof.not_after) return "its certificate has expired";
   if (revoked(proof.certificate)) return "its certificate has been revoked";
+  if (proof.intermediates) {
+    for (const std::uint64_t authority : *proof.intermediates) {
+      if (revoked(authority)) return "an authority of its certificate has been revoked";
+    }
+  }
   if (!std::ranges::binary_search(authorities_, proof.anchor)) {
     return "the authority of its certificate is not trusted any more";
   }

@@ -177,6 +177,11 @@ class RawClient:
     def close(self):
         self._socket.close()
 
+    @property
+    def tls_session(self):
+        """What a later connection may resume."""
+        return self._socket.session
+
     def shut_down(self):
         """Closes this half: nothing more is sent, and without TLS's own words for it. With TLS what
         comes is not decrypted any more."""
@@ -196,7 +201,7 @@ class RawClient:
         try:
             self._buffer += self.read_some()
             return False
-        except TimeoutError:
+        except (TimeoutError, ssl.SSLWantReadError):
             return True
         except OSError:
             return False
@@ -243,6 +248,11 @@ class RawClient:
         got = self.receive()
         assert got is None, f"expected the end of the connection, got {got}"
 
+    def expect_end(self):
+        """Until the server has closed the connection, whatever it says before."""
+        while self._fill():
+            self._buffer = b""
+
     def connect(self, client_id, **options):
         self.send(connect(client_id, self.version, **options))
         return self.expect(CONNACK)
@@ -267,6 +277,71 @@ class RawClient:
         self.send(PINGREQ)
         self.expect(PINGRESP)
         return time.monotonic() - begin
+
+
+class BufferedTlsClient(RawClient):
+    """TLS whose records are in the test's hand: what is sent waits in `records` until flush()."""
+
+    def __init__(self, port, context, version=V5, alpn=None):
+        super().__init__(port, version=version)
+        if alpn is not None:
+            context.set_alpn_protocols(alpn)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+        try:
+            self._with_what_comes(self._tls.do_handshake)
+        except BaseException:
+            self.close()
+            raise
+
+    def _with_what_comes(self, call):
+        """Its result, once enough has come for it; b"" at the end."""
+        while True:
+            try:
+                return call()
+            except ssl.SSLZeroReturnError:
+                return b""
+            except ssl.SSLWantReadError:
+                self.flush()
+                data = self._socket.recv(65536)
+                if not data:
+                    raise ConnectionError("the server has closed without close_notify") from None
+                self._incoming.write(data)
+            finally:
+                self.flush()
+
+    def send(self, data):
+        self.seal(data)
+        self.flush()
+
+    def seal(self, data):
+        """A record with DATA, to be sent with the next flush()."""
+        self._tls.write(data)
+
+    def seal_close_notify(self):
+        try:
+            self._tls.unwrap()
+        except ssl.SSLWantReadError:
+            pass  # for the server's own
+
+    def records(self):
+        """What would be sent, taken out."""
+        return self._outgoing.read()
+
+    def flush(self):
+        records = self.records()
+        if records:  # nothing at all is an error once our half is closed
+            self.send_raw(records)
+
+    def send_raw(self, data):
+        self._socket.sendall(data)
+
+    def read_some(self):
+        return self._with_what_comes(lambda: self._tls.read(65536))
+
+    @property
+    def alpn(self):
+        return self._tls.selected_alpn_protocol()
 
 
 def inbox(device):

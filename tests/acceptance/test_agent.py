@@ -70,7 +70,7 @@ class Agents(AgentTest):
     def test_it_says_goodbye_when_it_is_stopped(self):
         for with_signal in signal.SIGTERM, signal.SIGINT:
             with self.subTest(signal=with_signal):
-                server = self.serve(self.site)
+                server = self.serve(self.site, "--log-level", "debug")
                 agent = self.run_agent()
                 self.wait_for_connection()
                 self.assertEqual(agent.stop(with_signal), 0)

@@ -7,43 +7,18 @@ import ssl
 import struct
 import unittest
 
-from clients import MosquittoSub
-from harness import Credentials, ServedTest
+from harness import Credentials
+from misbehaving import Misbehaving
 from mqtt import (CONNACK, DISCONNECT, PUBACK, V311, V5, RawClient, connect, connect_device, inbox,
-                  packet, publish, subscribe, text, tls_context, up, varint)
+                  packet, publish, subscribe, text, up, varint)
 from processes import DEADLINE, openssl, wait_until
 
+# The beginning of a ClientHello that claims to be 512 bytes long.
+HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40)
 REFUSED = {V5: 0x87, V311: 5}  # not authorized, in CONNACK
 
 
-class BadClients(ServedTest):
-    @classmethod
-    def prepare(cls, site):
-        site.prepare_to_serve(f"plain_listener: 127.0.0.1:{site.plain_port}",
-                              "limits: {handshake_timeout_s: 1, message_bytes: 2048}")
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.good = cls.site.add_device("pc-good")
-        cls.subscriber = MosquittoSub(cls.site, "pc-good", cls.good)
-        cls.addClassCleanup(cls.subscriber.close)
-
-    def tearDown(self):
-        """The server goes on."""
-        self.assertIsNone(self.server.process.poll(), self.server.log())
-        self.site.succeed("ping", "pc-good")
-        super().tearDown()
-
-    def tls_client(self, credentials, version=V5):
-        return RawClient(self.site.port, tls_context(self.good.authority, credentials), version)
-
-    def counts(self, metric):
-        """A check that METRIC grows by one from now on."""
-        before = self.site.metric(metric)
-        return lambda: wait_until(lambda: self.site.metric(metric) == before + 1,
-                                  f"{metric} to be {before + 1}")
-
+class BadClients(Misbehaving):
     def refused_in_the_handshake(self, client):
         """In TLS 1.3 the client thinks it has finished when the server says no: the alert meets
         what it sends or reads next."""
@@ -165,31 +140,43 @@ class BadClients(ServedTest):
                 client.send(bytes([byte]))
             client.expect_closed()
 
+    def test_a_byte_now_and_then_does_not_make_the_deadline_later(self):
+        credentials = self.site.add_device("pc-drip")
+        packet_of_8000 = packet(0x10, text("MQTT") + b"\x05" + bytes(8000))
+        for name, client_of, data in (
+                ("plain", lambda: RawClient(self.site.plain_port), packet_of_8000),
+                ("TLS handshake", lambda: RawClient(self.site.port), HELLO + bytes(500)),
+                ("inside TLS", lambda: self.tls_client(credentials), packet_of_8000)):
+            counted = self.counts("kscpush_handshake_timeouts_total")
+            with self.subTest(name), client_of() as client:
+                sent = 0
+                # Ends with the connection, long before the bytes do.
+                while sent < 400 and client.says_nothing_for(0.02):
+                    try:
+                        client.send(data[sent:sent + 1])
+                    except OSError:
+                        break
+                    sent += 1
+                self.assertLess(sent, 400)
+                self.assertGreater(sent, 1)
+                counted()
+
     def test_random_bytes_on_the_port(self):
         counted = self.counts("kscpush_tls_failures_total")
-        with socket.create_connection(("127.0.0.1", self.site.port), DEADLINE) as client:
-            client.sendall(b"\x00\xff" * 500)
-            self.drain(client)
+        with RawClient(self.site.port) as client:
+            client.send(b"\x00\xff" * 500)
+            client.expect_end()
         counted()
 
     def test_http_on_the_port(self):
-        with socket.create_connection(("127.0.0.1", self.site.port), DEADLINE) as client:
-            client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            self.drain(client)
+        with RawClient(self.site.port) as client:
+            client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            client.expect_end()
 
     def test_random_bytes_on_the_plain_listener(self):
-        with socket.create_connection(("127.0.0.1", self.site.plain_port), DEADLINE) as client:
-            client.sendall(b"\x00\xff" * 500)
-            self.drain(client)
-
-    @staticmethod
-    def drain(client):
-        """Until the server has closed the connection."""
-        try:
-            while client.recv(4096):
-                pass
-        except ConnectionError:
-            pass
+        with RawClient(self.site.plain_port) as client:
+            client.send(b"\x00\xff" * 500)
+            client.expect_end()
 
     def test_random_bytes_inside_tls(self):
         credentials = self.site.add_device("pc-noise")
@@ -312,16 +299,11 @@ class BadClients(ServedTest):
     def test_half_an_end_in_each_state(self):
         def leave(client):
             client.shut_down()
-            try:
-                while client.read_some():
-                    pass
-            except ConnectionError:
-                pass
+            client.expect_end()
         self.left_in_each_state("pc-half", leave)
 
     def test_a_reset_within_the_handshake(self):
-        hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40)
-        for first in b"", hello[:3], hello:
+        for first in b"", HELLO[:3], HELLO:
             with self.subTest(first=first):
                 counted = self.counts("kscpush_connections_accepted_total")
                 client = RawClient(self.site.port)

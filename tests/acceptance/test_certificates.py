@@ -18,8 +18,8 @@ new_certs_dir = .
 database = index
 crlnumber = crlnumber
 rand_serial = yes
-certificate = pki/ca.crt
-private_key = pki/ca.key
+certificate = {authority}.crt
+private_key = {authority}.key
 default_md = sha256
 policy = any
 default_days = 2
@@ -35,6 +35,9 @@ string_mask = utf8only
 {names}
 [device]
 extendedKeyUsage = {purpose}
+[authority]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign, cRLSign
 """
 
 
@@ -45,11 +48,14 @@ class Certificates(AcceptanceTest):
         self.site.prepare_to_serve()
         self.made = 0
 
-    def certificate(self, names="CN = pc-1", purpose="clientAuth", begin=None, end=None):
-        """Of the site's authority, made with OpenSSL's tools. BEGIN, END: seconds from now."""
+    def certificate(self, names="CN = pc-1", purpose="clientAuth", begin=None, end=None,
+                    authority="pki/ca", extensions="device"):
+        """Of the site's authority or another, made with OpenSSL's tools. BEGIN, END: seconds from
+        now."""
         self.made += 1
         folder = self.site.folder
-        (folder / "ca.conf").write_text(CONFIG.format(names=names, purpose=purpose))
+        (folder / "ca.conf").write_text(CONFIG.format(names=names, purpose=purpose,
+                                                      authority=authority))
         if not (folder / "index").exists():
             (folder / "index").write_text("")
             (folder / "crlnumber").write_text("01\n")
@@ -59,7 +65,7 @@ class Certificates(AcceptanceTest):
                 folder=folder)
         dates = [word for option, seconds in (("-startdate", begin), ("-enddate", end))
                  if seconds is not None for word in (option, self.date(seconds))]
-        openssl("ca", "-batch", "-config", "ca.conf", "-extensions", "device", "-in",
+        openssl("ca", "-batch", "-config", "ca.conf", "-extensions", extensions, "-in",
                 f"{stem}.csr", "-out", f"{stem}.crt", "-notext", *dates, folder=folder)
         return Credentials(folder / "pki" / "ca.crt", folder / f"{stem}.crt",
                            folder / f"{stem}.key")
@@ -78,6 +84,20 @@ class Certificates(AcceptanceTest):
 
     def use_list(self):
         self.site.add_to_push_server(["tls: {crl: crl.pem}"])
+
+    def root_and_intermediate(self):
+        """(root, intermediate): stems of their files. The site's own authority signs no other."""
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                "-nodes", "-days", "2", "-subj", "/CN=root", "-keyout", "root.key", "-out",
+                "root.crt", folder=self.site.folder)
+        made = self.certificate("CN = intermediate", authority="root", extensions="authority")
+        return "root", made.certificate.stem
+
+    @staticmethod
+    def reload(server):
+        """Every shard has taken it up: each begins to end sessions before the last has."""
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_to_log("(reload)")
 
     def client(self, credentials, version=V5, context=None):
         client = RawClient(self.site.port,
@@ -137,12 +157,37 @@ class Certificates(AcceptanceTest):
         server = self.serve(self.site)
         ended, stays = self.online("pc-1", bad), self.online("pc-2", good)
         self.revoke(bad)
-        server.process.send_signal(signal.SIGHUP)
+        self.reload(server)
         self.assertEqual(ended.expect(DISCONNECT).code, 0x87)
         ended.expect_closed()
         server.wait_to_log("its certificate has been revoked")
         stays.round_trip()
         self.refused_by_tls(bad, "(?i)certificate revoked")
+
+    def test_a_revoked_intermediate_authority_ends_sessions_at_reload(self):
+        self.site.succeed("device", "add", "pc-1")
+        _, intermediate = self.root_and_intermediate()
+        device = self.certificate(authority=intermediate)
+        authority = device.certificate.with_name(f"{intermediate}.crt")
+        device.certificate.write_bytes(device.certificate.read_bytes() + authority.read_bytes())
+        self.certificate("CN = none", authority="root")  # the list is the root's
+        self.revoke()
+        self.site.add_to_push_server(["tls: {client_ca: root.crt, crl: crl.pem}"])
+        server = self.serve(self.site)
+        client = self.online("pc-1", device)
+        context = tls_context(device.authority, device)
+        first = self.client(device, context=context)  # its ticket carries the same
+        first.connect("pc-1")
+        resumed = first.tls_session
+        self.revoke(Credentials(device.authority, authority, None))
+        self.reload(server)
+        self.assertEqual(client.receive().code, 0x8E)  # first has taken it over
+        self.assertEqual(first.expect(DISCONNECT).code, 0x87)
+        server.wait_to_log("an authority of its certificate has been revoked")
+        with self.assertRaisesRegex(ssl.SSLError, "(?i)certificate revoked"):
+            again = ResumingClient(self.site.port, context, resumed)
+            self.addCleanup(again.close)
+            again.read_some()
 
     def test_an_authority_that_is_taken_out_ends_sessions_at_reload(self):
         self.site.succeed("device", "add", "pc-1")
@@ -151,7 +196,7 @@ class Certificates(AcceptanceTest):
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
                 "-nodes", "-days", "2", "-subj", "/CN=another", "-keyout", "pki/ca.key", "-out",
                 "pki/ca.crt", folder=self.site.folder)
-        server.process.send_signal(signal.SIGHUP)
+        self.reload(server)
         self.assertEqual(client.expect(DISCONNECT).code, 0x87)
         server.wait_to_log("is not trusted any more")
 
@@ -169,6 +214,17 @@ class Certificates(AcceptanceTest):
         self.assertEqual(server.stop(), 0)
         done = self.site.kscpush("serve", "--log-level", "off")
         self.assert_error(done, 3, "crl.pem cannot be used: there is no list in it")
+
+    def test_how_long_a_list_is_good_for_is_a_metric(self):
+        self.certificate()
+        self.revoke()
+        server = self.serve(self.site)
+        self.assertNotIn("kscpush_tls_crl_expires_seconds", self.site.request("GET", "/metrics")[1])
+        self.use_list()
+        self.reload(server)
+        left = self.site.metric("kscpush_tls_crl_expires_seconds")
+        self.assertGreater(left, 47 * 3600)
+        self.assertLessEqual(left, 48 * 3600)
 
     # --- Over
 
@@ -198,14 +254,14 @@ class Certificates(AcceptanceTest):
                 context.maximum_version = version
                 first = self.client(credentials, context=context)
                 first.connect("pc-1")
-                session = first._socket.session
+                session = first.tls_session
                 self.assertTrue(session.has_ticket)
                 second = ResumingClient(self.site.port, context, session)
                 self.addCleanup(second.close)
                 self.assertTrue(second.resumed)
                 self.assertEqual(second.connect("pc-1").code, 0)
                 self.revoke(credentials)
-                server.process.send_signal(signal.SIGHUP)
+                self.reload(server)
                 second.expect(DISCONNECT)
                 with self.assertRaisesRegex(ssl.SSLError, "(?i)certificate revoked"):
                     third = ResumingClient(self.site.port, context, session)

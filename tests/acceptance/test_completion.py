@@ -1,11 +1,9 @@
-"""The generated files that are checked in are those that the program generates, and the script for
-bash completes."""
+"""The generated files that are checked in are those that the program generates."""
 
-import subprocess
 import unittest
 from pathlib import Path
 
-from processes import DEADLINE, kscpush
+from processes import kscpush
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -38,62 +36,12 @@ class CheckedIn(unittest.TestCase):
         self.is_current("settings", "docs/settings.md")
 
 
-class Bash(unittest.TestCase):
-    def complete(self, line):
-        """What <TAB> offers at the end of LINE, by the script in a bash of its own."""
-        words = line.split(" ")
-        script = kscpush("completion", "bash", folder=REPOSITORY).out + """
-COMP_WORDS=("$@")
-COMP_CWORD=$(($# - 1))
-_kscpush
-printf '%s\\n' "${COMPREPLY[@]}"
-"""
-        done = subprocess.run(["bash", "-u", "-c", script, "bash", *words], capture_output=True,
-                              text=True, check=True, timeout=DEADLINE, cwd=REPOSITORY)
-        self.assertEqual(done.stderr, "")
-        return done.stdout.split()
-
-    def test_commands(self):
-        self.assertEqual(self.complete("kscpush dp en"), ["enable"])
-        self.assertEqual(self.complete("kscpush se"), ["serve"])
-        self.assertLessEqual({"dp", "policy", "device", "ping"}, set(self.complete("kscpush ")))
-        self.assertLessEqual({"add", "list", "enroll"}, set(self.complete("kscpush device ")))
-
-    def test_settings(self):
-        self.assertEqual(self.complete("kscpush policy set force"), ["force-via-dp"])
-        self.assertEqual(self.complete("kscpush policy lock connectivity.schedule.s"),
-                         ["connectivity.schedule.synchronization_interval"])
-
-    def test_options(self):
-        self.assertEqual(self.complete("kscpush dp enable --po"), ["--port"])
-        self.assertEqual(self.complete("kscpush policy set force-via-dp --dr"), ["--dry-run"])
-        self.assertEqual(self.complete("kscpush --conf"), ["--config"])
-
-    def test_options_of_all_commands_after_a_command(self):
-        self.assertEqual(self.complete("kscpush dp list --outp"), ["--output"])
-        self.assertEqual(self.complete("kscpush -o json dp en"), ["enable"])
-
-    def test_values_of_options(self):
-        self.assertEqual(self.complete("kscpush dp list -o j"), ["json"])
-        self.assertEqual(self.complete("kscpush serve --log-level w"), ["warn"])
-        self.assertEqual(self.complete("kscpush completion z"), ["zsh"])
-
-    def test_files_and_folders(self):
-        self.assertIn("tests", self.complete("kscpush device enroll pc-1 --out te"))
-        self.assertEqual(self.complete("kscpush dp list --config README"),
-                         [path.name for path in REPOSITORY.glob("README*")])
-
-    def test_nothing_where_only_the_user_knows(self):
-        self.assertEqual(self.complete("kscpush dp enable --port "), [])
-
-
 class Others(unittest.TestCase):
     def test_the_man_page_names_every_command(self):
         page = kscpush("completion", "man", folder=REPOSITORY).out.replace("\\-", "-")
         self.assertIn(".TH KSCPUSH 1", page.upper())
         for words in "kscpush init", "kscpush dp enable", "kscpush policy set", "kscpush ping":
             self.assertIn(words, page)
-
 
 
 if __name__ == "__main__":

@@ -69,6 +69,12 @@ class Policies(SiteTest):
         self.assertRegex(done.out, r"\* true +policy 'Network Agent' of 'Managed devices', locked")
         self.assertRegex(done.out, r"false +local setting of the device: a locked value overwrites")
 
+    def test_a_local_setting_may_stand_before_the_device(self):
+        self.site.succeed("device", "add", "pc-1", "--group", "Managed devices/Berlin")
+        done = self.site.succeed("policy", "explain", "--local", "force-via-dp=on", "pc-1",
+                                 "force-via-dp")
+        self.assertRegex(done.out, r"\* true +local setting of the device")
+
     def test_the_policy_of_a_registered_device(self):
         self.site.succeed("device", "add", "pc-1", "--group", "Managed devices/Berlin")
         self.site.succeed("policy", "set", "connectivity.schedule.synchronization_interval", "5",

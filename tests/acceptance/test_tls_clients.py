@@ -1,11 +1,12 @@
 """Devices whose TLS is OpenSSL's, GnuTLS's, wolfSSL's or Mbed TLS's, on a server that parks its TLS
 1.3 connections and on one that does not."""
 
+import ssl
 import subprocess
 import unittest
 
 from harness import ServedTest
-from mqtt import inbox, up
+from mqtt import PINGREQ, PINGRESP, PUBACK, BufferedTlsClient, inbox, publish, tls_context, up
 from processes import DEADLINE, wait_until
 from tls_clients import LibraryClient, program
 
@@ -66,6 +67,27 @@ class LibraryClients:
         self.site.succeed("device", "revoke", name)
         while client.receive() is not None:
             pass
+
+    def test_the_last_answers_reach_who_closes_behind_its_words(self):
+        """All of it in one segment: two records, close_notify, and the end of the stream."""
+        for version in ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3:
+            with self.subTest(version=version):
+                name = f"pc-last-{version.name}"
+                credentials = self.site.add_device(name)
+                context = tls_context(credentials.authority, credentials)
+                context.maximum_version = version
+                with BufferedTlsClient(self.site.port, context) as client:
+                    self.assertEqual(client.connect(name).code, 0)
+                    client.round_trip()
+                    client.seal(publish(up(name, "event"), b"{}"))
+                    client.seal(PINGREQ)
+                    client.seal_close_notify()
+                    client.flush()
+                    client.shut_down()
+                    self.assertEqual(client.expect(PUBACK).packet_id, 1)
+                    client.expect(PINGRESP)
+                    client.expect_closed()
+                wait_until(lambda: self.site.connected(name) is None, f"{name} to be gone")
 
     def test_openssl(self):
         self.goes_well("openssl", "1.3", "TLSv1.3")

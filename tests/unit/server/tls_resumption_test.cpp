@@ -29,19 +29,37 @@ ConfigureClient only(int version) {
   };
 }
 
-std::unique_ptr<TlsContext> context_of(const TestSite& site, server::TlsShared shared) {
-  return TlsContext::create(tls_files(site), std::move(shared)).value();
+// A device that has a certificate, and what all contexts of a server share.
+struct Rig {
+  [[nodiscard]] std::unique_ptr<TlsContext> context() const {
+    return TlsContext::create(tls_files(site), shared).value();
+  }
+
+  TestSite site;
+  DeviceFiles files = site.enroll("pc-1");
+  server::TlsShared shared = tls_shared(site);
+};
+
+// Ticket keys whose time is the test's, in the rig's contexts from now on.
+std::shared_ptr<TicketKeys> keys_from(MonoTime start, Rig& rig) {
+  auto keys = std::make_shared<TicketKeys>(start);
+  rig.shared.ticket_keys = keys;
+  return keys;
 }
 
-// A first connection, and what it leaves to resume.
-SessionPtr first_session(const TlsContext& context, const DeviceFiles& files, int version) {
-  TlsPair pair(context, files, only(version));
+// Talks until the client has what it can resume.
+SessionPtr session_of(TlsPair& pair) {
   REQUIRE(pair.talk() == IoResult::Kind::kBytes);
   pair.write("x");
   pair.client_read_until(1);
   auto session = pair.session();
   REQUIRE(session != nullptr);
   return session;
+}
+
+SessionPtr first_session(const TlsContext& context, const DeviceFiles& files, int version) {
+  TlsPair pair(context, files, only(version));
+  return session_of(pair);
 }
 
 // Whether a connection with SESSION was resumed; it is the same device either way.
@@ -78,17 +96,12 @@ std::string text_of(const std::filesystem::path& path) {
 }  // namespace
 
 TEST_CASE("resumption: the identity comes back with the ticket, and what it rests on") {
-  const TestSite site;
-  const DeviceFiles files = site.enroll("pc-1");
-  const auto context = tls_context(site);
+  const Rig rig;
+  const auto context = rig.context();
   for (const int version : kVersions) {
-    TlsPair first(*context, files, only(version));
-    REQUIRE(first.talk() == IoResult::Kind::kBytes);
-    first.write("x");
-    first.client_read_until(1);
-    const auto session = first.session();
-    REQUIRE(session != nullptr);
-    TlsPair second(*context, files, only(version), session.get());
+    TlsPair first(*context, rig.files, only(version));
+    const auto session = session_of(first);
+    TlsPair second(*context, rig.files, only(version), session.get());
     REQUIRE(second.talk() == IoResult::Kind::kBytes);
     CHECK(SSL_session_reused(second.client()) == 1);
     CHECK(second.link->peer_device_id().value() == "pc-1");
@@ -99,80 +112,66 @@ TEST_CASE("resumption: the identity comes back with the ticket, and what it rest
 }
 
 TEST_CASE("resumption: once and again, each connection with the ticket of the one before") {
-  const TestSite site;
-  const DeviceFiles files = site.enroll("pc-1");
-  const auto context = tls_context(site);
-  auto session = first_session(*context, files, TLS1_3_VERSION);
+  const Rig rig;
+  const auto context = rig.context();
+  auto session = first_session(*context, rig.files, TLS1_3_VERSION);
   for (int i = 0; i < 3; ++i) {
-    TlsPair pair(*context, files, only(TLS1_3_VERSION), session.get());
-    REQUIRE(pair.talk() == IoResult::Kind::kBytes);
+    TlsPair pair(*context, rig.files, only(TLS1_3_VERSION), session.get());
+    session = session_of(pair);
     CHECK(SSL_session_reused(pair.client()) == 1);
     CHECK(pair.link->peer_device_id().value() == "pc-1");
-    pair.write("x");
-    pair.client_read_until(1);
-    session = pair.session();
-    REQUIRE(session != nullptr);
   }
 }
 
 TEST_CASE("resumption: on another shard's context, which shares the keys") {
-  const TestSite site;
-  const DeviceFiles files = site.enroll("pc-1");
-  const auto shared = tls_shared(site);
-  const auto first = context_of(site, shared);
-  const auto second = context_of(site, shared);
+  const Rig rig;
+  const auto first = rig.context();
+  const auto second = rig.context();
   for (const int version : kVersions) {
-    const auto session = first_session(*first, files, version);
-    CHECK(resumes(*second, files, version, session.get()));
+    const auto session = first_session(*first, rig.files, version);
+    CHECK(resumes(*second, rig.files, version, session.get()));
   }
 }
 
 TEST_CASE("resumption: with the former keys, but not with those before them") {
-  const TestSite site;
-  const DeviceFiles files = site.enroll("pc-1");
-  auto shared = tls_shared(site);
+  Rig rig;
   const MonoTime start = system_clock().now();
-  const auto keys = std::make_shared<TicketKeys>(start);
-  shared.ticket_keys = keys;
-  const auto context = context_of(site, shared);
+  const auto keys = keys_from(start, rig);
+  const auto context = rig.context();
   for (const int version : kVersions) {
     MonoTime now = start + 10 * (version - TLS1_2_VERSION) * TicketKeys::kPeriod;
     keys->rotate(now);
-    const auto session = first_session(*context, files, version);
+    const auto session = first_session(*context, rig.files, version);
     keys->rotate(now + TicketKeys::kPeriod - hours(1));
-    CHECK(resumes(*context, files, version, session.get()));
+    CHECK(resumes(*context, rig.files, version, session.get()));
     keys->rotate(now += TicketKeys::kPeriod);
-    CHECK(resumes(*context, files, version, session.get()));
+    CHECK(resumes(*context, rig.files, version, session.get()));
     keys->rotate(now += TicketKeys::kPeriod);
-    CHECK_FALSE(resumes(*context, files, version, session.get()));
+    CHECK_FALSE(resumes(*context, rig.files, version, session.get()));
   }
 }
 
 TEST_CASE("resumption: keys that nobody asked for during two periods open nothing") {
-  const TestSite site;
-  const DeviceFiles files = site.enroll("pc-1");
-  auto shared = tls_shared(site);
+  Rig rig;
   const MonoTime start = system_clock().now();
-  const auto keys = std::make_shared<TicketKeys>(start);
-  shared.ticket_keys = keys;
-  const auto context = context_of(site, shared);
-  const auto session = first_session(*context, files, TLS1_3_VERSION);
+  const auto keys = keys_from(start, rig);
+  const auto context = rig.context();
+  const auto session = first_session(*context, rig.files, TLS1_3_VERSION);
   keys->rotate(start + 2 * TicketKeys::kPeriod);
-  CHECK_FALSE(resumes(*context, files, TLS1_3_VERSION, session.get()));
+  CHECK_FALSE(resumes(*context, rig.files, TLS1_3_VERSION, session.get()));
 }
 
 TEST_CASE("resumption: a certificate revoked meanwhile is refused, ticket or not") {
-  const TestSite site;
-  const DeviceFiles files = site.enroll("pc-1");
-  auto shared = tls_shared(site);
-  const auto before = context_of(site, shared);
-  const auto crl = site.folder / "crl.pem";
-  std::ofstream(crl) << make_crl(site.authority, {.revoked = {text_of(files.certificate)}});
-  shared.trust = TlsTrust::load(site.config.paths.client_ca, crl, std::time(nullptr)).value();
-  const auto after = context_of(site, shared);
+  Rig rig;
+  const auto before = rig.context();
+  const auto crl = rig.site.folder / "crl.pem";
+  std::ofstream(crl) << make_crl(rig.site.authority, {.revoked = {text_of(rig.files.certificate)}});
+  rig.shared.trust =
+      TlsTrust::load(rig.site.config.paths.client_ca, crl, std::time(nullptr)).value();
+  const auto after = rig.context();
   for (const int version : kVersions) {
-    const auto session = first_session(*before, files, version);
-    TlsPair pair(*after, files, only(version), session.get());
+    const auto session = first_session(*before, rig.files, version);
+    TlsPair pair(*after, rig.files, only(version), session.get());
     CHECK(pair.talk() == IoResult::Kind::kError);
     CHECK(pair.link->last_error() == "TLS: certificate verify failed: certificate revoked");
     CHECK(pair.client_error == "sslv3 alert certificate revoked");
@@ -180,16 +179,14 @@ TEST_CASE("resumption: a certificate revoked meanwhile is refused, ticket or not
 }
 
 TEST_CASE("resumption: not when the authority of then is trusted no more") {
-  const TestSite site;
-  const DeviceFiles files = site.enroll("pc-1");
-  auto shared = tls_shared(site);
-  const auto before = context_of(site, shared);
-  const auto other = site.folder / "other-ca.crt";
+  Rig rig;
+  const auto before = rig.context();
+  const auto other = rig.site.folder / "other-ca.crt";
   std::ofstream(other) << foreign_authority().certificate;
-  shared.trust = TlsTrust::load(other, "", std::time(nullptr)).value();
-  const auto session = first_session(*before, files, TLS1_3_VERSION);
+  rig.shared.trust = TlsTrust::load(other, "", std::time(nullptr)).value();
+  const auto session = first_session(*before, rig.files, TLS1_3_VERSION);
   // The handshake itself still trusts it here, so that the ticket alone decides.
-  CHECK_FALSE(resumes(*context_of(site, shared), files, TLS1_3_VERSION, session.get()));
+  CHECK_FALSE(resumes(*rig.context(), rig.files, TLS1_3_VERSION, session.get()));
 }
 
 TEST_CASE("resumption: who is no device is none after resumption either") {
@@ -206,10 +203,15 @@ TEST_CASE("resumption: who is no device is none after resumption either") {
 }
 
 TEST_CASE("resumption: what a ticket says is read back whole, and nothing else is") {
+  using Hashes = std::vector<std::uint64_t>;
   Peer peer;
   peer.device_id = "pc-1";
   peer.proved = 1'700'000'000;
   peer.proof = {1'800'000'000, 0xFFFF'FFFF'0000'0001U, 7};
+  SUBCASE("straight from the authority") {}
+  SUBCASE("by way of two others") {
+    peer.proof.intermediates = std::make_unique<const Hashes>(Hashes{1, ~0UL});
+  }
   const std::string text = peer.encode();
   const auto again = Peer::decode(text);
   REQUIRE(again.has_value());
@@ -218,10 +220,12 @@ TEST_CASE("resumption: what a ticket says is read back whole, and nothing else i
   CHECK(again->proof.not_after == peer.proof.not_after);
   CHECK(again->proof.certificate == peer.proof.certificate);
   CHECK(again->proof.anchor == peer.proof.anchor);
+  REQUIRE((again->proof.intermediates != nullptr) == (peer.proof.intermediates != nullptr));
+  if (peer.proof.intermediates) CHECK(*again->proof.intermediates == *peer.proof.intermediates);
   for (std::size_t size = 0; size + 4 < text.size(); ++size) {
     CHECK_FALSE(Peer::decode(text.substr(0, size)).has_value());
   }
-  CHECK_FALSE(Peer::decode('\x02' + text.substr(1)).has_value());
+  CHECK_FALSE(Peer::decode('\x03' + text.substr(1)).has_value());
   CHECK_FALSE(Peer::decode(text + "/").has_value());
 }
 

@@ -91,6 +91,76 @@ TEST_CASE("TLS: 1.1 is refused") {
   CHECK(pair.client_error == "tlsv1 alert protocol version");
 }
 
+TEST_CASE("TLS: ALPN is mqtt, or is not spoken of") {
+  const TestSite site;
+  const auto offering = [](std::string_view protocols) {
+    return [protocols](SSL_CTX* client) {
+      const auto* const data = reinterpret_cast<const unsigned char*>(protocols.data());
+      SSL_CTX_set_alpn_protos(client, data, static_cast<unsigned>(protocols.size()));
+    };
+  };
+  TlsPair mqtt(site, site.enroll("pc-1"), offering("\x02h2\x04mqtt"));
+  CHECK(mqtt.talk() == IoResult::Kind::kBytes);
+  const unsigned char* chosen = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(mqtt.client(), &chosen, &size);
+  CHECK(std::string(chosen, chosen + size) == "mqtt");
+  TlsPair other(site, site.enroll("pc-1"), offering("\x02h2\x08http/1.1"));
+  CHECK(other.talk() == IoResult::Kind::kError);
+  CHECK(other.link->last_error() == "TLS: no application protocol");
+  CHECK(other.client_error == "tlsv1 alert no application protocol");
+}
+
+TEST_CASE("TLS: 1.2 is not negotiated again") {
+  const TestSite site;
+  TlsPair pair(site, site.enroll("pc-1"),
+               [](SSL_CTX* client) { SSL_CTX_set_max_proto_version(client, TLS1_2_VERSION); });
+  REQUIRE(pair.talk() == IoResult::Kind::kBytes);
+  REQUIRE(SSL_renegotiate(pair.client()) == 1);
+  // The server answers with the warning no_renegotiation, which OpenSSL's client gives up at.
+  CHECK(SSL_do_handshake(pair.client()) == -1);
+  pair.wait_for_server();
+  CHECK(pair.read().kind == IoResult::Kind::kWantRead);
+  pair.wait_for_client();
+  pair.client_read();
+  CHECK(pair.client_error == "no renegotiation");
+}
+
+TEST_CASE("TLS: records that are cut off, changed or too long are errors, parked or not") {
+  const TestSite site;
+  for (const bool park : {false, true}) {
+    CAPTURE(park);
+    const auto context = tls_context(site, park);
+    const auto broken = [&](const std::string& record) {
+      TlsPair pair(*context, site.enroll("pc-1"));
+      REQUIRE(pair.talk() == IoResult::Kind::kBytes);
+      pair.heard.clear();
+      pair.send_raw(record);
+      pair.wait_for_server();
+      const auto kind = pair.read().kind;
+      CHECK(pair.heard.empty());
+      return std::pair(kind, pair.link->last_error());
+    };
+    const std::string header("\x17\x03\x03", 3);
+    CHECK(broken(header + std::string("\x00\x20", 2) + std::string(32, 'x')).first ==
+          IoResult::Kind::kError);
+    CHECK(broken(header + std::string("\x60\x00", 2)).first == IoResult::Kind::kError);
+    CHECK(broken(std::string("\x99\x03\x03\x00\x01x", 6)).first == IoResult::Kind::kError);
+    // Half a record, and then nothing: it is waited for. The end of the stream is an end.
+    TlsPair pair(*context, site.enroll("pc-1"));
+    REQUIRE(pair.talk() == IoResult::Kind::kBytes);
+    pair.heard.clear();
+    pair.send_raw(header + std::string("\x00\x20", 2) + std::string(7, 'x'));
+    pair.wait_for_server();
+    CHECK(pair.read().kind == IoResult::Kind::kWantRead);
+    pair.hang_up();
+    pair.wait_for_server();
+    const auto end = pair.read().kind;
+    CHECK((end == IoResult::Kind::kEnd || end == IoResult::Kind::kError));
+    CHECK(pair.heard.empty());
+  }
+}
+
 TEST_CASE("TLS: what is no TLS is an error, not a connection") {
   const TestSite site;
   for (const std::string& bytes :

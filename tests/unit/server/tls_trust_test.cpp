@@ -77,16 +77,37 @@ TEST_CASE("trust: objections") {
   const auto device = files.device("pc-1");
   const auto trust =
       files.load(make_crl(files.site.authority, {.revoked = {device.certificate}})).value();
-  const PeerProof good{1000, 1, anchor_of(files.site.authority)};
-  CHECK(trust->objection(good, 1000).empty());
-  CHECK(trust->objection(good, 1001) == "its certificate has expired");
-  PeerProof revoked = good;
+  const auto good = [&] { return PeerProof{1000, 1, anchor_of(files.site.authority)}; };
+  CHECK(trust->objection(good(), 1000).empty());
+  CHECK(trust->objection(good(), 1001) == "its certificate has expired");
+  PeerProof revoked = good();
   revoked.certificate = hash_of(device, files.site.authority);
   CHECK(trust->objection(revoked, 1000) == "its certificate has been revoked");
-  PeerProof foreign = good;
+  PeerProof foreign = good();
   foreign.anchor = anchor_of(foreign_authority());
   CHECK(trust->objection(foreign, 1000) ==
         "the authority of its certificate is not trusted any more");
+  PeerProof through_revoked = good();
+  through_revoked.intermediates = std::make_unique<const std::vector<std::uint64_t>>(
+      std::vector<std::uint64_t>{5, revoked.certificate});
+  CHECK(trust->objection(through_revoked, 1000) ==
+        "an authority of its certificate has been revoked");
+  PeerProof through_good = good();
+  through_good.intermediates =
+      std::make_unique<const std::vector<std::uint64_t>>(std::vector<std::uint64_t>{5, 6});
+  CHECK(trust->objection(through_good, 1000).empty());
+}
+
+TEST_CASE("trust: when the first of the lists is out of date") {
+  const Files files;
+  const auto& authority = files.site.authority;
+  const std::int64_t now = std::time(nullptr);
+  CHECK(TlsTrust::load(files.site.config.paths.client_ca, "", now).value()->crl_expires() ==
+        TlsTrust::kNever);
+  const auto trust = files.load(make_crl(authority, {.age = hours(1), .lasts = hours(30)}) +
+                                make_crl(authority, {.age = hours(1), .lasts = hours(10)}));
+  CHECK(trust.value()->crl_expires() >= now + 9 * 3600);
+  CHECK(trust.value()->crl_expires() <= std::time(nullptr) + 9 * 3600);
 }
 
 TEST_CASE("trust: an authority that was renewed with its key is the same one") {
