@@ -115,7 +115,8 @@ Status ping_many(json body, const PingOptions& options, const ApiClient& api, Co
   const json& failed = reports->at("failed");
   json rows = answered;
   rows.insert(rows.end(), failed.begin(), failed.end());
-  std::ranges::sort(rows, {}, [](const json& row) { return row.at("device").get<std::string>(); });
+  std::sort(rows.begin(), rows.end(),
+            [](const json& a, const json& b) { return a.at("device") < b.at("device"); });
   print_list(rows, kColumns, "/device", context);
   if (prints_text(context)) print_summary(answered, static_cast<int>(failed.size()), context.out);
   if (failed.empty()) return {};

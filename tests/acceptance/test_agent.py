@@ -34,6 +34,20 @@ class Agents(AgentTest):
         self.assertGreaterEqual(probe["agent_ms"], 0)
         self.assertIn(probe["agent"], self.site.succeed("device", "list", "-o", "wide").out)
 
+    def test_of_many_each_has_its_line_and_exit_4_says_that_some_did_not_answer(self):
+        self.serve(self.site)
+        self.site.add_device("pc-away")
+        self.run_agent()
+        self.wait_for_connection()
+        done = self.site.kscpush("ping", "pc-1", "pc-away")
+        self.assertEqual(done.code, 4, done)
+        self.assertIn("1 of 2 devices did not answer", done.err)
+        self.assertRegex(done.out, r"(?m)^pc-1 +\d+\.\d+ +\d+\.\d+")
+        self.assertRegex(done.out, r"(?m)^pc-away .*is not connected$")
+        self.assertRegex(done.out, r"(?m)^2 sent, 1 answered; PUBACK ")
+        chosen = self.site.succeed("ping", "--select", "id == pc-1", "-o", "json").json()
+        self.assertEqual([row["device"] for row in chosen], ["pc-1"])
+
     def test_it_waits_for_a_server_that_is_not_there_yet(self):
         agent = self.run_agent()
         agent.wait_to_log(f"cannot connect ({self.address})")

@@ -48,6 +48,15 @@ class PingOutcomes(ServedTest):
             self.assert_hint(done, "--timeout")
             self.assertEqual(client.expect(PUBLISH).json()["kind"], "ping")
 
+    def test_ids_come_from_a_file(self):
+        (self.site.folder / "ids").write_text("# two\npc-2  # old\n\npc-1\n")
+        done = self.site.kscpush("ping", "--from", "ids", "-o", "json")
+        self.assertEqual(done.code, 4, done)
+        self.assertEqual([row["device"] for row in done.json()], ["pc-1", "pc-2"])
+        (self.site.folder / "ids").write_text("pc-1\npc 2\n")
+        self.assert_error(self.site.kscpush("ping", "--from", "ids"), 2, "ids:2: ")
+        self.assert_hint(self.site.kscpush("ping"), "--group")
+
     def test_a_device_that_has_not_subscribed_is_exit_5(self):
         credentials = self.site.add_device("pc-deaf")
         with connect_device(self.site, "pc-deaf", credentials, subscribed=False):
