@@ -202,9 +202,9 @@ class Run {
     result.trace = world_.trace;
     result.events = events_;
     result.accepted = pushes_.count();
-    for (const auto& [seq, push] : store_.pushes()) {
+    for (const auto& entry : store_.pushes()) {
       const auto reached = [&](PushState state) {
-        return push.reached[static_cast<std::size_t>(state)].has_value() ? 1U : 0U;
+        return entry.second.reached[static_cast<std::size_t>(state)].has_value() ? 1U : 0U;
       };
       result.acknowledged += reached(PushState::kAcked);
       result.completed += reached(PushState::kCompleted);
