@@ -4,8 +4,6 @@
 #include <unordered_set>
 #include <utility>
 
-#include <asio/post.hpp>
-
 namespace kscpush::server {
 namespace {
 
@@ -55,6 +53,7 @@ void Shard::close() {
   closed_ = true;
   resume_accept_ = nullptr;
   to_flush_.clear();
+  waiting_.clear();
   connections_.clear();
   devices_.clear();
   // What is posted finds no device and is answered so. asio still holds the waits of the closed
@@ -66,13 +65,11 @@ void Shard::close() {
 
 // --- Connections
 
-bool Shard::may_accept() const {
-  return counters_.handshaking.get() < settings_->dp.push_server.limits.handshakes_in_flight;
-}
-
 void Shard::use(std::shared_ptr<const ShardSettings> settings) {
   // The sessions refer to the limits: they change over before the old ones may go.
-  connections_.for_each([&](Connection& connection) { connection.use(settings->mqtt_limits); });
+  const auto change = [&](Connection& connection) { connection.use(settings->mqtt_limits); };
+  waiting_.for_each(change);
+  connections_.for_each(change);
   settings_ = std::move(settings);
   if (resume_accept_) resume_accept_();
 }
@@ -94,70 +91,6 @@ bool Shard::end_if_distrusted(Connection& connection) {
                  connection.device() == nullptr ? "" : connection.device()->id(), objection);
   connection.disconnect(mqtt::EndReason::kRefused, "");
   return true;
-}
-
-void Shard::add(LinkPtr link) {
-  counters_.accepted.add();
-  counters_.handshaking.add();
-  auto connection = std::make_unique<Connection>(*this, std::move(link), now());
-  Connection& added = *connection;
-  link_in(std::move(connection));
-  added.start();
-}
-
-void Shard::handshake_ended() {
-  counters_.handshaking.sub();
-  if (resume_accept_) resume_accept_();
-}
-
-void Shard::link_in(std::unique_ptr<Connection> connection) {
-  connections_.add(std::move(connection));
-}
-
-std::unique_ptr<Connection> Shard::unlink(Connection& connection) {
-  if (connection.flush_queued()) std::ranges::replace(to_flush_, &connection, nullptr);
-  return connections_.take(connection);
-}
-
-void Shard::destroy(Connection& connection) {
-  unlink(connection).reset();
-}
-
-void Shard::queue_flush(Connection& connection) {
-  if (to_flush_.empty()) {
-    asio::post(loop_, [this] { flush_all(); });
-  }
-  to_flush_.push_back(&connection);
-}
-
-void Shard::flush_all() {
-  // flush() may end a connection, which queues further ones or takes some out: index, not iterator.
-  for (std::size_t i = 0; i < to_flush_.size(); ++i) {
-    if (Connection* const connection = to_flush_[i]) connection->flush();
-  }
-  to_flush_.clear();
-}
-
-void Shard::transfer(Connection& connection) {
-  const Offer offer = *connection.offer();
-  Shard& home = *context_.shards[home_shard(offer.device_id, context_.shards.size())];
-  if (&home == this) {
-    decide(connection, offer);
-    return;
-  }
-  auto moved = unlink(connection);
-  moved->leave();
-  asio::post(home.loop(), [&home, moved = std::move(moved), offer]() mutable {
-    home.adopt(std::move(moved), std::move(offer));
-  });
-}
-
-void Shard::adopt(std::unique_ptr<Connection> connection, Offer offer) {
-  if (closed_) return;
-  Connection& adopted = *connection;
-  link_in(std::move(connection));
-  adopted.enter(*this);
-  decide(adopted, offer);
 }
 
 // --- Admission
@@ -427,17 +360,21 @@ std::size_t Shard::send_some_elsewhere(std::size_t count) {
 void Shard::advance_time() {
   wheel_.advance(now());
   warnings_.tick();
+  // Somebody may have waited long enough to give way.
+  if (resume_accept_) resume_accept_();
 }
 
 // --- Looking at itself
 
 ShardUsage Shard::usage() const {
-  ShardUsage usage{connections_.size(), devices_.size()};
-  connections_.for_each([&](const Connection& connection) {
+  ShardUsage usage{waiting_.size() + connections_.size(), devices_.size()};
+  const auto look_at = [&](const Connection& connection) {
     usage.most_unsent = std::max(usage.most_unsent, connection.unsent());
     usage.most_unread = std::max(usage.most_unread, connection.unread());
     usage.most_in_flight = std::max(usage.most_in_flight, connection.in_flight());
-  });
+  };
+  waiting_.for_each(look_at);
+  connections_.for_each(look_at);
   for (const auto& [id, device] : devices_) {
     if (device.kept == nullptr) continue;
     usage.most_in_flight = std::max(usage.most_in_flight, device.kept->in_flight.size());
@@ -448,15 +385,18 @@ ShardUsage Shard::usage() const {
 std::string Shard::inconsistency() const {
   std::unordered_set<const Connection*> here;
   std::string wrong;
-  connections_.for_each([&](const Connection& connection) {
+  const auto look_at = [&](const Connection& connection) {
     here.insert(&connection);
     const Device* const device = connection.device();
     if (device != nullptr && device->connection != &connection) {
       wrong = fmt::format("{}: has two connections", device->id());
     }
     if (!connection.set()) wrong = "a connection has no deadline";
-  });
-  if (here.size() != connections_.size()) wrong = "a connection is lost";
+  };
+  waiting_.for_each(look_at);
+  connections_.for_each(look_at);
+  if (here.size() != waiting_.size() + connections_.size()) wrong = "a connection is lost";
+  if (waiting_.size() != counters_.waiting.get()) wrong = "those who wait are counted wrongly";
   std::size_t connected = 0;
   for (const auto& [id, device] : devices_) {
     if (&id != device.key) return fmt::format("{}: kept as '{}'", device.id(), id);

@@ -132,6 +132,7 @@ class Shard {
   void queue_flush(Connection& connection);
   bool end_if_distrusted(Connection& connection);
   void destroy(Connection& connection);
+  void stops_waiting(Connection& connection);
   void handshake_ended();
   void transfer(Connection& connection);
   void subscribed(Device& device);
@@ -161,7 +162,8 @@ class Shard {
   bool send(Device& device, const PushRecord& push);
   void answer(Device& device, const PushAnswer& answer);
   void report(Device& device, std::string_view payload);
-  void link_in(std::unique_ptr<Connection> connection);
+  [[nodiscard]] std::size_t most_waiting() const;
+  void make_room();
   [[nodiscard]] std::unique_ptr<Connection> unlink(Connection& connection);
   [[nodiscard]] Device* find(std::string_view id);
   [[nodiscard]] const Device* find(std::string_view id) const;
@@ -181,6 +183,7 @@ class Shard {
   ProbeTable probes_;
   // By id. A node never moves, so others may point to the device in it.
   std::unordered_map<std::string, Device, IdHash, std::equal_to<>> devices_;
+  ConnectionList waiting_;  // for the first of them: ClientHello or CONNECT
   ConnectionList connections_;
   std::vector<Connection*> to_flush_;
   std::function<void()> resume_accept_;
