@@ -2,8 +2,8 @@
 behave. As a program: `bad_crowd.py KIND RATE FOLDER PORT`, until its standard input ends, and
 `bad_crowd.py --silent COUNT FOLDER PORT`.
 
-At most MOST_OPEN are open and each lives at most LONGEST seconds. It is nice to the others, so that the
-processor time which it takes is not mistaken for the server's.
+At most MOST_OPEN are open and each lives at most LONGEST seconds. A crowd is nice to the others, so that
+the processor time which it takes is not mistaken for the server's.
 """
 
 import asyncio
@@ -233,12 +233,12 @@ def open_silently(count, port, most_open=8_000):
 
 
 def main():
-    os.nice(10)
     if sys.argv[1] == "--silent":
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         open_silently(int(sys.argv[2]), int(sys.argv[4]))
     else:
+        os.nice(5)
         asyncio.run(run(sys.argv[1], float(sys.argv[2]), Crowd(sys.argv[3], int(sys.argv[4]))))
 
 
