@@ -149,7 +149,7 @@ class Shard {
     using is_transparent = void;
     std::size_t operator()(std::string_view id) const { return std::hash<std::string_view>{}(id); }
   };
-  void adopt(std::unique_ptr<Connection> connection, Offer offer);
+  void adopt(std::unique_ptr<Connection> connection, const Offer& offer);
   void decide(Connection& connection, const Offer& offer);
   void admit(Connection& connection, const Offer& offer);
   // ADDRESS: where it connects from; empty: as the registry has it.
