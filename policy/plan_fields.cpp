@@ -105,6 +105,7 @@ std::vector<Field> fields(const site::DistributionPoint& dp) {
       {"push server admin.token_file", path_or_default(server.admin.token_file)},
       {"push server admin.operator_token_file", path_or_default(server.admin.operator_token_file)},
       {"push server admin.viewer_token_file", path_or_default(server.admin.viewer_token_file)},
+      {"push server admin.requests_per_second", std::to_string(server.admin.requests_per_second)},
       {"push server state_directory", path_or_default(server.state_directory)},
   };
   add_limits(server.limits, all);

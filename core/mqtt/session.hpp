@@ -141,7 +141,7 @@ struct ConnectRequest {
 enum class DropReason : std::uint8_t { kExpired, kTooLarge };
 
 // Why a connection ended, for counters, logs and the device's history.
-enum class EndReason : std::uint8_t {
+enum class EndReason : std::uint8_t {  // numbers are stored on disk
   kDeviceDisconnected,  // DISCONNECT
   kConnectionLost,      // closed or reset without DISCONNECT
   kKeepAliveExpired,

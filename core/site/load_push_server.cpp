@@ -41,7 +41,10 @@ void read_admin(Reader& reader, const Node& node, Admin& admin) {
        {"operator_token_file",
         [&](auto& v) { reader.read(v, "operator_token_file", admin.operator_token_file); }},
        {"viewer_token_file",
-        [&](auto& v) { reader.read(v, "viewer_token_file", admin.viewer_token_file); }}});
+        [&](auto& v) { reader.read(v, "viewer_token_file", admin.viewer_token_file); }},
+       {"requests_per_second", [&](auto& v) {
+          reader.read(v, "admin.requests_per_second", admin.requests_per_second, 1, 1'000'000);
+        }}});
 }
 
 void read_limits(Reader& reader, const Node& node, ServerLimits& limits) {
