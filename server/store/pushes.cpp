@@ -1,49 +1,12 @@
 #include "server/store/pushes.hpp"
 
-#include <limits>
+#include <array>
 
 namespace kscpush::server::pushes {
 namespace {
 
 // The schema's index and the statements below say "state < 3" for what waits for the device.
 static_assert(static_cast<int>(PushState::kAcked) == 3);
-
-constexpr std::string_view kSelect =
-    "SELECT seq, id, device, kind, params, collapse_key, state, attempts, reason, result, expires,"
-    " accepted_at, stored_at, sent_at, acked_at, started_at, completed_at, expired_at,"
-    " superseded_at, cancelled_at, rejected_at, undeliverable_at, failed_at FROM pushes ";
-constexpr int kFirstReached = 11;
-
-Result<PushRecord> read(const Query& row) {
-  auto id = Ulid::parse(row.text(1));
-  if (!id) return fail(within("the database is damaged", id.error()));
-  auto device = DeviceId::parse(row.text(2));
-  if (!device) return fail(within("the database is damaged", device.error()));
-  const std::int64_t state = row.integer(6);
-  if (state < 0 || state >= static_cast<std::int64_t>(kPushStates)) {
-    return fail(ErrorCode::kFailed, "the database is damaged: a push is in state {}", state);
-  }
-  PushRecord push{
-      row.integer(0), std::move(*id), std::move(*device), row.text(3),
-      row.text(4),    row.text(5),    PushState(state),   static_cast<int>(row.integer(7)),
-      row.text(8),    row.text(9),    row.time(10),       {}};
-  for (std::size_t i = 0; i < kPushStates; ++i) {
-    push.reached[i] = row.optional_time(kFirstReached + static_cast<int>(i));
-  }
-  return push;
-}
-
-Result<std::vector<PushRecord>> read_all(Query& query) {
-  std::vector<PushRecord> pushes;
-  for (;;) {
-    const auto row = query.next();
-    if (!row) return fail(row.error());
-    if (!*row) return pushes;
-    auto push = read(query);
-    if (!push) return fail(push.error());
-    pushes.push_back(std::move(*push));
-  }
-}
 
 // ?1 seq, ?2 time, ?3 attempts, ?4 reason, ?5 result, ?6 milliseconds until the row is due next:
 // from the end of its time to live, or from the end of its life.
@@ -75,12 +38,15 @@ const std::string& late_time_of(PushState state) {
   return kUpdates.at(static_cast<std::size_t>(state));
 }
 
-Status update(Database& database, const PushStep& step, const StoreLimits& limits) {
+Status update(Database& database, const PushStep& step, const StoreLimits& limits,
+              PushChanges& changes) {
   std::chrono::milliseconds wait{0};
   if (step.state >= PushState::kAcked) wait = limits.answer_wait;
   if (is_final(step.state)) wait = limits.keep_history;
-  return database.run(update_of(step.state), step.seq, step.at, step.attempts, step.reason,
-                      step.result, std::int64_t{wait.count()});
+  auto done = database.run(update_of(step.state), step.seq, step.at, step.attempts, step.reason,
+                           step.result, std::int64_t{wait.count()});
+  if (done) changes.push_back({step.seq, step.state, step.at});
+  return done;
 }
 
 Status check_device(Database& database, const DeviceId& id) {
@@ -99,17 +65,14 @@ Status check_device(Database& database, const DeviceId& id) {
 
 Status check_pending(Database& database, const PushRecord& push, const StoreLimits& limits,
                      WallTime now) {
-  auto query = database.query(
-      "SELECT count(*) FROM pushes WHERE device = ?1 AND (state < 3) = 1 AND expires > ?2");
-  if (!query) return fail(query.error());
-  const auto row = query->bind(push.device.str(), now).next();
-  if (!row) return fail(row.error());
-  if (query->integer(0) < static_cast<std::int64_t>(limits.pending_per_device)) return {};
+  const auto pending = count_pending(database, push.device, now);
+  if (!pending) return fail(pending.error());
+  if (*pending < limits.pending_per_device) return {};
   return fail(
       {ErrorCode::kOverloaded,
-       fmt::format("{} pushes wait for device '{}' already", query->integer(0), push.device.str()),
-       "they wait until the device connects or their time to live ends; 'kscpush device list' "
-       "shows when it was last seen"});
+       fmt::format("{} pushes wait for device '{}' already", *pending, push.device.str()),
+       "they wait until the device connects or their time to live ends; 'kscpush device show " +
+           push.device.str() + "' shows them"});
 }
 
 Result<std::int64_t> used_bytes(Database& database) {
@@ -137,7 +100,7 @@ Status check_size(Database& database, const PushRecord& push, const StoreLimits&
 }
 
 Status supersede(Database& database, const PushRecord& push, const StoreLimits& limits,
-                 WallTime now) {
+                 WallTime now, PushChanges& changes) {
   if (push.collapse_key.empty()) return {};
   std::vector<std::int64_t> older;
   {
@@ -155,7 +118,7 @@ Status supersede(Database& database, const PushRecord& push, const StoreLimits& 
   }
   for (const std::int64_t seq : older) {
     const PushStep ended{seq, PushState::kSuperseded, now, 0, "replaced by " + push.id.str(), {}};
-    if (auto done = update(database, ended, limits); !done) return done;
+    if (auto done = update(database, ended, limits, changes); !done) return done;
   }
   return {};
 }
@@ -176,10 +139,11 @@ Status insert(Database& database, PushRecord& push) {
 
 }  // namespace
 
-Status add(Database& database, PushRecord& push, const StoreLimits& limits, WallTime now) {
+Status add(Database& database, PushRecord& push, const StoreLimits& limits, WallTime now,
+           PushChanges& changes) {
   if (auto fits = check_size(database, push, limits); !fits) return fits;
   if (auto known = check_device(database, push.device); !known) return known;
-  if (auto done = supersede(database, push, limits, now); !done) return done;
+  if (auto done = supersede(database, push, limits, now, changes); !done) return done;
   if (auto room = check_pending(database, push, limits, now); !room) return room;
   auto& accepted = push.reached[static_cast<std::size_t>(PushState::kAccepted)];
   const WallTime at = accepted.value_or(now);
@@ -190,10 +154,13 @@ Status add(Database& database, PushRecord& push, const StoreLimits& limits, Wall
   push.attempts = 0;
   push.reason.clear();
   push.result.clear();
-  return insert(database, push);
+  if (auto done = insert(database, push); !done) return done;
+  changes.push_back({push.seq, push.state, now});
+  return {};
 }
 
-Status step(Database& database, const PushStep& step, const StoreLimits& limits) {
+Status step(Database& database, const PushStep& step, const StoreLimits& limits,
+            PushChanges& changes) {
   std::optional<PushState> from;
   {
     auto query = database.query("SELECT state FROM pushes WHERE seq = ?1");
@@ -203,7 +170,7 @@ Status step(Database& database, const PushStep& step, const StoreLimits& limits)
     if (*row) from = PushState(query->integer(0));
   }
   if (!from) return fail(ErrorCode::kNotFound, "no push with number {} any more", step.seq);
-  if (may_follow(*from, step.state)) return update(database, step, limits);
+  if (may_follow(*from, step.state)) return update(database, step, limits, changes);
   if (is_final(step.state)) return {};
   if (auto noted = database.run(late_time_of(step.state), step.seq, step.at); !noted) return noted;
   if (step.state != PushState::kSent || is_final(*from)) return {};
@@ -212,7 +179,7 @@ Status step(Database& database, const PushStep& step, const StoreLimits& limits)
 }
 
 Result<PushRecord> cancel(Database& database, const Ulid& id, std::string_view reason,
-                          const StoreLimits& limits, WallTime now) {
+                          const StoreLimits& limits, WallTime now, PushChanges& changes) {
   const auto push = find(database, id);
   if (!push) return fail(push.error());
   if (!*push) {
@@ -228,7 +195,7 @@ Result<PushRecord> cancel(Database& database, const Ulid& id, std::string_view r
                          : fmt::format("GET /v1/pushes/{} tells what becomes of it", id.str())});
   }
   const PushStep ended{(*push)->seq, PushState::kCancelled, now, 0, std::string(reason), {}};
-  if (auto done = update(database, ended, limits); !done) return fail(done.error());
+  if (auto done = update(database, ended, limits, changes); !done) return fail(done.error());
   auto cancelled = find(database, id);
   if (!cancelled) return fail(cancelled.error());
   return std::move(**cancelled);
@@ -276,8 +243,8 @@ Result<bool> drop_history(Database& database, std::size_t batch, const StoreLimi
 
 }  // namespace
 
-Result<bool> expire(Database& database, std::size_t batch, const StoreLimits& limits,
-                    WallTime now) {
+Result<bool> expire(Database& database, std::size_t batch, const StoreLimits& limits, WallTime now,
+                    PushChanges& changes) {
   const auto due = find_due(database, batch, now);
   if (!due) return fail(due.error());
   for (const Due& row : *due) {
@@ -287,51 +254,12 @@ Result<bool> expire(Database& database, std::size_t batch, const StoreLimits& li
             : update(
                   database,
                   {row.seq, PushState::kExpired, now, 0, std::string(why_expired(row.state)), {}},
-                  limits);
+                  limits, changes);
     if (!done) return fail(done.error());
   }
   const auto dropped = drop_history(database, batch, limits);
   if (!dropped) return fail(dropped.error());
   return *dropped || due->size() == batch;
-}
-
-Result<std::optional<PushRecord>> find(Database& database, const Ulid& id) {
-  static const std::string kSql = std::string(kSelect) + "WHERE id = ?1";
-  auto query = database.query(kSql);
-  if (!query) return fail(query.error());
-  const auto row = query->bind(id.str()).next();
-  if (!row) return fail(row.error());
-  if (!*row) return std::nullopt;
-  auto push = read(*query);
-  if (!push) return fail(push.error());
-  return std::move(*push);
-}
-
-Result<std::vector<PushRecord>> pending(Database& database, const DeviceId& device, WallTime now,
-                                        std::int64_t after, std::size_t limit) {
-  static const std::string kSql =
-      std::string(kSelect) +
-      "WHERE device = ?1 AND (state < 3) = 1 AND seq > ?3 AND expires > ?2 ORDER BY seq LIMIT ?4";
-  auto query = database.query(kSql);
-  if (!query) return fail(query.error());
-  query->bind(device.str(), now, after, limit);
-  return read_all(*query);
-}
-
-Result<std::vector<PushRecord>> history(Database& database, const DeviceId& device,
-                                        std::int64_t before, std::size_t limit) {
-  // Two ranges of the index, each in order, merged.
-  static const std::string kSql = fmt::format(
-      "SELECT * FROM ({0} WHERE device = ?1 AND (state < 3) = 1 AND seq < ?2"
-      " ORDER BY seq DESC LIMIT ?3)"
-      " UNION ALL SELECT * FROM ({0} WHERE device = ?1 AND (state < 3) = 0 AND seq < ?2"
-      " ORDER BY seq DESC LIMIT ?3) ORDER BY 1 DESC LIMIT ?3",
-      kSelect);
-  auto query = database.query(kSql);
-  if (!query) return fail(query.error());
-  const std::int64_t below = before > 0 ? before : std::numeric_limits<std::int64_t>::max();
-  query->bind(device.str(), below, limit);
-  return read_all(*query);
 }
 
 }  // namespace kscpush::server::pushes

@@ -79,6 +79,19 @@ CREATE TABLE site_revisions(
 
 CREATE TABLE site_file(only INTEGER PRIMARY KEY CHECK(only = 1), hash TEXT NOT NULL) STRICT;
 )",
+    // request: a hash of what was asked for with the key; object: the id of what was made of it.
+    // devices.disconnects: server/store/disconnects.hpp.
+    R"(
+CREATE TABLE idempotency_keys(
+  key TEXT PRIMARY KEY NOT NULL,
+  request TEXT NOT NULL,
+  object TEXT NOT NULL,
+  expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX idempotency_keys_end ON idempotency_keys(expires);
+ALTER TABLE devices ADD COLUMN disconnects TEXT NOT NULL DEFAULT '';
+)",
 };
 
 constexpr int kVersion = static_cast<int>(kSteps.size());

@@ -14,6 +14,7 @@
 #include "core/push.hpp"
 #include "core/result.hpp"
 #include "server/store/device_record.hpp"
+#include "server/store/disconnects.hpp"
 
 namespace kscpush::server {
 
@@ -60,12 +61,18 @@ class ShardStore {
   // ADDRESS: where from; empty when that says nothing. Seen by reads at once, written every few
   // seconds and on close; lost with the process.
   virtual void touch_device(const DeviceId& id, WallTime seen, std::string_view address) = 0;
+  // A connection of the device ended. As touch_device().
+  virtual void note_disconnect(const DeviceId& id, const Disconnect& end) = 0;
   // What the device said of itself at NOW. DONE, which may be null: kNotFound.
   virtual void report(const DeviceId& id, DeviceReport report, WallTime now,
                       Done done = nullptr) = 0;
 
   // DONE, which may be null: kNotFound: no such push any more. Ignored steps are no error.
   virtual void step(PushStep step, Done done = nullptr) = 0;
+  // Before it is sent: by the steps that were queued before. After that kConflict, saying how far
+  // it is; kNotFound. The push as it is then.
+  using Cancelled = std::function<void(Result<PushRecord>)>;
+  virtual void cancel(const Ulid& id, std::string reason, Cancelled done) = 0;
   [[nodiscard]] virtual Result<std::optional<PushRecord>> find_push(const Ulid& id) const = 0;
   // Neither final nor acknowledged, not expired at NOW, oldest first, with seq above AFTER.
   [[nodiscard]] virtual Result<std::vector<PushRecord>> pending(const DeviceId& device,

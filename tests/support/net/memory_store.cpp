@@ -52,6 +52,11 @@ void MemoryStore::touch_device(const DeviceId& id, WallTime seen, std::string_vi
   last = last ? std::max(*last, seen) : seen;
 }
 
+void MemoryStore::note_disconnect(const DeviceId& id, const server::Disconnect& end) {
+  touch_device(id, end.at, "");
+  disconnects_.emplace_back(id.str(), end);
+}
+
 void MemoryStore::report(const DeviceId& id, DeviceReport report, WallTime now, Done done) {
   post([this, id, report = std::move(report), now, done = std::move(done)] {
     const auto found = devices_.find(id.str());
@@ -138,6 +143,21 @@ Status MemoryStore::step_now(const PushStep& step) {
     push.attempts = std::max(push.attempts, step.attempts);
   }
   return {};
+}
+
+void MemoryStore::cancel(const Ulid& id, std::string reason, Cancelled done) {
+  post([this, id, reason = std::move(reason), done = std::move(done)] {
+    done(cancel_now(id, reason));
+  });
+}
+
+Result<PushRecord> MemoryStore::cancel_now(const Ulid& id, const std::string& reason) {
+  const auto found = seq_of_.find(id.str());
+  if (found == seq_of_.end()) return fail(ErrorCode::kNotFound, "no push");
+  PushRecord& push = pushes_.at(found->second);
+  if (push.state >= PushState::kSent) return fail(ErrorCode::kConflict, "too late");
+  move_to(push, {push.seq, PushState::kCancelled, clock_.wall(), 0, reason, ""});
+  return push;
 }
 
 void MemoryStore::move_to(PushRecord& push, const PushStep& step) {

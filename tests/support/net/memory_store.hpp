@@ -45,8 +45,13 @@ class MemoryStore final : public server::ShardStore {
   [[nodiscard]] Result<std::optional<server::DeviceRecord>> find_device(
       const DeviceId& id) const override;
   void touch_device(const DeviceId& id, WallTime seen, std::string_view address) override;
+  void note_disconnect(const DeviceId& id, const server::Disconnect& end) override;
+  // Of all devices, in order.
+  using Disconnects = std::vector<std::pair<std::string, server::Disconnect>>;
+  [[nodiscard]] const Disconnects& disconnects() const { return disconnects_; }
   void report(const DeviceId& id, DeviceReport report, WallTime now, Done done) override;
   void step(server::PushStep step, Done done = nullptr) override;
+  void cancel(const Ulid& id, std::string reason, Cancelled done) override;
   [[nodiscard]] Result<std::optional<server::PushRecord>> find_push(const Ulid& id) const override;
   [[nodiscard]] Result<std::vector<server::PushRecord>> pending(const DeviceId& device,
                                                                 WallTime now, std::int64_t after,
@@ -55,6 +60,7 @@ class MemoryStore final : public server::ShardStore {
  private:
   void post(std::function<void()> change);
   Result<server::PushRecord> add_now(server::PushRecord push);
+  Result<server::PushRecord> cancel_now(const Ulid& id, const std::string& reason);
   Status step_now(const server::PushStep& step);
   void move_to(server::PushRecord& push, const server::PushStep& step);
   void expire_now(WallTime now);
@@ -70,6 +76,7 @@ class MemoryStore final : public server::ShardStore {
   std::map<std::int64_t, server::PushRecord> pushes_;
   std::map<std::string, std::int64_t, std::less<>> seq_of_;             // by id
   std::map<std::string, std::set<std::int64_t>, std::less<>> waiting_;  // not acknowledged
+  Disconnects disconnects_;
   std::int64_t last_seq_ = 0;
   bool broken_ = false;
 };

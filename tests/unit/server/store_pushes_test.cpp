@@ -184,16 +184,8 @@ TEST_CASE("push: history is listed newest first, in pages, whatever the state") 
     newest_first.insert(newest_first.begin(), push.seq);
   }
   store.add_one("pc-2");
-  CHECK(seqs(store->list_pushes(device("pc-1"), 0, 100)) == newest_first);
-  std::vector<std::int64_t> paged;
-  for (std::int64_t before = 0;;) {
-    const auto page = seqs(store->list_pushes(device("pc-1"), before, 4));
-    if (page.empty()) break;
-    CHECK(page.size() <= 4);
-    paged.insert(paged.end(), page.begin(), page.end());
-    before = page.back();
-  }
-  CHECK(paged == newest_first);
+  CHECK(seqs(all_pushes(*store, "pc-1")) == newest_first);
+  CHECK(seqs(all_pushes(*store, "pc-1", 4)) == newest_first);
 }
 
 TEST_CASE("step: each state leaves its time, result and reason") {
@@ -306,22 +298,22 @@ TEST_CASE("step: of a push that is gone is an error without consequences") {
 TEST_CASE("cancel: certain before it is sent, refused after") {
   PushStore store;
   const auto push = store.add_one();
-  const PushRecord cancelled = store->cancel(push.id, "asked for by anna").value();
+  const PushRecord cancelled = cancel(*store, push.id, "asked for by anna").value();
   CHECK(cancelled.state == PushState::kCancelled);
   CHECK(cancelled.reason == "asked for by anna");
   CHECK(reached(cancelled, PushState::kCancelled) == store.clock.wall());
   CHECK(store.waiting().empty());
-  CHECK(store->cancel(push.id, "").error().message ==
+  CHECK(cancel(*store, push.id).error().message ==
         "push " + push.id.str() + " is cancelled already and cannot be cancelled");
   for (const PushState state : {PushState::kSent, PushState::kAcked, PushState::kCompleted}) {
     const auto other = store.add_one();
     store.move_to(other, state);
-    const auto refused = store->cancel(other.id, "");
+    const auto refused = cancel(*store, other.id);
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().code == ErrorCode::kConflict);
     CHECK(find(*store, other).state == state);
   }
-  CHECK(store->cancel(Ulid::generate(store.clock.wall()), "").error().code == ErrorCode::kNotFound);
+  CHECK(cancel(*store, Ulid::generate(store.clock.wall())).error().code == ErrorCode::kNotFound);
 }
 
 TEST_CASE("collapse: replaces what is not sent, of the same device and key") {
@@ -426,7 +418,7 @@ TEST_CASE("expire: more than one group's worth") {
   store.clock.advance(hours(1));
   REQUIRE(expire(*store, store.clock.wall()).has_value());
   std::size_t expired = 0;
-  const auto pushes = store->list_pushes(device("pc-1"), 0, 5000).value();
+  const auto pushes = all_pushes(*store, "pc-1");
   for (const auto& push : pushes) {
     expired += push.state == PushState::kExpired ? 1 : 0;
   }
