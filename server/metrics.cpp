@@ -69,7 +69,7 @@ MetricFamily family(std::string_view name, std::string_view help, MetricType typ
 
 }  // namespace
 
-std::string render_metrics(const PushServer& server) {
+std::string render_metrics(const PushServer& server, const AdminFigures& admin) {
   const auto shards = server.counters();
   const auto sum = [&](const std::function<std::uint64_t(const Counters&)>& value) {
     std::uint64_t total = 0;
@@ -98,6 +98,19 @@ std::string render_metrics(const PushServer& server) {
   families.push_back(
       family("kscpush_draining", "1 while devices are sent to other servers", MetricType::Gauge));
   families.back().metric.push_back(metric(MetricType::Gauge, server.draining() ? 1 : 0));
+  const auto one = [&](std::string_view name, std::string_view help, MetricType type,
+                       std::uint64_t value) {
+    families.push_back(family(name, help, type));
+    families.back().metric.push_back(metric(type, static_cast<double>(value)));
+  };
+  one("kscpush_push_waits", "Requests that wait until a push has come so far", MetricType::Gauge,
+      server.waiting_for_pushes());
+  one("kscpush_event_listeners", "Clients that follow GET /v1/events", MetricType::Gauge,
+      admin.listeners);
+  one("kscpush_event_overflows_total", "Such clients that were let go as they read too slowly",
+      MetricType::Counter, admin.overflows);
+  one("kscpush_api_rate_limited_total", "Admin API requests beyond requests_per_second",
+      MetricType::Counter, admin.rate_limited);
   return prometheus::TextSerializer().Serialize(families);
 }
 

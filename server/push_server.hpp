@@ -18,6 +18,7 @@
 #include "core/site/model.hpp"
 #include "core/site/paths.hpp"
 #include "server/counters.hpp"
+#include "server/events/push_waits.hpp"
 #include "server/probe.hpp"
 #include "server/shard.hpp"
 #include "server/store/store.hpp"
@@ -26,9 +27,14 @@
 namespace kscpush::server {
 
 struct PushRequest {
+  static constexpr std::size_t kLongestCollapseKey = 64;  // bytes
+
   std::string kind;
   std::string params = "{}";                  // a JSON object
   std::optional<std::chrono::seconds> ttl{};  // nothing: the kind's default
+  // Replaces those to the device that have the same and were not sent; nothing: the kind's own.
+  std::optional<std::string> collapse_key{};
+  std::optional<IdempotencyKey> key{};  // nothing: the same request again is another push
 };
 
 [[nodiscard]] StoreLimits store_limits(const site::PushServer& server);
@@ -65,10 +71,18 @@ class PushServer {
 
   // kNotFound, kOffline, kNoAnswer, kOverloaded.
   void ping(const DeviceId& id, Duration timeout, ProbeDone done);
-  // The record as stored, after it is on disk. kUsage, kNotFound, kOffline (a kind that needs the
-  // device now), kOverloaded, kTooLarge.
-  void push(const DeviceId& id, const PushRequest& request,
-            std::function<void(Result<PushRecord>)> done);
+  // The record as stored, after it is on disk. kUsage, kNotFound, kDenied (revoked, or not in the
+  // scope of this distribution point), kOffline (a kind that needs the device now), kConflict (the
+  // key was another request's), kOverloaded, kTooLarge.
+  using Pushed = std::function<void(Result<OncePush>)>;
+  void push(const DeviceId& id, const PushRequest& request, Pushed done);
+  // Before it is handed to the device's connection; after that kConflict, saying how far it is.
+  // kNotFound.
+  void cancel_push(const Ulid& id, std::string reason, ShardStore::Cancelled done);
+  // As PushWaits has it.
+  void wait_for_push(const Ulid& id, PushState state, Duration timeout, PushWaits::Done done);
+  [[nodiscard]] std::size_t waiting_for_pushes() const;
+  [[nodiscard]] EventLog& events();
   // Changes of the registry, after they are on disk, as Store has them. The session of a device
   // that may not be here any more (revoked, removed, moved out of scope) ends.
   void add_devices(std::vector<NewDevice> devices, Store::Done done);

@@ -240,6 +240,7 @@ void Shard::admit(Connection& connection, const Offer& offer) {
     present = state.expiry_s != 0;
     former->forget_device();
     former->disconnect(mqtt::EndReason::kTakenOver, "");
+    note_end(*device, mqtt::EndReason::kTakenOver);
   } else if (present) {
     state = std::move(*device->kept);
     device->kept.reset();
@@ -264,6 +265,7 @@ void Shard::admit(Connection& connection, const Offer& offer) {
   // A plain listener's peer is a proxy on this machine.
   context_.store.touch_device(*DeviceId::parse(device->id()), wall(),
                               offer.secure ? host_of(offer.address) : "");
+  context_.events.device(EventType::kDeviceConnected, device->id(), device->connected_since);
   connection.admit(*device, std::move(state), present);
 }
 
@@ -271,7 +273,7 @@ void Shard::ended(Device& device, mqtt::EndReason reason) {
   Connection* const connection = device.connection;
   device.connection = nullptr;
   context_.budget.give_back();
-  context_.store.touch_device(*DeviceId::parse(device.id()), wall(), "");
+  note_end(device, reason);
   probes_.fail_all_of(device.id(), Error{ErrorCode::kOffline,
                                          fmt::format("the connection of '{}' ended ({}) before it "
                                                      "answered",
@@ -287,6 +289,12 @@ void Shard::ended(Device& device, mqtt::EndReason reason) {
   if (state.will) next = std::min(next, now() + std::chrono::seconds(state.will->delay_s));
   device.kept = std::make_unique<mqtt::SessionState>(std::move(state));
   wheel_.set(device, next);
+}
+
+void Shard::note_end(const Device& device, mqtt::EndReason reason) {
+  const Disconnect end{wall(), reason};
+  context_.store.note_disconnect(*DeviceId::parse(device.id()), end);
+  context_.events.device(EventType::kDeviceDisconnected, device.id(), end.at, reason);
 }
 
 void Shard::session_expired(Device& device) {

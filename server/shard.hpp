@@ -103,6 +103,9 @@ class Shard {
   // Commands, by way of loop().
   void probe(const DeviceId& id, Duration timeout, ProbeDone done);
   void offer_push(const PushRecord& push);
+  // DONE on the store's thread, as ShardStore::cancel() has it. A push that has been handed to a
+  // connection by now is sent; one that has not been never is, unless this fails.
+  void cancel_push(const Ulid& id, std::string reason, ShardStore::Cancelled done);
   [[nodiscard]] std::optional<DeviceView> view(const DeviceId& id) const;
   [[nodiscard]] bool disconnect(const DeviceId& id, mqtt::EndReason reason);
   // After a change of the registry or of the scope: ends the session of a device that would not be
@@ -154,8 +157,10 @@ class Shard {
                       std::string_view reason);
   [[nodiscard]] std::string other_server(const DeviceId& id) const;
   void give_up(mqtt::SessionState& state);
+  void note_end(const Device& device, mqtt::EndReason reason);
   void pump(Device& device);
   bool send(Device& device, const PushRecord& push);
+  void cancel_decided(std::int64_t seq, const DeviceId& id);
   void answer(Device& device, const PushAnswer& answer);
   void report(Device& device, std::string_view payload);
   void link_in(std::unique_ptr<Connection> connection);
@@ -179,6 +184,7 @@ class Shard {
   std::unordered_map<std::string, Device, IdHash, std::equal_to<>> devices_;
   ConnectionList connections_;
   std::vector<Connection*> to_flush_;
+  std::unordered_map<std::int64_t, int> cancelling_;  // by seq: what the store has not decided yet
   std::function<void()> resume_accept_;
   bool closed_ = false;
 };

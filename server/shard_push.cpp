@@ -1,6 +1,8 @@
 // The part of a shard that sends stored pushes and takes what devices say of them.
 #include <utility>
 
+#include <asio/post.hpp>
+
 #include "core/report.hpp"
 #include "server/shard.hpp"
 
@@ -32,6 +34,33 @@ void Shard::offer_push(const PushRecord& push) {
   }
 }
 
+// What the connection was given before has its step in the store's queue, ahead of this; what the
+// store has not decided yet is held back, and what comes after it too.
+void Shard::cancel_push(const Ulid& id, std::string reason, ShardStore::Cancelled done) {
+  const auto push = context_.store.find_push(id);
+  if (!push) return done(fail(push.error()));
+  if (!push->has_value()) {
+    return done(fail({ErrorCode::kNotFound, fmt::format("no push '{}'", id.str()),
+                      "pushes are forgotten some time after their end"}));
+  }
+  const std::int64_t seq = (*push)->seq;
+  ++cancelling_[seq];
+  context_.store.cancel(
+      id, std::move(reason),
+      [this, seq, device = (*push)->device, done = std::move(done)](Result<PushRecord> cancelled) {
+        asio::post(loop_, [this, seq, device] { cancel_decided(seq, device); });
+        done(std::move(cancelled));
+      });
+}
+
+void Shard::cancel_decided(std::int64_t seq, const DeviceId& id) {
+  const auto found = cancelling_.find(seq);
+  if (--found->second == 0) cancelling_.erase(found);
+  Device* const device = find(id.str());
+  if (device == nullptr || device->connection == nullptr || !device->backlog) return;
+  pump(*device);
+}
+
 void Shard::subscribed(Device& device) {
   pump(device);
 }
@@ -61,6 +90,10 @@ void Shard::pump(Device& device) {
 // False when no further push of this device can be sent now.
 bool Shard::send(Device& device, const PushRecord& push) {
   using Delivery = mqtt::Session::Delivery;
+  if (!cancelling_.empty() && cancelling_.contains(push.seq)) {
+    device.backlog = true;
+    return false;
+  }
   const int attempts = push.attempts + 1;
   const auto step = [&](PushState state, std::string reason) {
     device.last_seq = push.seq;

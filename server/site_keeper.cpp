@@ -246,6 +246,7 @@ SiteResult<SiteChange> SiteKeeper::run(const SiteRequest& request) {
   // all the same, certificates for one.
   if (auto done = activate(*next, request, change.plan); !done) return refuse(done.error());
   if (!same_text) change.to = next->revision.number;
+  server_.events().other(EventType::kSiteApplied, server_.clock().wall(), change.to);
   log_.info("configuration: revision {} ({}), {} changes, the effective policy of {} devices",
             change.to, request.how, change.plan.changes.size(), change.plan.policy_changes);
   const std::scoped_lock lock(mutex_);

@@ -40,9 +40,9 @@ struct Answer {
 
 Result<PushRecord> push(PushServer& server, std::string_view id,
                         const PushRequest& request = {.kind = "sync"}) {
-  Answer<Result<PushRecord>> answer;
+  Answer<Result<server::OncePush>> answer;
   server.push(device_id(id), request, answer.take());
-  return answer.get();
+  return answer.get().map([](auto pushed) { return std::move(pushed.push); });
 }
 
 Result<ProbeReport> ping(PushServer& server, std::string_view id, Duration timeout = seconds(10)) {
@@ -147,7 +147,7 @@ TEST_CASE("server: what makes no sense is refused before anything is stored") {
   CHECK(ping(server, "pc-1").error().code == ErrorCode::kOffline);
   CHECK(ping(server, "pc-1", seconds(0)).error().code == ErrorCode::kUsage);
   CHECK(ping(server, "pc-1", seconds(61)).error().code == ErrorCode::kUsage);
-  CHECK(server.store().list_pushes(device_id("pc-1"), 0, 10)->empty());
+  CHECK(server.store().list_pushes({.device = device_id("pc-1")}, 0, 10)->pushes.empty());
 }
 
 TEST_CASE("server: a kind that needs the device now is not stored for one that is away") {
