@@ -21,6 +21,8 @@ void add_group(CLI::App& parent, Context& context);
 void add_serve(CLI::App& parent, Context& context);
 void add_agent(CLI::App& parent, Context& context);
 void add_ping(CLI::App& parent, Context& context);
+void add_push(CLI::App& parent, Context& context);
+void add_events(CLI::App& parent, Context& context);
 void add_bench(CLI::App& parent, Context& context);
 void add_completion(CLI::App& parent, Context& context);
 
@@ -61,5 +63,11 @@ void add_device_remove(CLI::App& parent, Context& context);
 void add_device_revoke(CLI::App& parent, Context& context);
 void add_device_restore(CLI::App& parent, Context& context);
 void add_device_enroll(CLI::App& parent, Context& context);
+
+// Below push.
+void add_push_send(CLI::App& parent, Context& context);
+void add_push_list(CLI::App& parent, Context& context);
+void add_push_show(CLI::App& parent, Context& context);
+void add_push_cancel(CLI::App& parent, Context& context);
 
 }  // namespace kscpush::cli

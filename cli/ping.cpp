@@ -7,7 +7,6 @@
 #include "cli/commands.hpp"
 #include "cli/support/api_client.hpp"
 #include "cli/support/output.hpp"
-#include "cli/support/site_file.hpp"
 
 namespace kscpush::cli {
 namespace {
@@ -60,11 +59,7 @@ void print_summary(const json& probes, int failures, std::ostream& out) {
 Status run_ping(const PingOptions& options, Context& context) {
   const auto id = DeviceId::parse(options.device);
   if (!id) return fail(id.error());
-  const auto file = load_site(context);
-  if (!file) return fail(file.error());
-  const auto dp = choose_distribution_point(*file, options.dp);
-  if (!dp) return fail(dp.error());
-  const auto api = api_client(**dp, site::server_paths(**dp, file->folder()));
+  const auto api = open_api(options.dp, context);
   if (!api) return fail(api.error());
 
   const bool text =
