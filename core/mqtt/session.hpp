@@ -142,8 +142,8 @@ enum class DropReason : std::uint8_t { kExpired, kTooLarge };
 
 // Why a connection ended, for counters, logs and the device's history.
 enum class EndReason : std::uint8_t {  // numbers are stored on disk
-  kDeviceDisconnected,  // DISCONNECT
-  kConnectionLost,      // closed or reset without DISCONNECT
+  kDeviceDisconnected,                 // DISCONNECT
+  kConnectionLost,                     // closed or reset without DISCONNECT
   kKeepAliveExpired,
   kTakenOver,
   kProtocolError,

@@ -57,7 +57,7 @@ struct Admin {
   std::string viewer_token_file;    // role viewer; empty: none
   // Of each role, and of each address that shows no token.
   std::uint32_t requests_per_second = 10'000;
-  Origin origin{};                  // of listen; line 0: the file does not mention it
+  Origin origin{};  // of listen; line 0: the file does not mention it
 };
 
 struct ServerLimits {

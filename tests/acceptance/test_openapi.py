@@ -4,6 +4,7 @@ import json
 import re
 import unittest
 from pathlib import Path
+from urllib.parse import urlencode
 
 from jsonschema import Draft202012Validator, RefResolver
 
@@ -30,7 +31,7 @@ class OpenApi(ServedTest):
     def ask(self, method, template, body=None, expect=None, **values):
         """Sends a request and holds both it and its answer to the description."""
         path = re.sub(r"\{(\w+)\}", lambda found: str(values.pop(found[1])), template)
-        query = "&".join(f"{name}={value}" for name, value in values.items())
+        query = urlencode(values)
         status, answer = self.site.request(method, path + ("?" + query if query else ""), body)
         operation = DOCUMENT["paths"][template][method.lower()]
         named = {p["name"] for p in operation.get("parameters", []) if p["in"] == "query"}

@@ -134,7 +134,7 @@ class Events(AcceptanceTest):
         self.serve(site)
         self.assertEqual(follow()["type"], "reset")
         site.push("pc-1")
-        self.assertEqual(follow()["type"], "push.superseded")
+        self.assertEqual(follow()["type"], "push.stored")
         running.process.send_signal(signal.SIGINT)
         outcome = running.outcome()
         self.assertEqual(outcome.code, 0, outcome)

@@ -14,7 +14,7 @@ constexpr Duration kExpireEvery = std::chrono::seconds(60);
 SimServer::Process::Process(const site::DistributionPoint& dp, server::ShardStore& store,
                             const Clock& clock, spdlog::logger& log, std::size_t shards)
     : context{std::make_shared<const server::ShardSettings>(dp),        store, clock, log,
-              server::ConnectionBudget(dp.push_server.max_connections), false, {}, {}} {
+              server::ConnectionBudget(dp.push_server.max_connections), false, {},    {}} {
   for (std::size_t i = 0; i < shards; ++i) {
     context.shards.push_back(std::make_unique<server::Shard>(i, context));
   }

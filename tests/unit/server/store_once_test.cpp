@@ -1,5 +1,7 @@
 // What the store keeps beside devices and pushes: keys of requests, ends of connections; and whom
 // it tells of changes.
+#include "server/store/database.hpp"
+#include "server/store/last_seen.hpp"
 #include "tests/unit/server/store_support.hpp"
 
 namespace kscpush::server {
@@ -70,6 +72,7 @@ TEST_CASE("idempotency: keys past their time are dropped") {
                          IdempotencyKey::make("key-" + std::to_string(i), "r").value(),
                          [](const auto&) {});
   }
+  store->drain();
   store.clock.advance(kMaxTtl);
   REQUIRE(expire(*store, store.clock.wall()).has_value());
   store.reopen();
