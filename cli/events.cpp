@@ -104,7 +104,7 @@ Status run_events(const EventsOptions& options, Context& context) {
   for (;;) {
     ApiClient::Headers headers;
     if (!events.last_id().empty()) headers.push_back("Last-Event-ID: " + events.last_id());
-    const auto streamed = api->stream(
+    auto streamed = api->stream(
         path, headers,
         [&](std::string_view bytes) {
           was_connected = true;

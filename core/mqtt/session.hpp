@@ -140,10 +140,10 @@ struct ConnectRequest {
 // Why a push in flight will not be sent again.
 enum class DropReason : std::uint8_t { kExpired, kTooLarge };
 
-// Why a connection ended, for counters, logs and the device's history.
-enum class EndReason : std::uint8_t {  // numbers are stored on disk
-  kDeviceDisconnected,                 // DISCONNECT
-  kConnectionLost,                     // closed or reset without DISCONNECT
+// Why a connection ended, for counters, logs and the device's history, which has it as a number.
+enum class EndReason : std::uint8_t {
+  kDeviceDisconnected,  // DISCONNECT
+  kConnectionLost,      // closed or reset without DISCONNECT
   kKeepAliveExpired,
   kTakenOver,
   kProtocolError,

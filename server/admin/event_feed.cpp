@@ -134,6 +134,12 @@ void EventFeed::stop() {
   stop_ = true;
   signal_->set();
   if (thread_.joinable()) thread_.join();
+  std::vector<std::unique_ptr<Listener>> left;
+  {
+    const std::scoped_lock lock(signal_->mutex);
+    left.swap(newcomers_);
+  }
+  for (const auto& listener : left) listener->stream->end();
 }
 
 Result<HttpResponse> EventFeed::listen(EventFilter filter, std::string last_event_id) {
@@ -156,10 +162,15 @@ Result<HttpResponse> EventFeed::listen(EventFilter filter, std::string last_even
 }
 
 void EventFeed::add(std::unique_ptr<Listener> listener) {
+  const std::shared_ptr<HttpStream> stream = listener->stream;
+  bool is_late = false;
   {
     const std::scoped_lock lock(signal_->mutex);
-    newcomers_.push_back(std::move(listener));
+    is_late = stop_;
+    if (!is_late) newcomers_.push_back(std::move(listener));
   }
+  // Never with the lock: a stream may call back at once, and set the signal.
+  if (is_late) return stream->end();
   signal_->set();
 }
 

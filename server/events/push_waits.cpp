@@ -18,25 +18,27 @@ void PushWaits::wait(const Ulid& id, PushState state, Duration timeout, Done don
   if (!push) return done(fail(push.error()));
   if (!push->has_value()) return done(fail(ErrorCode::kNotFound, "no push '{}'", id.str()));
   if (has_reached((*push)->state, state)) return done(std::move(**push));
-  const std::int64_t seq = (*push)->seq;
-  {
-    const std::unique_lock lock(mutex_);
-    if (stop_) {
-      return done(fail({ErrorCode::kUnreachable, "the push server is stopping", ""}));
-    }
-    if (waits_.size() >= most_) {
-      return done(
-          fail({ErrorCode::kOverloaded, fmt::format("{} requests wait for pushes already", most_),
-                "ask again without 'wait', or follow GET /v1/events"}));
-    }
-    const auto at = waits_.emplace(std::chrono::steady_clock::now() + timeout,
-                                   Wait{seq, ++last_number_, state, std::move(done)});
-    of_push_.emplace(std::pair(seq, last_number_), at);
-    ++count_;
-    // It may have changed between the look at it and now.
-    changed_.push_back(seq);
+  if (auto refused = enter((*push)->seq, state, timeout, done)) {
+    return done(fail(std::move(*refused)));
   }
   wake_.notify_one();
+}
+
+std::optional<Error> PushWaits::enter(std::int64_t seq, PushState state, Duration timeout,
+                                      const Done& done) {
+  const std::scoped_lock lock(mutex_);
+  if (stop_) return Error{ErrorCode::kUnreachable, "the push server is stopping", ""};
+  if (waits_.size() >= most_) {
+    return Error{ErrorCode::kOverloaded, fmt::format("{} requests wait for pushes already", most_),
+                 "ask again without 'wait', or follow GET /v1/events"};
+  }
+  const auto at = waits_.emplace(std::chrono::steady_clock::now() + timeout,
+                                 Wait{seq, ++last_number_, state, done});
+  of_push_.emplace(std::pair(seq, last_number_), at);
+  ++count_;
+  // It may have changed between the look at it and now.
+  changed_.push_back(seq);
+  return std::nullopt;
 }
 
 void PushWaits::changed(const PushChanges& changes) {

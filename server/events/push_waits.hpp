@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -50,6 +51,9 @@ class PushWaits {
   // By deadline, and in the order in which they came.
   using Waits = std::multimap<MonoTime, Wait>;
 
+  // Into the table; or why not.
+  [[nodiscard]] std::optional<Error> enter(std::int64_t seq, PushState state, Duration timeout,
+                                           const Done& done);
   void loop();
   // Moves those that are over, or whose push changed and has come so far, out of the table.
   [[nodiscard]] std::vector<Wait> take_due(MonoTime now);

@@ -241,6 +241,11 @@ TEST_CASE("events: stopping ends the streams") {
   const auto client = follow(*feed.feed);
   feed.feed->stop();
   CHECK(client->ended());
+  const auto late = feed.feed->listen({}, "");
+  REQUIRE(late.has_value());
+  auto latecomer = std::make_shared<Client>();
+  late->stream(latecomer);
+  CHECK(latecomer->ended());
 }
 
 }  // namespace kscpush::test
