@@ -64,7 +64,7 @@ bool needs_device_now(const PushRequest& request) {
 
 }  // namespace
 
-void PushServer::push(const DeviceId& id, const PushRequest& request, Pushed done) {
+void PushServer::push(const DeviceId& id, const PushRequest& request, const Pushed& done) {
   const auto config = this->config();
   const auto device = impl_->registered(id);
   if (!device) return done(fail(device.error()));
@@ -124,8 +124,8 @@ void PushServer::cancel_push(const Ulid& id, std::string reason, ShardStore::Can
 }
 
 void PushServer::wait_for_push(const Ulid& id, PushState state, Duration timeout,
-                               PushWaits::Done done) {
-  impl_->waits_.wait(id, state, timeout, std::move(done));
+                               const PushWaits::Done& done) {
+  impl_->waits_.wait(id, state, timeout, done);
 }
 
 std::size_t PushServer::waiting_for_pushes() const {

@@ -75,12 +75,13 @@ class PushServer {
   // scope of this distribution point), kOffline (a kind that needs the device now), kConflict (the
   // key was another request's), kOverloaded, kTooLarge.
   using Pushed = std::function<void(Result<OncePush>)>;
-  void push(const DeviceId& id, const PushRequest& request, Pushed done);
+  void push(const DeviceId& id, const PushRequest& request, const Pushed& done);
   // Before it is handed to the device's connection; after that kConflict, saying how far it is.
   // kNotFound.
   void cancel_push(const Ulid& id, std::string reason, ShardStore::Cancelled done);
   // As PushWaits has it.
-  void wait_for_push(const Ulid& id, PushState state, Duration timeout, PushWaits::Done done);
+  void wait_for_push(const Ulid& id, PushState state, Duration timeout,
+                     const PushWaits::Done& done);
   [[nodiscard]] std::size_t waiting_for_pushes() const;
   [[nodiscard]] EventLog& events();
   // Changes of the registry, after they are on disk, as Store has them. The session of a device

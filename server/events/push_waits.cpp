@@ -13,7 +13,7 @@ PushWaits::PushWaits(const Store& store, std::size_t most) : store_(store), most
   ::pthread_setname_np(thread_.native_handle(), "waits");
 }
 
-void PushWaits::wait(const Ulid& id, PushState state, Duration timeout, Done done) {
+void PushWaits::wait(const Ulid& id, PushState state, Duration timeout, const Done& done) {
   auto push = store_.find_push(id);
   if (!push) return done(fail(push.error()));
   if (!push->has_value()) return done(fail(ErrorCode::kNotFound, "no push '{}'", id.str()));
@@ -92,8 +92,8 @@ std::vector<PushWaits::Wait> PushWaits::take_reached(const std::vector<std::int6
   return reached;
 }
 
-void PushWaits::answer(std::vector<Wait> waits) const {
-  for (Wait& wait : waits) {
+void PushWaits::answer(const std::vector<Wait>& waits) const {
+  for (const Wait& wait : waits) {
     auto push = store_.find_push(wait.seq);
     if (!push) {
       wait.done(fail(push.error()));

@@ -34,7 +34,7 @@ class PushWaits {
 
   // Thread safe. Until the push has reached STATE, or its end, or TIMEOUT is over. kOverloaded,
   // kNotFound.
-  void wait(const Ulid& id, PushState state, Duration timeout, Done done);
+  void wait(const Ulid& id, PushState state, Duration timeout, const Done& done);
   // Thread safe; quick while nobody waits. After the commit.
   void changed(const PushChanges& changes);
   [[nodiscard]] std::size_t waiting() const { return count_.load(std::memory_order_relaxed); }
@@ -59,7 +59,7 @@ class PushWaits {
   [[nodiscard]] std::vector<Wait> take_due(MonoTime now);
   [[nodiscard]] std::vector<Wait> take_reached(const std::vector<std::int64_t>& seqs);
   [[nodiscard]] Wait take(Waits::iterator at);  // mutex_ held
-  void answer(std::vector<Wait> waits) const;
+  void answer(const std::vector<Wait>& waits) const;
 
   const Store& store_;
   const std::size_t most_;
