@@ -128,6 +128,7 @@ std::unique_ptr<CLI::App> make_app(Context& context) {
   add_policy(*app, context);
   add_group(*app, context);
   add_device(*app, context);
+  add_store(*app, context);
   add_serve(*app, context);
   add_agent(*app, context);
   add_ping(*app, context);

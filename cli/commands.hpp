@@ -18,6 +18,7 @@ void add_dp(CLI::App& parent, Context& context);
 void add_policy(CLI::App& parent, Context& context);
 void add_device(CLI::App& parent, Context& context);
 void add_group(CLI::App& parent, Context& context);
+void add_store(CLI::App& parent, Context& context);
 void add_serve(CLI::App& parent, Context& context);
 void add_agent(CLI::App& parent, Context& context);
 void add_ping(CLI::App& parent, Context& context);
@@ -61,5 +62,11 @@ void add_device_remove(CLI::App& parent, Context& context);
 void add_device_revoke(CLI::App& parent, Context& context);
 void add_device_restore(CLI::App& parent, Context& context);
 void add_device_enroll(CLI::App& parent, Context& context);
+
+
+// Below store.
+void add_store_check(CLI::App& parent, Context& context);
+void add_store_compact(CLI::App& parent, Context& context);
+void add_store_backup(CLI::App& parent, Context& context);
 
 }  // namespace kscpush::cli

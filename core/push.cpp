@@ -60,6 +60,12 @@ bool may_follow(PushState from, PushState to) {
   return !is_final(from) && to > from;
 }
 
+std::string_view why_expired(PushState state) {
+  if (state >= PushState::kAcked) return "acknowledged, but not answered in time";
+  if (state == PushState::kSent) return "sent, but not acknowledged within its time to live";
+  return "not sent within its time to live";
+}
+
 std::string encode(const PushMessage& message) {
   return nlohmann::json{{"v", 1},
                         {"id", message.id.str()},

@@ -27,6 +27,8 @@ void add_limits(const site::ServerLimits& limits, std::vector<Field>& fields) {
   number("keep_alive_max_s", limits.keep_alive_max_s);
   number("session_expiry_max_s", limits.session_expiry_max_s);
   number("pending_per_device", limits.pending_per_device);
+  number("history_days", limits.history_days);
+  number("database_mib", limits.database_mib);
   number("message_bytes", limits.message_bytes);
   number("unsent_bytes", limits.unsent_bytes);
   number("slow_reader_timeout_s", limits.slow_reader_timeout_s);

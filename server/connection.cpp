@@ -217,6 +217,10 @@ mqtt::Session::Delivery Connection::deliver(mqtt::Outgoing push) {
   return delivery;
 }
 
+void Connection::release() {
+  session_.release(shard_->wall(), *this);
+}
+
 void Connection::disconnect(mqtt::EndReason reason, std::string_view server_reference) {
   if (stage_ == Stage::kEnded || stage_ == Stage::kLingering) return;
   session_.disconnect(reason, server_reference, *this);

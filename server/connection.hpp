@@ -57,6 +57,7 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   void refuse(mqtt::ReasonCode code, std::string_view reason, std::string_view server_reference);
 
   mqtt::Session::Delivery deliver(mqtt::Outgoing push);
+  void release();  // what the session held back
   void disconnect(mqtt::EndReason reason, std::string_view server_reference);
   [[nodiscard]] mqtt::SessionState take_state() { return session_.take_state(); }
   [[nodiscard]] bool subscribed() const { return session_.state().subscribed; }

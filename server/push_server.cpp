@@ -109,7 +109,10 @@ class PushServer::Impl {
     for (auto& worker : workers_) worker->join();
     // What the loops and the writer still hold is answered now; the listeners' last handlers run
     // in it too, so they go afterwards. The shards stay: their counters may still be asked for.
-    for (auto& shard : context_.shards) shard->close();
+    for (auto& shard : context_.shards) {
+      shard->retry_steps();
+      shard->close();
+    }
     store_->drain();
     workers_.clear();
     log_.info("stopped");
@@ -221,6 +224,11 @@ PushServer::~PushServer() = default;
 StoreLimits store_limits(const site::PushServer& server) {
   StoreLimits limits;
   limits.pending_per_device = server.limits.pending_per_device;
+  limits.keep_history = std::chrono::days(server.limits.history_days);
+  limits.database_bytes = std::int64_t{server.limits.database_mib} << 20U;
+  // The most that limits.message_bytes can be: that limit itself may change while the store is
+  // open.
+  limits.params_bytes = std::size_t{1} << 20U;
   return limits;
 }
 
@@ -255,6 +263,9 @@ void PushServer::stop() {
 Store& PushServer::store() {
   return *impl_->store_;
 }
+const Store& PushServer::store() const {
+  return *impl_->store_;
+}
 std::shared_ptr<const ServerConfig> PushServer::config() const {
   return impl_->config();
 }
@@ -286,6 +297,12 @@ bool PushServer::draining() const {
 }
 std::uint64_t PushServer::connected() const {
   return impl_->connected();
+}
+
+std::uint64_t PushServer::step_failures() const {
+  std::uint64_t failures = 0;
+  for (const auto& shard : impl_->context_.shards) failures += shard->step_failures();
+  return failures;
 }
 
 std::vector<const Counters*> PushServer::counters() const {

@@ -81,11 +81,14 @@ class PushServer {
              std::function<void(std::vector<std::optional<DeviceView>>)> done);
 
   [[nodiscard]] Store& store();
+  [[nodiscard]] const Store& store() const;
   [[nodiscard]] std::shared_ptr<const ServerConfig> config() const;
   [[nodiscard]] const Clock& clock() const;
   [[nodiscard]] WallTime started() const;
   [[nodiscard]] bool ready() const;  // false while it drains or stops
   [[nodiscard]] std::vector<const Counters*> counters() const;
+  // How often a step of a push could not be written.
+  [[nodiscard]] std::uint64_t step_failures() const;
   [[nodiscard]] std::uint64_t connected() const;
 
  private:

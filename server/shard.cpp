@@ -10,6 +10,9 @@ namespace kscpush::server {
 namespace {
 
 constexpr std::size_t kScratchBytes = 128 * 1024;
+// Steps of pushes that a full or failing disk did not take: so often, so many at a time.
+constexpr std::chrono::seconds kRetryEvery{5};
+constexpr std::size_t kRetried = 10'000;
 
 Error offline_error(std::string_view id) {
   return Error{ErrorCode::kOffline, fmt::format("device '{}' is not connected", id),
@@ -37,7 +40,11 @@ std::size_t home_shard(std::string_view device_id, std::size_t count) {
 }
 
 void Device::on_timer(MonoTime /*now*/) {
-  shard.session_expired(*this);
+  if (connection != nullptr) {
+    shard.pause_over(*this);
+  } else {
+    shard.session_expired(*this);
+  }
 }
 
 Shard::Shard(std::size_t index, ShardContext& context)
@@ -243,11 +250,12 @@ void Shard::admit(Connection& connection, const Offer& offer) {
   } else if (present) {
     state = std::move(*device->kept);
     device->kept.reset();
-    device->clear();
   }
+  device->clear();
   present = present && !offer.clean_start;
   if (present) {
     give_up(state);
+    hold_back(*device, state);
   } else {
     device->last_seq = 0;
     probes_.fail_all_of(device->id(),
@@ -426,6 +434,9 @@ std::size_t Shard::send_some_elsewhere(std::size_t count) {
 
 void Shard::advance_time() {
   wheel_.advance(now());
+  if (now() < next_retry_) return;
+  next_retry_ = now() + kRetryEvery;
+  retry_steps(kRetried);
 }
 
 // --- Looking at itself

@@ -6,8 +6,10 @@
 // and acknowledgement happen on one thread without a lock.
 //
 // Stored pushes: the store is the queue. The shard is told of new ones (offer_push), sends what the
-// device's window allows, and fetches the rest when acknowledgements make room. Probes (ping) are
-// not stored: their promise ends with the connection.
+// device's window allows, and fetches the rest when acknowledgements make room. What was sent and
+// not acknowledged is sent again on the next connection, after a pause that grows with each attempt
+// and counts from the last one; what is behind it waits too. Probes (ping) are not stored: their
+// promise ends with the connection.
 //
 // Unless it says otherwise, everything here is for the shard's own thread.
 #pragma once
@@ -30,11 +32,14 @@
 #include "server/shard_context.hpp"
 #include "server/store/shard_store.hpp"
 #include "server/timer_wheel.hpp"
+#include "server/unwritten_steps.hpp"
 
 namespace kscpush::server {
 
 // A device that is connected, or whose session outlives its connection. There is one in memory for
 // every device, so what few have is behind a pointer.
+// Its timer is the end of the session, or of a will's delay, while it is away; of the pause before
+// the next attempt while it is connected.
 struct Device final : Timer {
   explicit Device(Shard& home) : shard(home) {}
   void on_timer(MonoTime now) override;
@@ -82,6 +87,7 @@ class Shard {
   [[nodiscard]] Loop& loop() { return loop_; }
   [[nodiscard]] Poller& poller() { return poller_; }  // its own thread's, once that runs
   [[nodiscard]] const Counters& counters() const { return counters_; }
+  [[nodiscard]] std::uint64_t step_failures() const { return unwritten_.failures(); }
 
   // A new connection; false if the shard has as many handshakes in flight as it may.
   void add(LinkPtr link);
@@ -115,6 +121,8 @@ class Shard {
   // No connection is left that has last words to be flushed.
   [[nodiscard]] bool all_told() const { return to_flush_.empty(); }
   void advance_time();
+  // Gives the store once more what it could not write of pushes: before close().
+  void retry_steps() { retry_steps(UnwrittenSteps::kMost); }
   // Drops all connections and sessions without a word and answers what is left in the loop, whose
   // run() has returned for good: the last thing before the shards are destroyed.
   void close();
@@ -139,6 +147,7 @@ class Shard {
   void message(Device& device, mqtt::UpTopic topic, std::string_view payload);
   void ended(Device& device, mqtt::EndReason reason);
   void session_expired(Device& device);
+  void pause_over(Device& device);
 
  private:
   struct IdHash {
@@ -154,8 +163,11 @@ class Shard {
                       std::string_view reason);
   [[nodiscard]] std::string other_server(const DeviceId& id) const;
   void give_up(mqtt::SessionState& state);
-  void pump(Device& device);
-  bool send(Device& device, const PushRecord& push);
+  void hold_back(Device& device, mqtt::SessionState& state);
+  void step(PushStep step);
+  void retry_steps(std::size_t most);
+  void pump(Device& device, bool waited = false);
+  bool send(Device& device, const PushRecord& push, bool waited = false);
   void answer(Device& device, const PushAnswer& answer);
   void report(Device& device, std::string_view payload);
   void link_in(std::unique_ptr<Connection> connection);
@@ -175,6 +187,8 @@ class Shard {
   TimerWheel wheel_;
   std::vector<char> scratch_;
   ProbeTable probes_;
+  UnwrittenSteps unwritten_;
+  MonoTime next_retry_{};  // of what the disk did not take
   // By id. A node never moves, so others may point to the device in it.
   std::unordered_map<std::string, Device, IdHash, std::equal_to<>> devices_;
   ConnectionList connections_;

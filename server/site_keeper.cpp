@@ -291,6 +291,8 @@ std::vector<std::string> SiteKeeper::notes(const site::DistributionPoint& dp) co
   compare("limits.shards", started.limits.shards, wanted.limits.shards);
   compare("limits.pending_per_device", started.limits.pending_per_device,
           wanted.limits.pending_per_device);
+  compare("limits.history_days", started.limits.history_days, wanted.limits.history_days);
+  compare("limits.database_mib", started.limits.database_mib, wanted.limits.database_mib);
   compare("admin.listen", std::pair(started.admin.listen.host, started.admin.listen.port.value()),
           std::pair(wanted.admin.listen.host, wanted.admin.listen.port.value()));
   compare("admin.token_file", started.admin.token_file, wanted.admin.token_file);

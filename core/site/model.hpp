@@ -64,6 +64,8 @@ struct ServerLimits {
   std::uint32_t keep_alive_max_s = 3600;
   std::uint32_t session_expiry_max_s = 48 * 3600;
   std::uint32_t pending_per_device = 50;
+  std::uint32_t history_days = 7;  // pushes that have ended are kept for so long
+  std::uint32_t database_mib = 4096;
   std::uint32_t message_bytes = 64 * 1024;
   std::uint32_t unsent_bytes = 64 * 1024;    // per connection; then it gets nothing more
   std::uint32_t slow_reader_timeout_s = 30;  // unsent bytes, and none taken for so long: closed

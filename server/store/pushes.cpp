@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "server/store/usage.hpp"
+
 namespace kscpush::server::pushes {
 namespace {
 
@@ -11,10 +13,18 @@ static_assert(static_cast<int>(PushState::kAcked) == 3);
 constexpr std::string_view kSelect =
     "SELECT seq, id, device, kind, params, collapse_key, state, attempts, reason, result, expires,"
     " accepted_at, stored_at, sent_at, acked_at, started_at, completed_at, expired_at,"
-    " superseded_at, cancelled_at, rejected_at, undeliverable_at, failed_at FROM pushes ";
+    " superseded_at, cancelled_at, rejected_at, undeliverable_at, failed_at, due FROM pushes ";
 constexpr int kFirstReached = 11;
+constexpr int kDue = kFirstReached + static_cast<int>(kPushStates);
 
-Result<PushRecord> read(const Query& row) {
+// A push ends when its time does, and not when expire() comes by.
+void show_expired(PushRecord& push, WallTime due) {
+  push.reason = why_expired(push.state);
+  push.state = PushState::kExpired;
+  push.reached[static_cast<std::size_t>(PushState::kExpired)] = due;
+}
+
+Result<PushRecord> read(const Query& row, WallTime now) {
   auto id = Ulid::parse(row.text(1));
   if (!id) return fail(within("the database is damaged", id.error()));
   auto device = DeviceId::parse(row.text(2));
@@ -30,16 +40,17 @@ Result<PushRecord> read(const Query& row) {
   for (std::size_t i = 0; i < kPushStates; ++i) {
     push.reached[i] = row.optional_time(kFirstReached + static_cast<int>(i));
   }
+  if (!is_final(push.state) && row.time(kDue) <= now) show_expired(push, row.time(kDue));
   return push;
 }
 
-Result<std::vector<PushRecord>> read_all(Query& query) {
+Result<std::vector<PushRecord>> read_all(Query& query, WallTime now) {
   std::vector<PushRecord> pushes;
   for (;;) {
     const auto row = query.next();
     if (!row) return fail(row.error());
     if (!*row) return pushes;
-    auto push = read(query);
+    auto push = read(query, now);
     if (!push) return fail(push.error());
     pushes.push_back(std::move(*push));
   }
@@ -112,16 +123,6 @@ Status check_pending(Database& database, const PushRecord& push, const StoreLimi
        "shows when it was last seen"});
 }
 
-Result<std::int64_t> used_bytes(Database& database) {
-  const auto size = database.number("PRAGMA page_size");
-  if (!size) return fail(size.error());
-  const auto pages = database.number("PRAGMA page_count");
-  if (!pages) return fail(pages.error());
-  const auto free = database.number("PRAGMA freelist_count");
-  if (!free) return fail(free.error());
-  return (*pages - *free) * *size;
-}
-
 Status check_size(Database& database, const PushRecord& push, const StoreLimits& limits) {
   if (push.params.size() > limits.params_bytes) {
     return fail(ErrorCode::kTooLarge, "the push's parameters are {} bytes; at most {} are allowed",
@@ -143,9 +144,9 @@ Status supersede(Database& database, const PushRecord& push, const StoreLimits& 
   {
     auto query = database.query(
         "SELECT seq FROM pushes WHERE device = ?1 AND (state < 3) = 1 AND state < 2"
-        " AND collapse_key = ?2");
+        " AND collapse_key = ?2 AND expires > ?3");
     if (!query) return fail(query.error());
-    query->bind(push.device.str(), push.collapse_key);
+    query->bind(push.device.str(), push.collapse_key, now);
     for (;;) {
       const auto row = query->next();
       if (!row) return fail(row.error());
@@ -193,18 +194,48 @@ Status add(Database& database, PushRecord& push, const StoreLimits& limits, Wall
   return insert(database, push);
 }
 
+namespace {
+
+struct Due {
+  std::int64_t seq;
+  PushState state;
+  WallTime due;
+};
+
+Status end_as_expired(Database& database, const Due& row, const StoreLimits& limits) {
+  return update(database,
+                {row.seq, PushState::kExpired, row.due, 0, std::string(why_expired(row.state)), ""},
+                limits);
+}
+
+}  // namespace
+
 Status step(Database& database, const PushStep& step, const StoreLimits& limits) {
   std::optional<PushState> from;
+  WallTime due;
   {
-    auto query = database.query("SELECT state FROM pushes WHERE seq = ?1");
+    auto query = database.query("SELECT state, due FROM pushes WHERE seq = ?1");
     if (!query) return fail(query.error());
     const auto row = query->bind(step.seq).next();
     if (!row) return fail(row.error());
-    if (*row) from = PushState(query->integer(0));
+    if (*row) {
+      from = PushState(query->integer(0));
+      due = query->time(1);
+    }
   }
   if (!from) return fail(ErrorCode::kNotFound, "no push with number {} any more", step.seq);
+  if (!is_final(*from) && due <= step.at) {
+    if (auto ended = end_as_expired(database, {step.seq, *from, due}, limits); !ended) return ended;
+    from = PushState::kExpired;
+  }
   if (may_follow(*from, step.state)) return update(database, step, limits);
   if (is_final(step.state)) return {};
+  // The time of the last sending: the pause before the next counts from it.
+  if (step.state == PushState::kSent && *from == PushState::kSent) {
+    return database.run(
+        "UPDATE pushes SET attempts = max(attempts, ?2), sent_at = ?3 WHERE seq = ?1", step.seq,
+        step.attempts, step.at);
+  }
   if (auto noted = database.run(late_time_of(step.state), step.seq, step.at); !noted) return noted;
   if (step.state != PushState::kSent || is_final(*from)) return {};
   return database.run("UPDATE pushes SET attempts = max(attempts, ?2) WHERE seq = ?1", step.seq,
@@ -213,7 +244,7 @@ Status step(Database& database, const PushStep& step, const StoreLimits& limits)
 
 Result<PushRecord> cancel(Database& database, const Ulid& id, std::string_view reason,
                           const StoreLimits& limits, WallTime now) {
-  const auto push = find(database, id);
+  const auto push = find(database, id, now);
   if (!push) return fail(push.error());
   if (!*push) {
     return fail({ErrorCode::kNotFound, fmt::format("no push {}", id.str()),
@@ -229,21 +260,16 @@ Result<PushRecord> cancel(Database& database, const Ulid& id, std::string_view r
   }
   const PushStep ended{(*push)->seq, PushState::kCancelled, now, 0, std::string(reason), {}};
   if (auto done = update(database, ended, limits); !done) return fail(done.error());
-  auto cancelled = find(database, id);
+  auto cancelled = find(database, id, now);
   if (!cancelled) return fail(cancelled.error());
   return std::move(**cancelled);
 }
 
 namespace {
 
-struct Due {
-  std::int64_t seq;
-  PushState state;
-};
-
 Result<std::vector<Due>> find_due(Database& database, std::size_t batch, WallTime now) {
   auto query =
-      database.query("SELECT seq, state FROM pushes WHERE due <= ?1 ORDER BY due LIMIT ?2");
+      database.query("SELECT seq, state, due FROM pushes WHERE due <= ?1 ORDER BY due LIMIT ?2");
   if (!query) return fail(query.error());
   query->bind(now, batch);
   std::vector<Due> due;
@@ -251,14 +277,8 @@ Result<std::vector<Due>> find_due(Database& database, std::size_t batch, WallTim
     const auto row = query->next();
     if (!row) return fail(row.error());
     if (!*row) return due;
-    due.push_back({query->integer(0), PushState(query->integer(1))});
+    due.push_back({query->integer(0), PushState(query->integer(1)), query->time(2)});
   }
-}
-
-std::string_view why_expired(PushState state) {
-  if (state >= PushState::kAcked) return "acknowledged, but not answered in time";
-  if (state == PushState::kSent) return "sent, but not acknowledged within its time to live";
-  return "not sent within its time to live";
 }
 
 // For lack of room: the oldest ends go before their time.
@@ -281,13 +301,8 @@ Result<bool> expire(Database& database, std::size_t batch, const StoreLimits& li
   const auto due = find_due(database, batch, now);
   if (!due) return fail(due.error());
   for (const Due& row : *due) {
-    auto done =
-        is_final(row.state)
-            ? database.run("DELETE FROM pushes WHERE seq = ?1", row.seq)
-            : update(
-                  database,
-                  {row.seq, PushState::kExpired, now, 0, std::string(why_expired(row.state)), {}},
-                  limits);
+    auto done = is_final(row.state) ? database.run("DELETE FROM pushes WHERE seq = ?1", row.seq)
+                                    : end_as_expired(database, row, limits);
     if (!done) return fail(done.error());
   }
   const auto dropped = drop_history(database, batch, limits);
@@ -295,14 +310,14 @@ Result<bool> expire(Database& database, std::size_t batch, const StoreLimits& li
   return *dropped || due->size() == batch;
 }
 
-Result<std::optional<PushRecord>> find(Database& database, const Ulid& id) {
+Result<std::optional<PushRecord>> find(Database& database, const Ulid& id, WallTime now) {
   static const std::string kSql = std::string(kSelect) + "WHERE id = ?1";
   auto query = database.query(kSql);
   if (!query) return fail(query.error());
   const auto row = query->bind(id.str()).next();
   if (!row) return fail(row.error());
   if (!*row) return std::nullopt;
-  auto push = read(*query);
+  auto push = read(*query, now);
   if (!push) return fail(push.error());
   return std::move(*push);
 }
@@ -315,11 +330,11 @@ Result<std::vector<PushRecord>> pending(Database& database, const DeviceId& devi
   auto query = database.query(kSql);
   if (!query) return fail(query.error());
   query->bind(device.str(), now, after, limit);
-  return read_all(*query);
+  return read_all(*query, now);
 }
 
 Result<std::vector<PushRecord>> history(Database& database, const DeviceId& device,
-                                        std::int64_t before, std::size_t limit) {
+                                        std::int64_t before, std::size_t limit, WallTime now) {
   // Two ranges of the index, each in order, merged.
   static const std::string kSql = fmt::format(
       "SELECT * FROM ({0} WHERE device = ?1 AND (state < 3) = 1 AND seq < ?2"
@@ -331,7 +346,18 @@ Result<std::vector<PushRecord>> history(Database& database, const DeviceId& devi
   if (!query) return fail(query.error());
   const std::int64_t below = before > 0 ? before : std::numeric_limits<std::int64_t>::max();
   query->bind(device.str(), below, limit);
-  return read_all(*query);
+  return read_all(*query, now);
+}
+
+Status mark_perhaps_sent(Database& database) {
+  return database.run(
+      "INSERT INTO push_mark(only, perhaps_sent)"
+      " VALUES(1, ifnull((SELECT max(seq) FROM pushes), 0)) ON CONFLICT(only)"
+      " DO UPDATE SET perhaps_sent = max(perhaps_sent, excluded.perhaps_sent)");
+}
+
+Result<std::int64_t> perhaps_sent(Database& database) {
+  return database.number("SELECT perhaps_sent FROM push_mark");
 }
 
 }  // namespace kscpush::server::pushes

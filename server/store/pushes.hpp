@@ -21,12 +21,18 @@ namespace kscpush::server::pushes {
 [[nodiscard]] Result<bool> expire(Database& database, std::size_t batch, const StoreLimits& limits,
                                   WallTime now);
 
-[[nodiscard]] Result<std::optional<PushRecord>> find(Database& database, const Ulid& id);
+[[nodiscard]] Result<std::optional<PushRecord>> find(Database& database, const Ulid& id,
+                                                     WallTime now);
 [[nodiscard]] Result<std::vector<PushRecord>> pending(Database& database, const DeviceId& device,
                                                       WallTime now, std::int64_t after,
                                                       std::size_t limit);
-// Newest first, those with seq below BEFORE.
+// Newest first, those with seq below BEFORE. As find(), it shows what has ended at NOW as ended.
 [[nodiscard]] Result<std::vector<PushRecord>> history(Database& database, const DeviceId& device,
-                                                      std::int64_t before, std::size_t limit);
+                                                      std::int64_t before, std::size_t limit,
+                                                      WallTime now);
+
+// As ShardStore::perhaps_sent(): all that there are now count from here on.
+[[nodiscard]] Status mark_perhaps_sent(Database& database);
+[[nodiscard]] Result<std::int64_t> perhaps_sent(Database& database);
 
 }  // namespace kscpush::server::pushes

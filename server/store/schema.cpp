@@ -79,6 +79,12 @@ CREATE TABLE site_revisions(
 
 CREATE TABLE site_file(only INTEGER PRIMARY KEY CHECK(only = 1), hash TEXT NOT NULL) STRICT;
 )",
+    // ShardStore::perhaps_sent().
+    R"(
+CREATE TABLE push_mark(
+  only INTEGER PRIMARY KEY CHECK(only = 1), perhaps_sent INTEGER NOT NULL
+) STRICT;
+)",
 };
 
 constexpr int kVersion = static_cast<int>(kSteps.size());
@@ -98,7 +104,10 @@ int schema_version() {
   return kVersion;
 }
 
-Status migrate(Database& database) {
+namespace {
+
+// Its version; an error when it is somebody else's, or newer than this program.
+Result<int> known_version(Database& database) {
   const auto version = database.number("PRAGMA user_version");
   if (!version) return fail(version.error());
   const auto application = database.number("PRAGMA application_id");
@@ -114,7 +123,39 @@ Status migrate(Database& database) {
                      database.path().string(), *version, kVersion),
          "install the newer kscpush again, or restore the state directory from a backup"});
   }
-  for (int from = static_cast<int>(*version); from < kVersion; ++from) {
+  return static_cast<int>(*version);
+}
+
+}  // namespace
+
+std::filesystem::path database_in(const std::filesystem::path& directory) {
+  return directory / "store.db";
+}
+
+Result<Database> open_to_read(const std::filesystem::path& directory) {
+  const auto path = database_in(directory);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    return fail(
+        {ErrorCode::kNotFound, fmt::format("there is no database {}", path.string()),
+         "the push server makes it when it is started first; see push_server.state_directory"});
+  }
+  auto database = Database::open(path, Database::Access::kReadOnly);
+  if (!database) return database;
+  const auto version = known_version(*database);
+  if (!version) return fail(version.error());
+  if (*version == 0) return fail(database->error(SQLITE_NOTADB));
+  return database;
+}
+
+Status migrate(Database& database) {
+  const auto version = known_version(database);
+  if (!version) return fail(version.error());
+  // Before the first table: then free pages can be given back while it is in use (compact_store).
+  if (*version == 0) {
+    if (auto set = database.script("PRAGMA auto_vacuum = INCREMENTAL"); !set) return set;
+  }
+  for (int from = *version; from < kVersion; ++from) {
     if (auto done = run_step(database, from); !done) return done;
   }
   return {};

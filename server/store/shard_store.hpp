@@ -31,13 +31,15 @@ struct PushRecord {
   std::string reason{};  // of an end that is not completed
   std::string result{};  // JSON, the device's answer
   WallTime expires{};
-  // When each state was reached; nothing for those that were not.
+  // When each state was reached, kSent the last time; nothing for those that were not. Reads show a
+  // push whose time is over as expired, whether expire() has come by or not.
   std::array<std::optional<WallTime>, kPushStates> reached{};
 };
 
 // A step in the life of a push. An answer can overtake the PUBACK, so a step may come too late to
-// change the state (may_follow()): then it fills in its time, if that is not known, and changes
-// nothing else; a final one is ignored. kSent again, with more attempts, counts the attempts.
+// change the state (may_follow(), or the push's time is over): then it fills in its time, if that
+// is not known, and changes nothing else; a final one is ignored. kSent again, with more attempts,
+// counts the attempts and is the time from now on.
 struct PushStep {
   std::int64_t seq = 0;
   PushState state = PushState::kSent;
@@ -71,6 +73,10 @@ class ShardStore {
   [[nodiscard]] virtual Result<std::vector<PushRecord>> pending(const DeviceId& device,
                                                                 WallTime now, std::int64_t after,
                                                                 std::size_t limit) const = 0;
+  // Pushes up to this number that nobody is known to have sent may have been sent all the same: by
+  // a process that was killed before it could note that, or after the backup was made from which
+  // the database was restored. Constant while the store is open.
+  [[nodiscard]] virtual std::int64_t perhaps_sent() const = 0;
 };
 
 }  // namespace kscpush::server

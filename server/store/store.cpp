@@ -1,7 +1,9 @@
 #include "server/store/store.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <mutex>
 #include <thread>
 
 #include <sys/stat.h>
@@ -15,6 +17,7 @@
 #include "server/store/readers.hpp"
 #include "server/store/revisions.hpp"
 #include "server/store/schema.hpp"
+#include "server/store/usage.hpp"
 #include "server/store/writer.hpp"
 
 namespace kscpush::server {
@@ -25,6 +28,7 @@ namespace fs = std::filesystem;
 constexpr Duration kLastSeenInterval = std::chrono::seconds(5);
 constexpr std::size_t kLastSeenBatch = 2000;
 constexpr std::size_t kExpireBatch = 1000;
+constexpr Duration kUsageAge = std::chrono::seconds(30);
 
 Status make_directory(const fs::path& directory) {
   std::error_code error;
@@ -73,16 +77,22 @@ std::size_t reader_count() {
 // The parts, each thread safe by itself, in the order of construction.
 class Store::Impl {
  public:
-  Impl(FileLock held, const Clock& time, StoreLimits bounds, Database database, Readers connections)
+  Impl(FileLock held, const Clock& time, StoreLimits bounds, Database database, Readers connections,
+       std::int64_t sent_perhaps)
       : clock(time),
         limits(bounds),
+        perhaps_sent(sent_perhaps),
         lock(std::move(held)),
         last_seen(bounds.queued_changes),
         last_seen_written(time.now()),
         writer(std::move(database),
                {.queued = bounds.queued_changes,
                 .queued_bytes = bounds.queued_bytes,
-                .extra = [this](bool closing) { return write_last_seen(closing); }}),
+                .extra =
+                    [this](bool closing) {
+                      const bool missed = closing && missed_step.exchange(false);
+                      return missed ? leave_a_trace() : write_last_seen(closing);
+                    }}),
         readers(std::move(connections)) {}
   // The writer's callbacks may read; and the last connection to close must be one that can tidy up.
   ~Impl() { writer.stop(); }
@@ -108,15 +118,36 @@ class Store::Impl {
         });
   }
 
+  Result<StoreUsage> usage() {
+    const std::scoped_lock held(usage_mutex_);
+    if (usage_ && clock.now() - usage_measured_ < kUsageAge) return *usage_;
+    auto measured = readers.use([](Database& database) { return measure_usage(database); });
+    if (!measured) return measured;
+    usage_ = *measured;
+    usage_measured_ = clock.now();
+    return measured;
+  }
+
   const Clock& clock;
   const StoreLimits limits;
+  const std::int64_t perhaps_sent;
   const FileLock lock;
   LastSeen last_seen;
-  MonoTime last_seen_written;  // the writer thread's
+  MonoTime last_seen_written;            // the writer thread's
+  std::atomic<bool> missed_step{false};  // one was not written
   Writer writer;
   Readers readers;
 
  private:
+  // As if the process were killed: what was sent may not be on disk, and the next one must know.
+  static Writer::Job leave_a_trace() {
+    return {[](Database& database) -> Status {
+              database.keep_log();
+              return {};
+            },
+            nullptr};
+  }
+
   Writer::Job write_last_seen(bool closing) {
     // A batch is not kept waiting, so that a storm of devices does not pile up in memory.
     const bool due = closing || last_seen.size() >= kLastSeenBatch ||
@@ -138,6 +169,10 @@ class Store::Impl {
               if (status) last_seen.written(*entries);
             }};
   }
+
+  std::mutex usage_mutex_;
+  std::optional<StoreUsage> usage_;  // guarded by usage_mutex_, as is the next
+  MonoTime usage_measured_{};
 };
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -150,13 +185,21 @@ Result<std::unique_ptr<Store>> Store::open(const fs::path& directory, const Cloc
                                 fmt::format("the state directory {}", directory.string()),
                                 std::chrono::milliseconds(0), FileLock::Afterwards::kKeepFile);
   if (!lock) return fail(lock.error());
-  const fs::path path = directory / "store.db";
+  const fs::path path = database_in(directory);
+  // A store that is closed with all that it was given leaves no log.
+  std::error_code error;
+  const bool was_killed = fs::exists(path.string() + "-wal", error);
   auto database = open_database(path);
   if (!database) return fail(database.error());
+  if (was_killed) {
+    if (auto marked = pushes::mark_perhaps_sent(*database); !marked) return fail(marked.error());
+  }
+  const auto sent = pushes::perhaps_sent(*database);
+  if (!sent) return fail(sent.error());
   auto readers = Readers::open(path, reader_count());
   if (!readers) return fail(readers.error());
   return std::unique_ptr<Store>(new Store(std::make_unique<Impl>(
-      std::move(*lock), clock, limits, std::move(*database), std::move(*readers))));
+      std::move(*lock), clock, limits, std::move(*database), std::move(*readers), *sent)));
 }
 
 Status Store::add_device(NewDevice device) {
@@ -292,7 +335,12 @@ void Store::step(PushStep step, Done done) {
   const std::size_t bytes = step.result.size();
   impl_->writer.post([step = std::move(step), &limits = impl_->limits](
                          Database& database) { return pushes::step(database, step, limits); },
-                     std::move(done), bytes);
+                     [impl = impl_.get(), done = std::move(done)](const Status& status) {
+                       if (!status && status.error().code != ErrorCode::kNotFound)
+                         impl->missed_step = true;
+                       if (done != nullptr) done(status);
+                     },
+                     bytes);
 }
 
 Result<PushRecord> Store::cancel(const Ulid& id, const std::string& reason) {
@@ -308,7 +356,8 @@ Result<PushRecord> Store::cancel(const Ulid& id, const std::string& reason) {
 }
 
 Result<std::optional<PushRecord>> Store::find_push(const Ulid& id) const {
-  return impl_->readers.use([&](Database& database) { return pushes::find(database, id); });
+  return impl_->readers.use(
+      [&](Database& database) { return pushes::find(database, id, impl_->clock.wall()); });
 }
 
 Result<std::vector<PushRecord>> Store::pending(const DeviceId& device, WallTime now,
@@ -317,10 +366,15 @@ Result<std::vector<PushRecord>> Store::pending(const DeviceId& device, WallTime 
       [&](Database& database) { return pushes::pending(database, device, now, after, limit); });
 }
 
+std::int64_t Store::perhaps_sent() const {
+  return impl_->perhaps_sent;
+}
+
 Result<std::vector<PushRecord>> Store::list_pushes(const DeviceId& device, std::int64_t before,
                                                    std::size_t limit) const {
-  return impl_->readers.use(
-      [&](Database& database) { return pushes::history(database, device, before, limit); });
+  return impl_->readers.use([&](Database& database) {
+    return pushes::history(database, device, before, limit, impl_->clock.wall());
+  });
 }
 
 Result<std::int64_t> Store::add_revision(SiteRevision revision,
@@ -369,6 +423,14 @@ void Store::drain() {
 
 std::size_t Store::queued_changes() const {
   return impl_->writer.queued();
+}
+
+Result<StoreUsage> Store::usage() const {
+  return impl_->usage();
+}
+
+const StoreLimits& Store::limits() const {
+  return impl_->limits;
 }
 
 Result<std::vector<std::string>> existing_devices(const Store& store,

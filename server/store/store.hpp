@@ -40,6 +40,15 @@ struct StoreLimits {
   std::chrono::hours keep_history{7 * 24};  // of pushes that are final
 };
 
+// How full it is, for those who watch it.
+struct StoreUsage {
+  std::int64_t used_bytes = 0;      // of the database; what StoreLimits::database_bytes bounds
+  std::int64_t database_bytes = 0;  // of its file; free pages are used again
+  std::int64_t log_bytes = 0;       // of the write-ahead log
+  std::int64_t pending = 0;         // pushes neither acknowledged nor ended
+  std::optional<WallTime> oldest_pending{};  // stored when
+};
+
 // Thread safe. What changes something either waits for the disk and returns, or takes a callback
 // and returns at once. Errors of the disk, common to all: kFailed or kDenied, saying what to do;
 // what was accepted before stays.
@@ -93,6 +102,7 @@ class Store final : public ShardStore {
   [[nodiscard]] Result<std::vector<PushRecord>> pending(const DeviceId& device, WallTime now,
                                                         std::int64_t after,
                                                         std::size_t limit) const override;
+  [[nodiscard]] std::int64_t perhaps_sent() const override;
   // All of a device, newest first, with seq below BEFORE; 0 for the newest.
   [[nodiscard]] Result<std::vector<PushRecord>> list_pushes(const DeviceId& device,
                                                             std::int64_t before,
@@ -116,6 +126,9 @@ class Store final : public ShardStore {
   // Returns when all that was queued before is done, callbacks included.
   void drain();
   [[nodiscard]] std::size_t queued_changes() const;  // waiting for the writer
+  // Looks at every device: what it says may be up to 30 seconds old.
+  [[nodiscard]] Result<StoreUsage> usage() const;
+  [[nodiscard]] const StoreLimits& limits() const;
 
  private:
   class Impl;

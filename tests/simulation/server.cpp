@@ -7,6 +7,7 @@ namespace kscpush::simulation {
 namespace {
 
 constexpr std::uint64_t kLane = 0;
+constexpr int kMostAttempts = 5;  // of a push, as the server has it
 constexpr Duration kExpireEvery = std::chrono::seconds(60);
 
 }  // namespace
@@ -43,7 +44,8 @@ void SimServer::start() {
 
 void SimServer::crash() {
   store_.crash();
-  pushes_.all_attempts_forgotten();
+  // Of one push no more than one attempt is on its way to a disk that works.
+  pushes_.attempts_forgotten(store_.full() ? kMostAttempts : 1);
   count_ends();
   for (const auto& shard : process_->context.shards) shard->close();
   process_.reset();
@@ -57,8 +59,12 @@ void SimServer::stop() {
   }
   run();
   count_ends();
-  for (const auto& shard : process_->context.shards) shard->close();
-  store_.commit();
+  for (const auto& shard : process_->context.shards) {
+    shard->retry_steps();
+    shard->close();
+  }
+  store_.close();
+  if (store_.full()) pushes_.attempts_forgotten(kMostAttempts);
   process_.reset();
 }
 

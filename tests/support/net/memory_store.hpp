@@ -34,12 +34,20 @@ class MemoryStore final : public server::ShardStore {
 
   // Does up to COUNT queued changes, with their callbacks.
   void commit(std::size_t count = static_cast<std::size_t>(-1));
-  void crash() { queue_.clear(); }
+  void crash() {
+    queue_.clear();
+    perhaps_sent_ = last_seq_;
+  }
+  // In good order, which leaves a trace when a step was not written.
+  void close();
   [[nodiscard]] std::size_t queued() const { return queue_.size(); }
   // Every push there is, in order of seq.
   [[nodiscard]] const std::map<std::int64_t, server::PushRecord>& pushes() const { return pushes_; }
   // Reads fail from now on, as on a broken disk.
   void set_broken(bool broken) { broken_ = broken; }
+  // Changes that are committed from now on fail, as on a full disk.
+  void set_full(bool full) { full_ = full; }
+  [[nodiscard]] bool full() const { return full_; }
 
   // ShardStore
   [[nodiscard]] Result<std::optional<server::DeviceRecord>> find_device(
@@ -51,12 +59,17 @@ class MemoryStore final : public server::ShardStore {
   [[nodiscard]] Result<std::vector<server::PushRecord>> pending(const DeviceId& device,
                                                                 WallTime now, std::int64_t after,
                                                                 std::size_t limit) const override;
+  [[nodiscard]] std::int64_t perhaps_sent() const override { return perhaps_sent_; }
 
  private:
   void post(std::function<void()> change);
   Result<server::PushRecord> add_now(server::PushRecord push);
   Status step_now(const server::PushStep& step);
+  static void note(server::PushRecord& push, const server::PushStep& step);
   void move_to(server::PushRecord& push, const server::PushStep& step);
+  [[nodiscard]] std::optional<server::PushStep> end_of(const server::PushRecord& push,
+                                                       WallTime now) const;
+  void end_if_due(server::PushRecord& push, WallTime now);
   void expire_now(WallTime now);
   [[nodiscard]] std::set<std::int64_t>& waiting(const server::PushRecord& push) {
     return waiting_[push.device.str()];
@@ -71,7 +84,10 @@ class MemoryStore final : public server::ShardStore {
   std::map<std::string, std::int64_t, std::less<>> seq_of_;             // by id
   std::map<std::string, std::set<std::int64_t>, std::less<>> waiting_;  // not acknowledged
   std::int64_t last_seq_ = 0;
+  std::int64_t perhaps_sent_ = 0;
   bool broken_ = false;
+  bool full_ = false;
+  bool missed_ = false;
 };
 
 }  // namespace kscpush::test

@@ -298,6 +298,12 @@ TEST_CASE("metrics: sums of all shards, each family with help and type") {
   CHECK(has("kscpush_connections_ended_total{reason=\"refused\"} 1"));
   CHECK(has("kscpush_connections_ended_total{reason=\"slow_reader\"} 0"));
   CHECK(has("kscpush_max_connections 50000"));
+  CHECK(has("kscpush_pushes_pending 0"));
+  CHECK(has("kscpush_oldest_pending_seconds 0"));
+  CHECK(has("kscpush_database_limit_bytes 4294967296"));
+  CHECK(has("kscpush_push_step_failures_total 0"));
+  CHECK(has("kscpush_store_queued_changes 0"));
+  CHECK(text.find("\nkscpush_database_used_bytes ") != std::string::npos);
 
   // Every sample belongs to the family whose HELP and TYPE stand before it.
   std::istringstream lines(text);
