@@ -128,9 +128,13 @@ std::unique_ptr<CLI::App> make_app(Context& context) {
   add_policy(*app, context);
   add_group(*app, context);
   add_device(*app, context);
+  add_store(*app, context);
   add_serve(*app, context);
   add_agent(*app, context);
   add_ping(*app, context);
+  add_push(*app, context);
+  add_rollout(*app, context);
+  add_events(*app, context);
   add_bench(*app, context);
   add_completion(*app, context);
   return app;

@@ -18,9 +18,13 @@ void add_dp(CLI::App& parent, Context& context);
 void add_policy(CLI::App& parent, Context& context);
 void add_device(CLI::App& parent, Context& context);
 void add_group(CLI::App& parent, Context& context);
+void add_store(CLI::App& parent, Context& context);
 void add_serve(CLI::App& parent, Context& context);
 void add_agent(CLI::App& parent, Context& context);
 void add_ping(CLI::App& parent, Context& context);
+void add_push(CLI::App& parent, Context& context);
+void add_rollout(CLI::App& parent, Context& context);
+void add_events(CLI::App& parent, Context& context);
 void add_bench(CLI::App& parent, Context& context);
 void add_completion(CLI::App& parent, Context& context);
 
@@ -61,5 +65,16 @@ void add_device_remove(CLI::App& parent, Context& context);
 void add_device_revoke(CLI::App& parent, Context& context);
 void add_device_restore(CLI::App& parent, Context& context);
 void add_device_enroll(CLI::App& parent, Context& context);
+
+// Below push.
+void add_push_send(CLI::App& parent, Context& context);
+void add_push_list(CLI::App& parent, Context& context);
+void add_push_show(CLI::App& parent, Context& context);
+void add_push_cancel(CLI::App& parent, Context& context);
+
+// Below store.
+void add_store_check(CLI::App& parent, Context& context);
+void add_store_compact(CLI::App& parent, Context& context);
+void add_store_backup(CLI::App& parent, Context& context);
 
 }  // namespace kscpush::cli

@@ -7,7 +7,6 @@
 #include "cli/commands.hpp"
 #include "cli/support/api_client.hpp"
 #include "cli/support/output.hpp"
-#include "cli/support/site_file.hpp"
 #include "cli/support/targets.hpp"
 
 namespace kscpush::cli {
@@ -128,11 +127,7 @@ Status ping_many(json body, const PingOptions& options, const ApiClient& api, Co
 Status run_ping(const PingOptions& options, Context& context) {
   auto targets = target_fields(options.targets);
   if (!targets) return fail(targets.error());
-  const auto file = load_site(context);
-  if (!file) return fail(file.error());
-  const auto dp = choose_distribution_point(*file, options.dp);
-  if (!dp) return fail(dp.error());
-  const auto api = api_client(**dp, site::server_paths(**dp, file->folder()));
+  const auto api = open_api(options.dp, context);
   if (!api) return fail(api.error());
   if (options.targets.devices.size() == 1) {
     return ping_one(options.targets.devices.front(), options, *api, context);

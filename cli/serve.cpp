@@ -74,6 +74,7 @@ class Service {
     server::systemd::stopping();
     server_->stop();
     keeper_->stop();
+    api_->stop();
     http_.reset();
   }
 

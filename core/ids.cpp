@@ -64,6 +64,17 @@ Ulid Ulid::generate(WallTime now) {
   return Ulid(std::move(text));
 }
 
+Ulid Ulid::next() const {
+  std::string text = text_;
+  for (std::size_t i = kLength; i-- > 0;) {
+    const std::size_t digit = kCrockford.find(text[i]);
+    const bool carries = digit + 1 == kCrockford.size();
+    text[i] = kCrockford[carries ? 0 : digit + 1];
+    if (!carries) break;
+  }
+  return Ulid(std::move(text));
+}
+
 Result<Ulid> Ulid::parse(std::string_view text) {
   const bool fits = text.size() == kLength && text[0] <= '7' &&
                     std::ranges::all_of(

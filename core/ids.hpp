@@ -53,6 +53,8 @@ class Ulid {
   // Random bits come from the operating system. Thread safe.
   [[nodiscard]] static Ulid generate(WallTime now);
   [[nodiscard]] static Result<Ulid> parse(std::string_view text);
+  // The one after it: for many of one moment, which then sort in their order.
+  [[nodiscard]] Ulid next() const;
   [[nodiscard]] const std::string& str() const { return text_; }
   auto operator<=>(const Ulid&) const = default;
 

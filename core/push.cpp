@@ -66,6 +66,12 @@ std::string encode_push(const Ulid& id, std::string_view kind, int attempt,
                      id.str(), kind, attempt, ttl.count(), params);
 }
 
+std::string_view why_expired(PushState state) {
+  if (state >= PushState::kAcked) return "acknowledged, but not answered in time";
+  if (state == PushState::kSent) return "sent, but not acknowledged within its time to live";
+  return "not sent within its time to live";
+}
+
 std::string encode(const PushMessage& message) {
   return encode_push(message.id, message.kind, message.attempt, message.ttl,
                      message.params.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));

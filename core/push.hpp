@@ -60,6 +60,8 @@ inline constexpr std::size_t kPushStates = 12;
 // The rule of a push's life: forward among the first six, where steps may be left out; an end from
 // any state that is not final; nothing after a final one.
 [[nodiscard]] bool may_follow(PushState from, PushState to);
+// The reason of a push that ends as expired after STATE.
+[[nodiscard]] std::string_view why_expired(PushState state);
 
 // One push as the device gets it.
 struct PushMessage {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -35,6 +36,7 @@ struct Error {
   ErrorCode code = ErrorCode::kFailed;
   std::string message;
   std::string hint;
+  std::string field{};  // of a request: the one that is to blame, as it is called there; or empty
 };
 
 template <class T>
@@ -52,6 +54,15 @@ template <class... Args>
 
 [[nodiscard]] inline tl::unexpected<Error> fail(Error error) {
   return tl::unexpected<Error>(std::move(error));
+}
+
+// A request makes no sense because of this field of it.
+template <class... Args>
+[[nodiscard]] tl::unexpected<Error> fail_field(std::string_view field,
+                                               fmt::format_string<Args...> format, Args&&... args) {
+  return tl::unexpected<Error>(Error{ErrorCode::kUsage,
+                                     fmt::format(format, std::forward<Args>(args)...),
+                                     std::string(), std::string(field)});
 }
 
 // The same error, its message put into context: "CONTEXT: message".

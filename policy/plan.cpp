@@ -324,13 +324,15 @@ class Planner::Impl {
   [[nodiscard]] std::uint64_t count(const Reach& reach) const {
     std::uint64_t sum = 0;
     for (const auto& [group, counts] : counts_) {
-      const bool reached =
-          reach.groups.empty() || std::ranges::any_of(reach.groups, [&](const std::string& above) {
-            return reach.exact_group ? group == above : site::within_group(group, above);
-          });
-      if (reached) sum += reach.by_policy ? counts.changed : counts.devices;
+      if (reaches(reach, group)) sum += reach.by_policy ? counts.changed : counts.devices;
     }
     return sum;
+  }
+
+  static bool reaches(const Reach& reach, const std::string& group) {
+    return reach.groups.empty() || std::ranges::any_of(reach.groups, [&](const std::string& above) {
+             return reach.exact_group ? group == above : site::within_group(group, above);
+           });
   }
 
   const site::Site& to_;

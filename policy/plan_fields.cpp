@@ -27,6 +27,8 @@ void add_limits(const site::ServerLimits& limits, std::vector<Field>& fields) {
   number("keep_alive_max_s", limits.keep_alive_max_s);
   number("session_expiry_max_s", limits.session_expiry_max_s);
   number("pending_per_device", limits.pending_per_device);
+  number("history_days", limits.history_days);
+  number("database_mib", limits.database_mib);
   number("message_bytes", limits.message_bytes);
   number("unsent_bytes", limits.unsent_bytes);
   number("slow_reader_timeout_s", limits.slow_reader_timeout_s);
@@ -105,6 +107,7 @@ std::vector<Field> fields(const site::DistributionPoint& dp) {
       {"push server admin.token_file", path_or_default(server.admin.token_file)},
       {"push server admin.operator_token_file", path_or_default(server.admin.operator_token_file)},
       {"push server admin.viewer_token_file", path_or_default(server.admin.viewer_token_file)},
+      {"push server admin.requests_per_second", std::to_string(server.admin.requests_per_second)},
       {"push server state_directory", path_or_default(server.state_directory)},
   };
   add_limits(server.limits, all);

@@ -1,4 +1,5 @@
-// What a connection has while it reads or writes, and lends from its shard. One thread: the shard's.
+// What a connection has while it reads or writes, and lends from its shard. One thread: the
+// shard's.
 #pragma once
 
 #include <memory>

@@ -45,13 +45,13 @@ Connection::~Connection() = default;
 void ConnectionList::add(std::unique_ptr<Connection> connection) {
   Connection* const added = connection.release();
   added->next_ = first_;
-  if (first_ != nullptr) first_->previous_ = added;
+  (first_ == nullptr ? last_ : first_->previous_) = added;
   first_ = added;
   ++size_;
 }
 
 std::unique_ptr<Connection> ConnectionList::take(Connection& connection) {
-  if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
+  (connection.next_ == nullptr ? last_ : connection.next_->previous_) = connection.previous_;
   (connection.previous_ == nullptr ? first_ : connection.previous_->next_) = connection.next_;
   connection.next_ = connection.previous_ = nullptr;
   --size_;
@@ -67,6 +67,16 @@ void Connection::start() {
       std::chrono::seconds(shard_->settings().dp.push_server.limits.handshake_timeout_s);
   shard_->wheel().set(*this, shard_->now() + timeout);
   link_->wait_readable();
+}
+
+Duration Connection::age(MonoTime now) const {
+  const auto timeout =
+      std::chrono::seconds(shard_->settings().dp.push_server.limits.handshake_timeout_s);
+  return now - (deadline() - timeout);
+}
+
+void Connection::leave_waiting() {
+  if (std::exchange(waits_, false)) shard_->stops_waiting(*this);
 }
 
 void Connection::leave() {
@@ -128,6 +138,7 @@ void Connection::on_readable() {
 Connection::Next Connection::read_once() {
   const auto scratch = shard_->scratch();
   const IoResult got = link_->read(scratch);
+  if (waits_ && link_->handshake_begun()) leave_waiting();
   switch (got.kind) {
     case IoResult::Kind::kBytes: {
       if (stage_ == Stage::kLingering) return Next::kReadMore;
@@ -184,6 +195,7 @@ void Connection::on_connect(const mqtt::ConnectRequest& request) {
                                          version_text(request.agent), link_->peer_address(),
                                          request.version, request.clean_start, link_->secure()});
   stage_ = Stage::kDeciding;
+  leave_waiting();
   shard_->handshake_ended();
   if (!link_->secure()) return;
   const auto proved = link_->peer_device_id();
@@ -227,6 +239,10 @@ mqtt::Session::Delivery Connection::deliver(mqtt::Outgoing push) {
   return delivery;
 }
 
+void Connection::release() {
+  session_.release(shard_->wall(), *this);
+}
+
 void Connection::disconnect(mqtt::EndReason reason, std::string_view server_reference) {
   if (stage_ == Stage::kEnded || stage_ == Stage::kLingering) return;
   session_.disconnect(reason, server_reference, *this);
@@ -256,7 +272,10 @@ void Connection::on_dropped(std::uint64_t token, mqtt::DropReason reason) {
 
 void Connection::on_end(mqtt::EndReason reason, std::string_view detail) {
   const bool was_active = stage_ == Stage::kActive;
-  if (stage_ == Stage::kHandshake) shard_->handshake_ended();
+  if (stage_ == Stage::kHandshake) {
+    leave_waiting();
+    shard_->handshake_ended();
+  }
   stage_ = Stage::kEnded;
   shard_->counts().ended.at(static_cast<std::size_t>(reason)).add();
   log_end(was_active ? "session" : "connection", reason, detail);
@@ -370,6 +389,7 @@ void Connection::on_timer(MonoTime now) {
     case Stage::kHandshake:
       shard_->counts().handshake_timeouts.add();
       shard_->warnings().warn("{}: no CONNECT in time", link_->peer_address());
+      leave_waiting();
       shard_->handshake_ended();
       shard_->destroy(*this);
       return;

@@ -2,7 +2,8 @@
 //
 // Owned by a shard and used on its thread. The life of a connection:
 //
-//   accepted      a deadline runs for TLS and CONNECT together
+//   accepted      a deadline runs for TLS and CONNECT together; until it has made the server work
+//                 (ClientHello, or CONNECT without TLS) it waits, and may have to give way
 //   CONNECT       the certificate's name must be the client identifier; the connection moves to
 //                 the device's home shard, which admits or refuses it
 //   active        the keep alive's deadline; pushes and their acknowledgements
@@ -58,6 +59,7 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   void refuse(mqtt::ReasonCode code, std::string_view reason, std::string_view server_reference);
 
   mqtt::Session::Delivery deliver(mqtt::Outgoing push);
+  void release();  // what the session held back
   void disconnect(mqtt::EndReason reason, std::string_view server_reference);
   [[nodiscard]] mqtt::SessionState take_state() { return session_.take_state(); }
   [[nodiscard]] bool subscribed() const { return session_.state().subscribed; }
@@ -71,6 +73,10 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   // What speaks against the certificate that the device came with; empty: nothing.
   [[nodiscard]] std::string_view objection() const;
   [[nodiscard]] mqtt::Version version() const { return session_.version(); }
+
+  // Since it was accepted; while it waits.
+  [[nodiscard]] Duration age(MonoTime now) const;
+  void leave_waiting();
 
   // Writes what is queued; the shard calls it once a turn for each connection that has output.
   void flush();
@@ -122,6 +128,7 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   std::unique_ptr<Buffers> buffers_;
   std::unique_ptr<Offer> offer_;  // while the home shard decides
   Stage stage_ = Stage::kHandshake;
+  bool waits_ = true;
   bool flush_queued_ = false;
   bool write_needs_read_ = false;  // TLS cannot write before it has read
   bool read_needs_write_ = false;  // nor read before it has written
@@ -141,6 +148,7 @@ class ConnectionList {
   [[nodiscard]] std::unique_ptr<Connection> take(Connection& connection);
   void clear();
   [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] Connection* oldest() const { return last_; }  // that was added; null: none
 
   // CALL must not add or take any.
   template <class Call>
@@ -150,6 +158,7 @@ class ConnectionList {
 
  private:
   Connection* first_ = nullptr;
+  Connection* last_ = nullptr;
   std::size_t size_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "server/metrics.hpp"
 
+#include <algorithm>
 #include <functional>
 
 #include <prometheus/metric_family.h>
@@ -29,6 +30,12 @@ constexpr Row kRows[] = {
      MetricType::Counter, &Counters::accept_failures},
     {"kscpush_handshakes", "Connections whose TLS and CONNECT are under way", MetricType::Gauge,
      &Counters::handshaking},
+    {"kscpush_handshakes_waiting",
+     "Those of them that have not sent a whole ClientHello, or CONNECT without TLS",
+     MetricType::Gauge, &Counters::waiting},
+    {"kscpush_connections_gave_way_total",
+     "Connections closed as they had sent next to nothing and newer ones wanted their place",
+     MetricType::Counter, &Counters::gave_way},
     {"kscpush_devices_connected", "Devices with a live session", MetricType::Gauge,
      &Counters::connected},
     {"kscpush_tls_failures_total", "Connections that ended in the TLS handshake",
@@ -70,9 +77,38 @@ MetricFamily family(std::string_view name, std::string_view help, MetricType typ
   return MetricFamily{std::string(name), std::string(help), type, {}};
 }
 
+void add_single(std::vector<MetricFamily>& families, std::string_view name, std::string_view help,
+                MetricType type, double value) {
+  families.push_back(family(name, help, type));
+  families.back().metric.push_back(metric(type, value));
+}
+
+// Missing when the database cannot be read: no figure is better than a wrong one.
+void add_store(std::vector<MetricFamily>& families, const PushServer& server) {
+  const Store& store = server.store();
+  const auto gauge = [&](std::string_view name, std::string_view help, auto value) {
+    add_single(families, name, help, MetricType::Gauge, static_cast<double>(value));
+  };
+  gauge("kscpush_store_queued_changes", "Changes that wait to be written", store.queued_changes());
+  gauge("kscpush_database_limit_bytes", "limits.database_mib", store.limits().database_bytes);
+  add_single(families, "kscpush_push_step_failures_total",
+             "Steps of pushes that the disk did not take; they are tried again",
+             MetricType::Counter, static_cast<double>(server.step_failures()));
+  const auto usage = store.usage();
+  if (!usage) return;
+  gauge("kscpush_database_used_bytes", "Of the database, without free pages", usage->used_bytes);
+  gauge("kscpush_database_file_bytes", "Size of the database's file", usage->database_bytes);
+  gauge("kscpush_database_log_bytes", "Size of its write-ahead log", usage->log_bytes);
+  gauge("kscpush_pushes_pending", "Pushes neither acknowledged nor ended", usage->pending);
+  const auto age = usage->oldest_pending ? server.clock().wall() - *usage->oldest_pending
+                                         : std::chrono::milliseconds(0);
+  gauge("kscpush_oldest_pending_seconds", "Since the oldest of them was accepted; 0 if none waits",
+        std::max(0.0, std::chrono::duration<double>(age).count()));
+}
+
 }  // namespace
 
-std::string render_metrics(const PushServer& server) {
+std::string render_metrics(const PushServer& server, const AdminFigures& admin) {
   const auto shards = server.counters();
   const auto sum = [&](const std::function<std::uint64_t(const Counters&)>& value) {
     std::uint64_t total = 0;
@@ -94,19 +130,30 @@ std::string render_metrics(const PushServer& server) {
         {"reason", std::string(mqtt::to_string(static_cast<mqtt::EndReason>(i)))});
     families.back().metric.push_back(std::move(ended));
   }
-  families.push_back(family("kscpush_max_connections", "Connections this push server may hold",
-                            MetricType::Gauge));
-  families.back().metric.push_back(
-      metric(MetricType::Gauge, server.config()->dp.push_server.max_connections));
-  families.push_back(
-      family("kscpush_draining", "1 while devices are sent to other servers", MetricType::Gauge));
-  families.back().metric.push_back(metric(MetricType::Gauge, server.draining() ? 1 : 0));
+  add_single(families, "kscpush_max_connections", "Connections this push server may hold",
+             MetricType::Gauge, server.config()->dp.push_server.max_connections);
+  add_single(families, "kscpush_draining", "1 while devices are sent to other servers",
+             MetricType::Gauge, server.draining() ? 1 : 0);
+  add_store(families, server);
   if (const auto left = server.crl_left()) {
-    families.push_back(family("kscpush_tls_crl_expires_seconds",
-                              "Until a revocation list is out of date; negative: it is already",
-                              MetricType::Gauge));
-    families.back().metric.push_back(metric(MetricType::Gauge, static_cast<double>(left->count())));
+    add_single(families, "kscpush_tls_crl_expires_seconds",
+               "Until a revocation list is out of date; negative: it is already", MetricType::Gauge,
+               static_cast<double>(left->count()));
   }
+  const auto one = [&](std::string_view name, std::string_view help, MetricType type,
+                       std::uint64_t value) {
+    add_single(families, name, help, type, static_cast<double>(value));
+  };
+  one("kscpush_push_waits", "Requests that wait until a push has come so far", MetricType::Gauge,
+      server.waiting_for_pushes());
+  one("kscpush_event_listeners", "Clients that follow GET /v1/events", MetricType::Gauge,
+      admin.listeners);
+  one("kscpush_event_overflows_total", "Such clients that were let go as they read too slowly",
+      MetricType::Counter, admin.overflows);
+  one("kscpush_api_rate_limited_total", "Admin API requests beyond requests_per_second",
+      MetricType::Counter, admin.rate_limited);
+  one("kscpush_rollouts_running", "Rollouts that are not over", MetricType::Gauge,
+      server.rollouts().running());
   return prometheus::TextSerializer().Serialize(families);
 }
 

@@ -8,6 +8,13 @@
 namespace kscpush::server {
 
 // Gathered at the moment of the call from the shards' counters. Thread safe.
-[[nodiscard]] std::string render_metrics(const PushServer& server);
+// What the admin API counts.
+struct AdminFigures {
+  std::size_t listeners = 0;
+  std::uint64_t overflows = 0;
+  std::uint64_t rate_limited = 0;
+};
+
+[[nodiscard]] std::string render_metrics(const PushServer& server, const AdminFigures& admin = {});
 
 }  // namespace kscpush::server

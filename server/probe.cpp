@@ -7,8 +7,7 @@ namespace kscpush::server {
 ProbeOrder::ProbeOrder(WallTime now, Duration wait) : id(Ulid::generate(now)), timeout(wait) {
   const auto ttl = std::chrono::ceil<std::chrono::seconds>(timeout);
   expires = now + ttl;
-  payload = std::make_shared<const std::string>(
-      encode_push(id, "ping", 1, ttl, "{}"));
+  payload = std::make_shared<const std::string>(encode_push(id, "ping", 1, ttl, "{}"));
 }
 
 void Probe::on_timer(MonoTime /*now*/) {

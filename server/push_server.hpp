@@ -18,7 +18,9 @@
 #include "core/site/model.hpp"
 #include "core/site/paths.hpp"
 #include "server/counters.hpp"
+#include "server/events/push_waits.hpp"
 #include "server/probe.hpp"
+#include "server/rollout/rollouts.hpp"
 #include "server/shard.hpp"
 #include "server/store/store.hpp"
 #include "server/worker.hpp"
@@ -26,9 +28,21 @@
 namespace kscpush::server {
 
 struct PushRequest {
+  static constexpr std::size_t kLongestCollapseKey = 64;  // bytes
+
   std::string kind;
   std::string params = "{}";                  // a JSON object
   std::optional<std::chrono::seconds> ttl{};  // nothing: the kind's default
+  // Replaces those to the device that have the same and were not sent; nothing: the kind's own.
+  std::optional<std::string> collapse_key{};
+  std::optional<IdempotencyKey> key{};  // nothing: the same request again is another push
+};
+
+struct RolloutOptions {
+  std::string targets{};  // JSON, as they were asked for
+  double rate = 0;        // pushes a second, at most Rollouts::kLargestRate; 0: no limit
+  std::optional<std::int64_t> max_failures{};
+  std::int64_t canary = 0;
 };
 
 // What a ping of one device says: what it measured, and the device as it answered.
@@ -81,10 +95,28 @@ class PushServer {
   // of one that does not exist it is kOffline.
   void ping_all(std::vector<DeviceId> ids, Duration timeout,
                 std::function<void(Result<ProbeReports>)> done);
-  // The record as stored, after it is on disk. kUsage, kNotFound, kOffline (a kind that needs the
-  // device now), kOverloaded, kTooLarge.
-  void push(const DeviceId& id, const PushRequest& request,
-            std::function<void(Result<PushRecord>)> done);
+  // The record as stored, after it is on disk. kUsage, kNotFound, kDenied (revoked, or not in the
+  // scope of this distribution point), kOffline (a kind that needs the device now), kConflict (the
+  // key was another request's), kOverloaded, kTooLarge.
+  using Pushed = std::function<void(Result<OncePush>)>;
+  void push(const DeviceId& id, const PushRequest& request, const Pushed& done);
+  // The same to many, stored in one transaction, each with its own error; REQUEST's key is not
+  // looked at. Kinds that need their device now end as undeliverable where it is not.
+  void push_all(const std::vector<DeviceId>& ids, const PushRequest& request,
+                std::function<void(Result<Store::PushResults>)> done);
+  // At a pace: the order is made of the request, whose key counts.
+  void roll_out(std::vector<DeviceId> ids, const PushRequest& request,
+                const RolloutOptions& options, Rollouts::Added done);
+  [[nodiscard]] Rollouts& rollouts();
+  [[nodiscard]] const Rollouts& rollouts() const;
+  // Before it is handed to the device's connection; after that kConflict, saying how far it is.
+  // kNotFound.
+  void cancel_push(const Ulid& id, std::string reason, ShardStore::Cancelled done);
+  // As PushWaits has it.
+  void wait_for_push(const Ulid& id, PushState state, Duration timeout,
+                     const PushWaits::Done& done);
+  [[nodiscard]] std::size_t waiting_for_pushes() const;
+  [[nodiscard]] EventLog& events();
   // Changes of the registry, after they are on disk, as Store has them. The session of a device
   // that may not be here any more (revoked, removed, moved out of scope) ends.
   void add_devices(std::vector<NewDevice> devices, Store::Done done);
@@ -97,6 +129,7 @@ class PushServer {
              std::function<void(std::vector<std::optional<DeviceView>>)> done);
 
   [[nodiscard]] Store& store();
+  [[nodiscard]] const Store& store() const;
   [[nodiscard]] std::shared_ptr<const ServerConfig> config() const;
   [[nodiscard]] const Clock& clock() const;
   [[nodiscard]] WallTime started() const;
@@ -104,6 +137,8 @@ class PushServer {
   [[nodiscard]] std::optional<std::chrono::seconds> crl_left() const;
   [[nodiscard]] bool ready() const;  // false while it drains or stops
   [[nodiscard]] std::vector<const Counters*> counters() const;
+  // How often a step of a push could not be written.
+  [[nodiscard]] std::uint64_t step_failures() const;
   [[nodiscard]] std::uint64_t connected() const;
 
  private:

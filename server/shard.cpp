@@ -4,12 +4,13 @@
 #include <unordered_set>
 #include <utility>
 
-#include <asio/post.hpp>
-
 namespace kscpush::server {
 namespace {
 
 constexpr std::size_t kScratchBytes = 128 * 1024;
+// Steps of pushes that a full or failing disk did not take: so often, so many at a time.
+constexpr std::chrono::seconds kRetryEvery{5};
+constexpr std::size_t kRetried = 10'000;
 
 Error offline_error(std::string_view id) {
   return Error{ErrorCode::kOffline, fmt::format("device '{}' is not connected", id),
@@ -37,7 +38,11 @@ std::size_t home_shard(std::string_view device_id, std::size_t count) {
 }
 
 void Device::on_timer(MonoTime /*now*/) {
-  shard.session_expired(*this);
+  if (connection != nullptr) {
+    shard.pause_over(*this);
+  } else {
+    shard.session_expired(*this);
+  }
 }
 
 Shard::Shard(std::size_t index, ShardContext& context)
@@ -52,27 +57,27 @@ Shard::~Shard() {
 }
 
 void Shard::close() {
-  closed_ = true;
+  const bool first = !std::exchange(closed_, true);
   resume_accept_ = nullptr;
   to_flush_.clear();
+  waiting_.clear();
   connections_.clear();
   devices_.clear();
   // What is posted finds no device and is answered so. asio still holds the waits of the closed
   // sockets; each owns its link until it has returned.
   loop_.restart();
   loop_.poll();
+  if (first) retry_steps(UnwrittenSteps::kMost);
   probes_.fail_all(Error{ErrorCode::kUnreachable, "the push server is stopping", ""});
 }
 
 // --- Connections
 
-bool Shard::may_accept() const {
-  return counters_.handshaking.get() < settings_->dp.push_server.limits.handshakes_in_flight;
-}
-
 void Shard::use(std::shared_ptr<const ShardSettings> settings) {
   // The sessions refer to the limits: they change over before the old ones may go.
-  connections_.for_each([&](Connection& connection) { connection.use(settings->mqtt_limits); });
+  const auto change = [&](Connection& connection) { connection.use(settings->mqtt_limits); };
+  waiting_.for_each(change);
+  connections_.for_each(change);
   settings_ = std::move(settings);
   if (resume_accept_) resume_accept_();
 }
@@ -94,70 +99,6 @@ bool Shard::end_if_distrusted(Connection& connection) {
                  connection.device() == nullptr ? "" : connection.device()->id(), objection);
   connection.disconnect(mqtt::EndReason::kRefused, "");
   return true;
-}
-
-void Shard::add(LinkPtr link) {
-  counters_.accepted.add();
-  counters_.handshaking.add();
-  auto connection = std::make_unique<Connection>(*this, std::move(link), now());
-  Connection& added = *connection;
-  link_in(std::move(connection));
-  added.start();
-}
-
-void Shard::handshake_ended() {
-  counters_.handshaking.sub();
-  if (resume_accept_) resume_accept_();
-}
-
-void Shard::link_in(std::unique_ptr<Connection> connection) {
-  connections_.add(std::move(connection));
-}
-
-std::unique_ptr<Connection> Shard::unlink(Connection& connection) {
-  if (connection.flush_queued()) std::ranges::replace(to_flush_, &connection, nullptr);
-  return connections_.take(connection);
-}
-
-void Shard::destroy(Connection& connection) {
-  unlink(connection).reset();
-}
-
-void Shard::queue_flush(Connection& connection) {
-  if (to_flush_.empty()) {
-    asio::post(loop_, [this] { flush_all(); });
-  }
-  to_flush_.push_back(&connection);
-}
-
-void Shard::flush_all() {
-  // flush() may end a connection, which queues further ones or takes some out: index, not iterator.
-  for (std::size_t i = 0; i < to_flush_.size(); ++i) {
-    if (Connection* const connection = to_flush_[i]) connection->flush();
-  }
-  to_flush_.clear();
-}
-
-void Shard::transfer(Connection& connection) {
-  const Offer offer = *connection.offer();
-  Shard& home = *context_.shards[home_shard(offer.device_id, context_.shards.size())];
-  if (&home == this) {
-    decide(connection, offer);
-    return;
-  }
-  auto moved = unlink(connection);
-  moved->leave();
-  asio::post(home.loop(), [&home, moved = std::move(moved), offer]() mutable {
-    home.adopt(std::move(moved), std::move(offer));
-  });
-}
-
-void Shard::adopt(std::unique_ptr<Connection> connection, Offer offer) {
-  if (closed_) return;
-  Connection& adopted = *connection;
-  link_in(std::move(connection));
-  adopted.enter(*this);
-  decide(adopted, offer);
 }
 
 // --- Admission
@@ -240,14 +181,16 @@ void Shard::admit(Connection& connection, const Offer& offer) {
     present = state.expiry_s != 0;
     former->forget_device();
     former->disconnect(mqtt::EndReason::kTakenOver, "");
+    note_end(*device, mqtt::EndReason::kTakenOver);
   } else if (present) {
     state = std::move(*device->kept);
     device->kept.reset();
-    device->clear();
   }
+  device->clear();
   present = present && !offer.clean_start;
   if (present) {
     give_up(state);
+    hold_back(*device, state);
   } else {
     device->last_seq = 0;
     probes_.fail_all_of(device->id(),
@@ -264,6 +207,7 @@ void Shard::admit(Connection& connection, const Offer& offer) {
   // A plain listener's peer is a proxy on this machine.
   context_.store.touch_device(*DeviceId::parse(device->id()), wall(),
                               offer.secure ? host_of(offer.address) : "");
+  context_.events.device(EventType::kDeviceConnected, device->id(), device->connected_since);
   connection.admit(*device, std::move(state), present);
 }
 
@@ -271,7 +215,7 @@ void Shard::ended(Device& device, mqtt::EndReason reason) {
   Connection* const connection = device.connection;
   device.connection = nullptr;
   context_.budget.give_back();
-  context_.store.touch_device(*DeviceId::parse(device.id()), wall(), "");
+  note_end(device, reason);
   probes_.fail_all_of(device.id(), Error{ErrorCode::kOffline,
                                          fmt::format("the connection of '{}' ended ({}) before it "
                                                      "answered",
@@ -287,6 +231,12 @@ void Shard::ended(Device& device, mqtt::EndReason reason) {
   if (state.will) next = std::min(next, now() + std::chrono::seconds(state.will->delay_s));
   device.kept = std::make_unique<mqtt::SessionState>(std::move(state));
   wheel_.set(device, next);
+}
+
+void Shard::note_end(const Device& device, mqtt::EndReason reason) {
+  const Disconnect end{wall(), reason};
+  context_.store.note_disconnect(*DeviceId::parse(device.id()), end);
+  context_.events.device(EventType::kDeviceDisconnected, device.id(), end.at, reason);
 }
 
 void Shard::session_expired(Device& device) {
@@ -422,17 +372,24 @@ std::size_t Shard::send_some_elsewhere(std::size_t count) {
 void Shard::advance_time() {
   wheel_.advance(now());
   warnings_.tick();
+  // Somebody may have waited long enough to give way.
+  if (resume_accept_) resume_accept_();
+  if (now() < next_retry_) return;
+  next_retry_ = now() + kRetryEvery;
+  retry_steps(kRetried);
 }
 
 // --- Looking at itself
 
 ShardUsage Shard::usage() const {
-  ShardUsage usage{connections_.size(), devices_.size()};
-  connections_.for_each([&](const Connection& connection) {
+  ShardUsage usage{waiting_.size() + connections_.size(), devices_.size()};
+  const auto look_at = [&](const Connection& connection) {
     usage.most_unsent = std::max(usage.most_unsent, connection.unsent());
     usage.most_unread = std::max(usage.most_unread, connection.unread());
     usage.most_in_flight = std::max(usage.most_in_flight, connection.in_flight());
-  });
+  };
+  waiting_.for_each(look_at);
+  connections_.for_each(look_at);
   for (const auto& [id, device] : devices_) {
     if (device.kept == nullptr) continue;
     usage.most_in_flight = std::max(usage.most_in_flight, device.kept->in_flight.size());
@@ -443,15 +400,18 @@ ShardUsage Shard::usage() const {
 std::string Shard::inconsistency() const {
   std::unordered_set<const Connection*> here;
   std::string wrong;
-  connections_.for_each([&](const Connection& connection) {
+  const auto look_at = [&](const Connection& connection) {
     here.insert(&connection);
     const Device* const device = connection.device();
     if (device != nullptr && device->connection != &connection) {
       wrong = fmt::format("{}: has two connections", device->id());
     }
     if (!connection.set()) wrong = "a connection has no deadline";
-  });
-  if (here.size() != connections_.size()) wrong = "a connection is lost";
+  };
+  waiting_.for_each(look_at);
+  connections_.for_each(look_at);
+  if (here.size() != waiting_.size() + connections_.size()) wrong = "a connection is lost";
+  if (waiting_.size() != counters_.waiting.get()) wrong = "those who wait are counted wrongly";
   std::size_t connected = 0;
   for (const auto& [id, device] : devices_) {
     if (&id != device.key) return fmt::format("{}: kept as '{}'", device.id(), id);

@@ -6,8 +6,10 @@
 // and acknowledgement happen on one thread without a lock.
 //
 // Stored pushes: the store is the queue. The shard is told of new ones (offer_push), sends what the
-// device's window allows, and fetches the rest when acknowledgements make room. Probes (ping) are
-// not stored: their promise ends with the connection.
+// device's window allows, and fetches the rest when acknowledgements make room. What was sent and
+// not acknowledged is sent again on the next connection, after a pause that grows with each attempt
+// and counts from the last one; what is behind it waits too. Probes (ping) are not stored: their
+// promise ends with the connection.
 //
 // Unless it says otherwise, everything here is for the shard's own thread.
 #pragma once
@@ -31,11 +33,14 @@
 #include "server/shard_context.hpp"
 #include "server/store/shard_store.hpp"
 #include "server/timer_wheel.hpp"
+#include "server/unwritten_steps.hpp"
 
 namespace kscpush::server {
 
 // A device that is connected, or whose session outlives its connection. There is one in memory for
 // every device, so what few have is behind a pointer.
+// Its timer is the end of the session, or of a will's delay, while it is away; of the pause before
+// the next attempt while it is connected.
 struct Device final : Timer {
   explicit Device(Shard& home) : shard(home) {}
   void on_timer(MonoTime now) override;
@@ -83,6 +88,7 @@ class Shard {
   [[nodiscard]] Loop& loop() { return loop_; }
   [[nodiscard]] Poller& poller() { return poller_; }  // its own thread's, once that runs
   [[nodiscard]] const Counters& counters() const { return counters_; }
+  [[nodiscard]] std::uint64_t step_failures() const { return unwritten_.failures(); }
 
   // A new connection; false if the shard has as many handshakes in flight as it may.
   void add(LinkPtr link);
@@ -103,7 +109,11 @@ class Shard {
 
   // Commands, by way of loop().
   void probe(const DeviceId& id, const ProbeOrder& order, ProbeDone done);
-  void offer_push(const PushRecord& push);
+  // ONLINE_ONLY: it ends if the device cannot have it now.
+  void offer_push(const PushRecord& push, bool online_only = false);
+  // DONE on the store's thread, as ShardStore::cancel() has it. A push that has been handed to a
+  // connection by now is sent; one that has not been never is, unless this fails.
+  void cancel_push(const Ulid& id, std::string reason, ShardStore::Cancelled done);
   [[nodiscard]] std::optional<DeviceView> view(const DeviceId& id) const;
   [[nodiscard]] bool disconnect(const DeviceId& id, mqtt::EndReason reason);
   // After a change of the registry or of the scope: ends the session of a device that would not be
@@ -133,6 +143,7 @@ class Shard {
   void queue_flush(Connection& connection);
   bool end_if_distrusted(Connection& connection);
   void destroy(Connection& connection);
+  void stops_waiting(Connection& connection);
   void handshake_ended();
   void transfer(Connection& connection);
   void subscribed(Device& device);
@@ -143,13 +154,14 @@ class Shard {
   void message(Device& device, mqtt::UpTopic topic, std::string_view payload);
   void ended(Device& device, mqtt::EndReason reason);
   void session_expired(Device& device);
+  void pause_over(Device& device);
 
  private:
   struct IdHash {
     using is_transparent = void;
     std::size_t operator()(std::string_view id) const { return std::hash<std::string_view>{}(id); }
   };
-  void adopt(std::unique_ptr<Connection> connection, Offer offer);
+  void adopt(std::unique_ptr<Connection> connection, const Offer& offer);
   void decide(Connection& connection, const Offer& offer);
   void admit(Connection& connection, const Offer& offer);
   // ADDRESS: where it connects from; empty: as the registry has it.
@@ -158,11 +170,17 @@ class Shard {
                       std::string_view reason);
   [[nodiscard]] std::string other_server(const DeviceId& id) const;
   void give_up(mqtt::SessionState& state);
-  void pump(Device& device);
-  bool send(Device& device, const PushRecord& push);
+  void note_end(const Device& device, mqtt::EndReason reason);
+  void hold_back(Device& device, mqtt::SessionState& state);
+  void step(PushStep step);
+  void retry_steps(std::size_t most);
+  void pump(Device& device, bool waited = false);
+  bool send(Device& device, const PushRecord& push, bool waited = false);
+  void cancel_decided(std::int64_t seq, const DeviceId& id);
   void answer(Device& device, const PushAnswer& answer);
   void report(Device& device, std::string_view payload);
-  void link_in(std::unique_ptr<Connection> connection);
+  [[nodiscard]] std::size_t most_waiting() const;
+  void make_room();
   [[nodiscard]] std::unique_ptr<Connection> unlink(Connection& connection);
   [[nodiscard]] Device* find(std::string_view id);
   [[nodiscard]] const Device* find(std::string_view id) const;
@@ -181,10 +199,14 @@ class Shard {
   std::vector<char> scratch_;
   BufferPool spare_buffers_;
   ProbeTable probes_;
+  UnwrittenSteps unwritten_;
+  MonoTime next_retry_{};  // of what the disk did not take
   // By id. A node never moves, so others may point to the device in it.
   std::unordered_map<std::string, Device, IdHash, std::equal_to<>> devices_;
+  ConnectionList waiting_;  // for the first of them: ClientHello or CONNECT
   ConnectionList connections_;
   std::vector<Connection*> to_flush_;
+  std::unordered_map<std::int64_t, int> cancelling_;  // by seq: what the store has not decided yet
   std::function<void()> resume_accept_;
   bool closed_ = false;
 };

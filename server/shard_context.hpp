@@ -10,6 +10,7 @@
 #include "core/clock.hpp"
 #include "core/mqtt/session.hpp"
 #include "core/site/model.hpp"
+#include "server/events/event_log.hpp"
 #include "server/store/shard_store.hpp"
 
 namespace kscpush::server {
@@ -57,6 +58,7 @@ struct ShardContext {
   spdlog::logger& log;
   ConnectionBudget budget;
   std::atomic<bool> draining{false};  // nobody new comes in
+  EventLog events{};
   std::vector<std::unique_ptr<Shard>> shards;
 };
 

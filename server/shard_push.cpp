@@ -1,5 +1,9 @@
 // The part of a shard that sends stored pushes and takes what devices say of them.
+#include <algorithm>
+#include <array>
 #include <utility>
+
+#include <asio/post.hpp>
 
 #include "core/report.hpp"
 #include "server/shard.hpp"
@@ -7,7 +11,12 @@
 namespace kscpush::server {
 namespace {
 
-constexpr int kMaxAttempts = 5;
+// Before each attempt, since the one before it: what a device may need to come to itself, and in
+// all enough for it to be restarted.
+constexpr std::array kPauses{std::chrono::seconds(0), std::chrono::seconds(1),
+                             std::chrono::seconds(5), std::chrono::seconds(30),
+                             std::chrono::seconds(120)};
+constexpr int kMaxAttempts = static_cast<int>(kPauses.size());
 constexpr std::size_t kFetch = 16;  // rows of one look into the store: a window's worth
 
 bool is_stored(std::uint64_t token) {
@@ -18,18 +27,61 @@ std::string unacknowledged(int attempts) {
   return fmt::format("sent {} times without an acknowledgement", attempts);
 }
 
+// How long the attempt after so many must wait, and no longer than the push lives: then there is
+// nothing to wait for. When the clock was set back nobody knows: the whole pause, but not when it
+// has been WAITED for.
+Duration pause_left(int attempts, WallTime sent, WallTime expires, WallTime now,
+                    bool waited = false) {
+  if (attempts >= kMaxAttempts || (waited && sent > now)) return {};
+  const auto pause =
+      std::chrono::milliseconds(kPauses.at(static_cast<std::size_t>(std::max(attempts, 0))));
+  const auto left = std::min({sent + pause - now, expires - now, pause});
+  return std::max(left, std::chrono::milliseconds(0));
+}
+
 }  // namespace
 
-void Shard::offer_push(const PushRecord& push) {
+void Shard::offer_push(const PushRecord& push, bool online_only) {
   Device* const device = find(push.device.str());
   const bool ready =
       device != nullptr && device->connection != nullptr && device->connection->subscribed();
+  if (!ready && online_only) {
+    step({push.seq, PushState::kUndeliverable, wall(), 0,
+          "the device is not connected, or has not subscribed", ""});
+  }
   if (!ready || push.seq <= device->last_seq) return;
   if (!device->backlog) {
     send(*device, push);
   } else if (device->connection->in_flight() == 0) {
     pump(*device);  // no acknowledgement will come to do it
   }
+}
+
+// What the connection was given before has its step in the store's queue, ahead of this; what the
+// store has not decided yet is held back, and what comes after it too.
+void Shard::cancel_push(const Ulid& id, std::string reason, ShardStore::Cancelled done) {
+  const auto push = context_.store.find_push(id);
+  if (!push) return done(fail(push.error()));
+  if (!push->has_value()) {
+    return done(fail({ErrorCode::kNotFound, fmt::format("no push '{}'", id.str()),
+                      "pushes are forgotten some time after their end"}));
+  }
+  const std::int64_t seq = (*push)->seq;
+  ++cancelling_[seq];
+  context_.store.cancel(
+      id, std::move(reason),
+      [this, seq, device = (*push)->device, done = std::move(done)](Result<PushRecord> cancelled) {
+        asio::post(loop_, [this, seq, device] { cancel_decided(seq, device); });
+        done(std::move(cancelled));
+      });
+}
+
+void Shard::cancel_decided(std::int64_t seq, const DeviceId& id) {
+  const auto found = cancelling_.find(seq);
+  if (--found->second == 0) cancelling_.erase(found);
+  Device* const device = find(id.str());
+  if (device == nullptr || device->connection == nullptr || !device->backlog) return;
+  pump(*device);
 }
 
 void Shard::subscribed(Device& device) {
@@ -40,7 +92,8 @@ void Shard::has_room(Device& device) {
   if (device.backlog) pump(device);
 }
 
-void Shard::pump(Device& device) {
+// WAITED: for the pause of the first push there is.
+void Shard::pump(Device& device, bool waited) {
   device.backlog = false;
   while (!device.backlog) {
     const auto rows =
@@ -52,40 +105,56 @@ void Shard::pump(Device& device) {
       return;
     }
     for (const PushRecord& push : *rows) {
-      if (!send(device, push)) return;
+      if (!send(device, push, std::exchange(waited, false))) return;
     }
     if (rows->size() < kFetch) return;
   }
 }
 
 // False when no further push of this device can be sent now.
-bool Shard::send(Device& device, const PushRecord& push) {
+bool Shard::send(Device& device, const PushRecord& push, bool waited) {
   using Delivery = mqtt::Session::Delivery;
-  const int attempts = push.attempts + 1;
-  const auto step = [&](PushState state, std::string reason) {
+  if (!cancelling_.empty() && cancelling_.contains(push.seq)) {
+    device.backlog = true;
+    return false;
+  }
+  const auto ahead = unwritten_.progress(push.seq);
+  if (ahead.over) {
     device.last_seq = push.seq;
-    context_.store.step(
-        {push.seq, state, wall(), state == PushState::kSent ? attempts : 0, std::move(reason), ""});
+    return true;
+  }
+  int before = std::max(push.attempts, ahead.attempts);
+  if (before == 0 && push.seq <= context_.store.perhaps_sent()) before = 1;
+  const auto sent = push.reached[static_cast<std::size_t>(PushState::kSent)].value_or(WallTime{});
+  const auto settle = [&](PushState state, std::string reason) {
+    device.last_seq = push.seq;
+    step({push.seq, state, wall(), state == PushState::kSent ? before + 1 : 0, std::move(reason),
+          ""});
     return true;
   };
-  if (attempts > kMaxAttempts) {
-    return step(PushState::kUndeliverable, unacknowledged(push.attempts));
+  if (before >= kMaxAttempts) return settle(PushState::kUndeliverable, unacknowledged(before));
+  const Duration pause =
+      pause_left(before, std::max(sent, ahead.sent), push.expires, wall(), waited);
+  if (pause > Duration::zero()) {
+    device.backlog = true;
+    wheel_.set(device, now() + pause);
+    return false;
   }
   if (push.params != "{}" && !nlohmann::json::accept(push.params)) {
-    return step(PushState::kUndeliverable, "its parameters are damaged");
+    return settle(PushState::kUndeliverable, "its parameters are damaged");
   }
   const auto ttl = std::chrono::ceil<std::chrono::seconds>(push.expires - wall());
   auto payload = std::make_shared<const std::string>(
-      encode_push(push.id, push.kind, attempts, ttl, push.params));
+      encode_push(push.id, push.kind, before + 1, ttl, push.params));
   switch (device.connection->deliver({static_cast<std::uint64_t>(push.seq), std::move(payload),
-                                      push.expires, push.id.str(), attempts})) {
+                                      push.expires, push.id.str(), before + 1})) {
     case Delivery::kSent:
       counters_.pushes_sent.add();
-      return step(PushState::kSent, "");
+      return settle(PushState::kSent, "");
     case Delivery::kTooLarge:
-      return step(PushState::kUndeliverable, "larger than the device's maximum packet size");
+      return settle(PushState::kUndeliverable, "larger than the device's maximum packet size");
     case Delivery::kExpired:
-      return step(PushState::kExpired, "");
+      return settle(PushState::kExpired, std::string(why_expired(push.state)));
     case Delivery::kNotSubscribed:
     case Delivery::kWindowFull:
       device.backlog = true;
@@ -101,10 +170,10 @@ void Shard::acked(Device& device, std::uint64_t token, mqtt::ReasonCode code) {
     counters_.pushes_acked.add();
     const auto seq = static_cast<std::int64_t>(token);
     if (mqtt::is_error(code)) {
-      context_.store.step({seq, PushState::kRejected, wall(), 0,
-                           fmt::format("the device refused it: {}", mqtt::to_string(code)), ""});
+      step({seq, PushState::kRejected, wall(), 0,
+            fmt::format("the device refused it: {}", mqtt::to_string(code)), ""});
     } else {
-      context_.store.step({seq, PushState::kAcked, wall(), 0, "", ""});
+      step({seq, PushState::kAcked, wall(), 0, "", ""});
     }
   }
   if (device.backlog) pump(device);
@@ -113,16 +182,17 @@ void Shard::acked(Device& device, std::uint64_t token, mqtt::ReasonCode code) {
 void Shard::resent(std::uint64_t token, int attempts) {
   if (!is_stored(token)) return;
   counters_.pushes_sent.add();
-  context_.store.step(
-      {static_cast<std::int64_t>(token), PushState::kSent, wall(), attempts, "", ""});
+  step({static_cast<std::int64_t>(token), PushState::kSent, wall(), attempts, "", ""});
 }
 
 void Shard::dropped(Device& device, std::uint64_t token, mqtt::DropReason reason) {
   if (!is_stored(token)) return;  // its own deadline ends the probe
   const auto seq = static_cast<std::int64_t>(token);
   const bool expired = reason == mqtt::DropReason::kExpired;
-  context_.store.step({seq, expired ? PushState::kExpired : PushState::kUndeliverable, wall(), 0,
-                       expired ? "" : "larger than the device's maximum packet size", ""});
+  step({seq, expired ? PushState::kExpired : PushState::kUndeliverable, wall(), 0,
+        expired ? std::string(why_expired(PushState::kSent))
+                : "larger than the device's maximum packet size",
+        ""});
   if (device.backlog) pump(device);
 }
 
@@ -158,9 +228,8 @@ void Shard::answer(Device& device, const PushAnswer& answer) {
     return;
   }
   const bool failed = answer.status == PushState::kFailed;
-  context_.store.step({(*found)->seq, answer.status, wall(), 0,
-                       failed ? "the device reported a failure" : "",
-                       answer.result.is_null() ? "" : answer.result.dump()});
+  step({(*found)->seq, answer.status, wall(), 0, failed ? "the device reported a failure" : "",
+        answer.result.is_null() ? "" : answer.result.dump()});
 }
 
 // What was sent as often as it may and never acknowledged is not sent again: it may be what ends
@@ -169,11 +238,39 @@ void Shard::give_up(mqtt::SessionState& state) {
   std::erase_if(state.in_flight, [this](const mqtt::SessionState::InFlight& entry) {
     if (entry.push.attempts < kMaxAttempts) return false;
     if (is_stored(entry.push.token)) {
-      context_.store.step({static_cast<std::int64_t>(entry.push.token), PushState::kUndeliverable,
-                           wall(), 0, unacknowledged(entry.push.attempts), ""});
+      step({static_cast<std::int64_t>(entry.push.token), PushState::kUndeliverable, wall(), 0,
+            unacknowledged(entry.push.attempts), ""});
     }
     return true;
   });
+}
+
+// What is in flight keeps its order, so that the longest of the pauses is that of all.
+void Shard::hold_back(Device& device, mqtt::SessionState& state) {
+  Duration longest{};
+  for (const auto& [packet_id, push] : state.in_flight) {
+    if (!is_stored(push.token)) continue;
+    longest = std::max(longest, pause_left(push.attempts, push.sent, push.expires, wall()));
+  }
+  state.held = longest > Duration::zero();
+  if (state.held) wheel_.set(device, now() + longest);
+}
+
+void Shard::pause_over(Device& device) {
+  device.connection->release();
+  if (device.backlog) pump(device, /*waited=*/true);
+}
+
+void Shard::step(PushStep step) {
+  auto done = unwritten_.note(step);
+  context_.store.step(std::move(step), std::move(done));
+}
+
+void Shard::retry_steps(std::size_t most) {
+  for (PushStep& step : unwritten_.take_failed(most)) {
+    auto done = unwritten_.again(step);
+    context_.store.step(std::move(step), std::move(done));
+  }
 }
 
 }  // namespace kscpush::server

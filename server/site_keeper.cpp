@@ -246,6 +246,7 @@ SiteResult<SiteChange> SiteKeeper::run(const SiteRequest& request) {
   // all the same, certificates for one.
   if (auto done = activate(*next, request, change.plan); !done) return refuse(done.error());
   if (!same_text) change.to = next->revision.number;
+  server_.events().other(EventType::kSiteApplied, server_.clock().wall(), change.to);
   log_.info("configuration: revision {} ({}), {} changes, the effective policy of {} devices",
             change.to, request.how, change.plan.changes.size(), change.plan.policy_changes);
   const std::scoped_lock lock(mutex_);
@@ -291,6 +292,8 @@ std::vector<std::string> SiteKeeper::notes(const site::DistributionPoint& dp) co
   compare("limits.shards", started.limits.shards, wanted.limits.shards);
   compare("limits.pending_per_device", started.limits.pending_per_device,
           wanted.limits.pending_per_device);
+  compare("limits.history_days", started.limits.history_days, wanted.limits.history_days);
+  compare("limits.database_mib", started.limits.database_mib, wanted.limits.database_mib);
   compare("admin.listen", std::pair(started.admin.listen.host, started.admin.listen.port.value()),
           std::pair(wanted.admin.listen.host, wanted.admin.listen.port.value()));
   compare("admin.token_file", started.admin.token_file, wanted.admin.token_file);

@@ -29,6 +29,7 @@ class Timer {
 
   void clear();
   [[nodiscard]] bool set() const { return next_ != nullptr; }
+  [[nodiscard]] MonoTime deadline() const { return deadline_; }  // while it is set
 
  private:
   friend class TimerWheel;

@@ -40,6 +40,16 @@ json to_json(const server::DeviceRecord& device) {
   return server::to_json(device, std::nullopt);
 }
 
+// As the admin API shows one device.
+Result<json> with_history(const server::Store& store, const server::DeviceRecord& device,
+                          const Clock& clock) {
+  return server::history_of(store, device.id, clock.wall()).map([&](const auto& history) {
+    json shown = to_json(device);
+    shown.update(server::to_json(history));
+    return shown;
+  });
+}
+
 std::string query_of(const server::DeviceFilter& filter) {
   std::string query = fmt::format("?limit={}", kPage);
   const auto add = [&](const char* name, const std::string& value) {
@@ -136,7 +146,7 @@ Result<json> Registry::show(const DeviceId& id) const {
                       [&](server::Store& store) -> Result<json> {
                         const auto device = store.find_device(id);
                         if (!device) return fail(device.error());
-                        if (device->has_value()) return to_json(**device);
+                        if (device->has_value()) return with_history(store, **device, clock_);
                         return fail({ErrorCode::kNotFound, fmt::format("no device '{}'", id.str()),
                                      "'kscpush device list' lists the devices"});
                       });

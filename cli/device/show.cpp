@@ -12,6 +12,16 @@ struct ShowOptions {
   std::string dp;
 };
 
+// "TIME REASON; TIME REASON", the newest first.
+std::string in_a_line(const nlohmann::json& ends) {
+  std::vector<std::string> parts;
+  for (const auto& end : ends) {
+    parts.push_back(
+        fmt::format("{} {}", end.at("at").get<std::string>(), end.at("reason").get<std::string>()));
+  }
+  return fmt::format("{}", fmt::join(parts, "; "));
+}
+
 Status run_device_show(const ShowOptions& options, Context& context) {
   const auto id = DeviceId::parse(options.id);
   if (!id) return fail(id.error());
@@ -26,6 +36,10 @@ Status run_device_show(const ShowOptions& options, Context& context) {
   (*device)["group_declared"] = file->site.has_group(subject.group);
   policy::Resolver resolver(file->site);
   (*device)["policy"] = policy_state(subject, resolver.resolve(subject.facts())->revision);
+  // For people a line; as JSON they are what the server gave.
+  const bool for_people =
+      context.output_format() == Format::kTable || context.output_format() == Format::kWide;
+  if (for_people) (*device)["disconnects"] = in_a_line(device->at("disconnects"));
   print_object(*device,
                {{"Id", "/id"},
                 {"Group", "/group"},
@@ -41,6 +55,9 @@ Status run_device_show(const ShowOptions& options, Context& context) {
                 {"Protocol", "/connection/protocol"},
                 {"Agent", "/connection/agent"},
                 {"Subscribed", "/connection/subscribed"},
+                {"Pushes in flight", "/connection/in_flight"},
+                {"Pushes pending", "/queue/pending"},
+                {"Last disconnects", "/disconnects"},
                 {"Policy desired", "/policy/desired"},
                 {"Policy reported", "/policy/state"},
                 {"  revision", "/policy/reported"},

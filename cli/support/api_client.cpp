@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 
+#include "cli/support/site_file.hpp"
 #include "core/file.hpp"
 #include "server/admin/json.hpp"
 
@@ -13,6 +14,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::chrono::milliseconds kDefaultTimeout{15'000};
+constexpr long kLongestSilence = 45;  // seconds; of a stream, whose heartbeats are 15 apart
 constexpr std::size_t kLargestAnswer = std::size_t{64} << 20;
 
 struct CurlFree {
@@ -50,9 +52,13 @@ Result<json> ApiClient::get(const std::string& path) const {
   return send({"GET", path, "", kDefaultTimeout});
 }
 
+Result<json> ApiClient::get(const std::string& path, std::chrono::milliseconds timeout) const {
+  return send({"GET", path, "", timeout});
+}
+
 Result<json> ApiClient::post(const std::string& path, const json& body,
-                             std::chrono::milliseconds timeout) const {
-  return send({"POST", path, body.dump(), timeout});
+                             std::chrono::milliseconds timeout, const Headers& headers) const {
+  return send({"POST", path, body.dump(), timeout, headers});
 }
 
 Result<json> ApiClient::put(const std::string& path, const json& body,
@@ -74,22 +80,84 @@ std::string ApiClient::escape(const std::string& text) {
   return escaped ? std::string(escaped.get()) : std::string();
 }
 
-Result<json> ApiClient::send(const Request& request) const {
-  const std::unique_ptr<CURL, CurlFree> curl(curl_easy_init());
-  if (!curl) return fail(ErrorCode::kFailed, "libcurl cannot be used");
-  std::string answer;
-  const std::string url = base_ + request.path;
-  const std::string authorization = "Authorization: Bearer " + token_.str();
-  std::unique_ptr<curl_slist, CurlFree> headers(curl_slist_append(nullptr, authorization.c_str()));
-  headers.reset(curl_slist_append(headers.release(), "Content-Type: application/json"));
+namespace {
+
+using Curl = std::unique_ptr<CURL, CurlFree>;
+using HeaderList = std::unique_ptr<curl_slist, CurlFree>;
+
+void add_header(HeaderList& list, const std::string& header) {
+  list.reset(curl_slist_append(list.release(), header.c_str()));
+}
+
+HeaderList make_headers(const Secret& token, const ApiClient::Headers& further) {
+  HeaderList list;
+  add_header(list, "Authorization: Bearer " + token.str());
+  add_header(list, "Content-Type: application/json");
+  for (const std::string& header : further) add_header(list, header);
+  return list;
+}
+
+// What all requests have in common.
+Curl make_request(const std::string& url, const HeaderList& headers) {
+  Curl curl(curl_easy_init());
+  if (!curl) return curl;
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
   curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT_MS, 3000L);
-  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, collect);
-  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &answer);
   curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");  // it is on this machine
   curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
+  return curl;
+}
+
+long status_of(const Curl& curl) {
+  long status = 0;
+  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
+  return status;
+}
+
+Error refusal(const std::string& answer, long status, const std::string& base) {
+  const json parsed = json::parse(answer, nullptr, /*allow_exceptions=*/false);
+  if (parsed.is_object() && parsed.contains("code")) return server::error_from_json(parsed);
+  return {ErrorCode::kUnreachable,
+          fmt::format("what answers at {} is not a kscpush admin API (HTTP {})", base, status),
+          "another program may use the port: see push_server.admin.listen"};
+}
+
+// A stream's callbacks.
+struct Streaming {
+  CURL* curl;
+  const std::function<void(std::string_view)>& take;
+  const std::function<bool()>& keep_on;
+  std::string refused{};  // the body of an error
+};
+
+std::size_t take_piece(const char* data, std::size_t size, std::size_t count, void* target) {
+  auto& streaming = *static_cast<Streaming*>(target);
+  const std::string_view piece(data, size * count);
+  long status = 0;
+  curl_easy_getinfo(streaming.curl, CURLINFO_RESPONSE_CODE, &status);
+  if (status < 400) {
+    streaming.take(piece);
+  } else if (streaming.refused.size() < kLargestAnswer) {
+    streaming.refused.append(piece);
+  }
+  return piece.size();
+}
+
+int ask_to_keep_on(void* target, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<Streaming*>(target)->keep_on() ? 0 : 1;
+}
+
+}  // namespace
+
+Result<json> ApiClient::send(const Request& request) const {
+  const HeaderList headers = make_headers(token_, request.headers);
+  const Curl curl = make_request(base_ + request.path, headers);
+  if (!curl) return fail(ErrorCode::kFailed, "libcurl cannot be used");
+  std::string answer;
+  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, collect);
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &answer);
   if (!request.body.empty()) {
     curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, request.body.c_str());
     curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));
@@ -98,15 +166,32 @@ Result<json> ApiClient::send(const Request& request) const {
   if (const CURLcode code = curl_easy_perform(curl.get()); code != CURLE_OK) {
     return fail(transport_error(code, base_));
   }
-  long status = 0;
-  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
+  const long status = status_of(curl);
   json parsed = json::parse(answer, nullptr, /*allow_exceptions=*/false);
   if (status < 400 && !parsed.is_discarded()) return parsed;
-  if (parsed.is_object() && parsed.contains("code")) return fail(server::error_from_json(parsed));
-  return fail(
-      {ErrorCode::kUnreachable,
-       fmt::format("what answers at {} is not a kscpush admin API (HTTP {})", base_, status),
-       "another program may use the port: see push_server.admin.listen"});
+  return fail(refusal(answer, status, base_));
+}
+
+Status ApiClient::stream(const std::string& path, const Headers& headers,
+                         const std::function<void(std::string_view)>& take,
+                         const std::function<bool()>& keep_on) const {
+  const HeaderList list = make_headers(token_, headers);
+  const Curl curl = make_request(base_ + path, list);
+  if (!curl) return fail(ErrorCode::kFailed, "libcurl cannot be used");
+  Streaming streaming{curl.get(), take, keep_on};
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, take_piece);
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &streaming);
+  curl_easy_setopt(curl.get(), CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(curl.get(), CURLOPT_XFERINFOFUNCTION, ask_to_keep_on);
+  curl_easy_setopt(curl.get(), CURLOPT_XFERINFODATA, &streaming);
+  curl_easy_setopt(curl.get(), CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(curl.get(), CURLOPT_LOW_SPEED_TIME, kLongestSilence);
+  const CURLcode code = curl_easy_perform(curl.get());
+  if (code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_PARTIAL_FILE) return {};
+  if (code == CURLE_OPERATION_TIMEDOUT && status_of(curl) != 0) return {};
+  if (code != CURLE_OK) return fail(transport_error(code, base_));
+  if (status_of(curl) < 400) return {};
+  return fail(refusal(streaming.refused, status_of(curl), base_));
 }
 
 Result<ApiClient> api_client(const site::DistributionPoint& dp, const site::ServerPaths& paths) {
@@ -118,6 +203,14 @@ Result<ApiClient> api_client(const site::DistributionPoint& dp, const site::Serv
   }
   token->resize(std::min(token->size(), token->find_first_of("\r\n")));
   return ApiClient(dp.push_server.admin.listen, Secret(std::move(*token)));
+}
+
+Result<ApiClient> open_api(const std::string& dp, const Context& context) {
+  const auto file = load_site(context);
+  if (!file) return fail(file.error());
+  const auto chosen = choose_distribution_point(*file, dp);
+  if (!chosen) return fail(chosen.error());
+  return api_client(**chosen, site::server_paths(**chosen, file->folder()));
 }
 
 }  // namespace kscpush::cli

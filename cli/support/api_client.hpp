@@ -2,10 +2,14 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "cli/context.hpp"
 #include "core/result.hpp"
 #include "core/secret.hpp"
 #include "core/site/model.hpp"
@@ -19,13 +23,25 @@ class ApiClient {
 
   // The answer's JSON. Errors are the server's own; kUnreachable when there is no server.
   [[nodiscard]] Result<nlohmann::json> get(const std::string& path) const;
+  [[nodiscard]] Result<nlohmann::json> get(const std::string& path,
+                                           std::chrono::milliseconds timeout) const;
+  // HEADERS: further ones, "Name: value".
+  using Headers = std::vector<std::string>;
   [[nodiscard]] Result<nlohmann::json> post(const std::string& path, const nlohmann::json& body,
-                                            std::chrono::milliseconds timeout) const;
+                                            std::chrono::milliseconds timeout,
+                                            const Headers& headers = {}) const;
   [[nodiscard]] Result<nlohmann::json> put(const std::string& path, const nlohmann::json& body,
                                            std::chrono::milliseconds timeout) const;
   [[nodiscard]] Result<nlohmann::json> patch(const std::string& path,
                                              const nlohmann::json& body) const;
   [[nodiscard]] Result<nlohmann::json> remove(const std::string& path) const;
+
+  // An answer that goes on: TAKE gets it piece by piece, KEEP_ON is asked every now and then.
+  // Returns when KEEP_ON says no, or the server has ended it, was silent for longer than its
+  // heartbeats are apart, or has gone (kUnreachable).
+  [[nodiscard]] Status stream(const std::string& path, const Headers& headers,
+                              const std::function<void(std::string_view)>& take,
+                              const std::function<bool()>& keep_on) const;
 
   // For a value in a path or a query.
   [[nodiscard]] static std::string escape(const std::string& text);
@@ -36,6 +52,7 @@ class ApiClient {
     const std::string& path;
     std::string body;  // empty: none
     std::chrono::milliseconds timeout;
+    Headers headers{};
   };
   [[nodiscard]] Result<nlohmann::json> send(const Request& request) const;
   std::string base_;
@@ -45,5 +62,8 @@ class ApiClient {
 // With the admin token of the site. kDenied when it cannot be read.
 [[nodiscard]] Result<ApiClient> api_client(const site::DistributionPoint& dp,
                                            const site::ServerPaths& paths);
+
+// The same of the distribution point named, or the only one.
+[[nodiscard]] Result<ApiClient> open_api(const std::string& dp, const Context& context);
 
 }  // namespace kscpush::cli

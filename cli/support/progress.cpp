@@ -14,11 +14,13 @@ Progress::~Progress() {
 }
 
 void Progress::at(std::size_t done) {
+  say(total_ == 0 ? fmt::format("{} {}", done, what_)
+                  : fmt::format("{} of {} {} ({} %)", done, total_, what_, done * 100 / total_));
+}
+
+void Progress::say(std::string_view text) {
   if (!context_.terminal) return;
   shown_ = true;
-  const std::string text =
-      total_ == 0 ? fmt::format("{} {}", done, what_)
-                  : fmt::format("{} of {} {} ({} %)", done, total_, what_, done * 100 / total_);
   context_.err << "\r\033[K" << text << std::flush;
 }
 

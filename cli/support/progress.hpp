@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "cli/context.hpp"
 
@@ -16,6 +17,7 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void at(std::size_t done);
+  void say(std::string_view text);  // instead of a number
 
  private:
   const std::string what_;

@@ -158,12 +158,18 @@ Session::Delivery Session::deliver(Outgoing push, WallTime now, SessionActions& 
   const std::uint16_t packet_id = unused_packet_id();
   if (!send_push(push, packet_id, false, now, actions)) return Delivery::kTooLarge;
   state_.last_packet_id = packet_id;
+  push.sent = now;
   state_.in_flight.push_back({packet_id, std::move(push)});
   ++sent_;
   return Delivery::kSent;
 }
 
 void Session::flushed(WallTime now, SessionActions& actions) {
+  resend(now, actions);
+}
+
+void Session::release(WallTime now, SessionActions& actions) {
+  state_.held = false;
   resend(now, actions);
 }
 
@@ -209,6 +215,7 @@ bool Session::send_push(const Outgoing& push, std::uint16_t packet_id, bool dup,
 // room in the output allow.
 // A callback may deliver() or end the session, so nothing is remembered across one.
 void Session::resend(WallTime now, SessionActions& actions) {
+  if (state_.held) return;
   while (phase_ == Phase::kActive && sent_ < window_ && sent_ < state_.in_flight.size()) {
     SessionState::InFlight& entry = state_.in_flight[sent_];
     const bool expired = has_expired(entry.push, now);
@@ -216,6 +223,7 @@ void Session::resend(WallTime now, SessionActions& actions) {
     const std::uint64_t token = entry.push.token;
     if (!expired && send_push(entry.push, entry.packet_id, true, now, actions)) {
       ++sent_;
+      entry.push.sent = now;
       actions.on_resent(token, ++entry.push.attempts);
       continue;
     }

@@ -36,8 +36,10 @@
 // former connection and the one sent again.
 //
 // Pushes in flight are sent again on resumption, subscribed or not, in order, with DUP and their
-// packet identifier, as fast as the device's Receive Maximum allows. Those that have expired, or
-// are too large for the device's new Maximum Packet Size, are not: on_dropped() tells.
+// packet identifier, as fast as the device's Receive Maximum allows; the owner may hold them back
+// for a while, lest a device that never acknowledges uses up its attempts in no time. Those that
+// have expired, or are too large for the device's new Maximum Packet Size, are not: on_dropped()
+// tells.
 //
 // The will goes to on_message() when the connection ends in any way but DISCONNECT 0x00, or stays
 // in SessionState::will if it has a Will Delay Interval and the session goes on.
@@ -97,6 +99,7 @@ struct Outgoing {
   WallTime expires{};       // MQTT 5: Message Expiry Interval counts down to it; zero for never
   std::string correlation;  // MQTT 5: Correlation Data, the push id; empty for none
   int attempts = 1;         // how often it was sent, this time included; on_resent() counts on
+  WallTime sent{};          // the last time; the session's to set
 };
 
 // What the device wants published in its name when its connection ends without DISCONNECT 0x00.
@@ -115,7 +118,9 @@ struct SessionState {
   std::vector<InFlight> in_flight;  // sent at QoS 1, not acknowledged, oldest first
   std::uint32_t expiry_s = 0;       // after the end of the connection; 0: ends with it
   std::uint16_t last_packet_id = 0;
-  bool subscribed = false;
+  bool subscribed : 1 = false;
+  // What is in flight is not sent again on the next connection, nor anything new, before release().
+  bool held : 1 = false;
   std::uint8_t qos = 0;  // granted: 0 or 1
   // While connected the device's will. Still there after the end of the connection only when its
   // delay is running: then the owner handles it as a message when min(delay_s, expiry_s) seconds
@@ -140,7 +145,7 @@ struct ConnectRequest {
 // Why a push in flight will not be sent again.
 enum class DropReason : std::uint8_t { kExpired, kTooLarge };
 
-// Why a connection ended, for counters, logs and the device's history.
+// Why a connection ended, for counters, logs and the device's history, which has it as a number.
 enum class EndReason : std::uint8_t {
   kDeviceDisconnected,  // DISCONNECT
   kConnectionLost,      // closed or reset without DISCONNECT
@@ -212,6 +217,8 @@ class Session {
   Delivery deliver(Outgoing push, WallTime now, SessionActions& actions);
   // The peer has taken the output: sends again what still waits for that since accept().
   void flushed(WallTime now, SessionActions& actions);
+  // Sends again what SessionState::held kept back.
+  void release(WallTime now, SessionActions& actions);
 
   // MQTT 5: DISCONNECT with the reason first; 0x9C "use another server" with kServerShutdown and
   // kOverloaded when there is a SERVER_REFERENCE. Before accept() it just ends: refuse() says why.

@@ -230,7 +230,8 @@ void Session::handle_subscribe(const Frame& frame, SessionActions& actions) {
   if (!send_suback(answer, reason, actions) || !granted) return;
   // A new subscription takes the place of the old one. [MQTT-3.8.4-3]
   state_.qos = qos;
-  const bool existed = std::exchange(state_.subscribed, true);
+  const bool existed = state_.subscribed;
+  state_.subscribed = true;
   if (!existed) actions.on_subscribed();
 }
 

@@ -41,7 +41,10 @@ void read_admin(Reader& reader, const Node& node, Admin& admin) {
        {"operator_token_file",
         [&](auto& v) { reader.read(v, "operator_token_file", admin.operator_token_file); }},
        {"viewer_token_file",
-        [&](auto& v) { reader.read(v, "viewer_token_file", admin.viewer_token_file); }}});
+        [&](auto& v) { reader.read(v, "viewer_token_file", admin.viewer_token_file); }},
+       {"requests_per_second", [&](auto& v) {
+          reader.read(v, "admin.requests_per_second", admin.requests_per_second, 1, 1'000'000);
+        }}});
 }
 
 void read_limits(Reader& reader, const Node& node, ServerLimits& limits) {
@@ -57,6 +60,8 @@ void read_limits(Reader& reader, const Node& node, ServerLimits& limits) {
                   number("keep_alive_max_s", limits.keep_alive_max_s, 5, 65'535),
                   number("session_expiry_max_s", limits.session_expiry_max_s, 0, 30 * 86'400),
                   number("pending_per_device", limits.pending_per_device, 1, 10'000),
+                  number("history_days", limits.history_days, 1, 3'650),
+                  number("database_mib", limits.database_mib, 16, 16'777'216),
                   number("message_bytes", limits.message_bytes, 1'024, 1'048'576),
                   number("unsent_bytes", limits.unsent_bytes, 4'096, 16'777'216),
                   number("slow_reader_timeout_s", limits.slow_reader_timeout_s, 1, 3'600),

@@ -55,7 +55,9 @@ struct Admin {
   std::string token_file;           // role admin; empty: pki/admin.token
   std::string operator_token_file;  // role operator; empty: none
   std::string viewer_token_file;    // role viewer; empty: none
-  Origin origin{};                  // of listen; line 0: the file does not mention it
+  // Of each role, and of each address that shows no token.
+  std::uint32_t requests_per_second = 10'000;
+  Origin origin{};  // of listen; line 0: the file does not mention it
 };
 
 struct ServerLimits {
@@ -64,6 +66,8 @@ struct ServerLimits {
   std::uint32_t keep_alive_max_s = 3600;
   std::uint32_t session_expiry_max_s = 48 * 3600;
   std::uint32_t pending_per_device = 50;
+  std::uint32_t history_days = 7;  // pushes that have ended are kept for so long
+  std::uint32_t database_mib = 4096;
   std::uint32_t message_bytes = 64 * 1024;
   std::uint32_t unsent_bytes = 64 * 1024;    // per connection; then it gets nothing more
   std::uint32_t slow_reader_timeout_s = 30;  // unsent bytes, and none taken for so long: closed

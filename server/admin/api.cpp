@@ -63,8 +63,16 @@ const std::vector<AdminApi::Route>& AdminApi::routes() {
       {"POST", "/v1/devices/{id}/ping", Role::kOperator, &AdminApi::ping},
       {"POST", "/v1/ping", Role::kOperator, &AdminApi::ping_all},
       {"POST", "/v1/devices/{id}/pushes", Role::kOperator, &AdminApi::push},
+      {"GET", "/v1/events", Role::kViewer, &AdminApi::events},
       {"GET", "/v1/groups", Role::kViewer, &AdminApi::list_groups},
+      {"GET", "/v1/openapi.json", Role::kViewer, &AdminApi::openapi},
+      {"POST", "/v1/pushes", Role::kOperator, &AdminApi::push_all},
+      {"GET", "/v1/pushes", Role::kViewer, &AdminApi::list_pushes},
+      {"GET", "/v1/rollouts", Role::kViewer, &AdminApi::list_rollouts},
+      {"GET", "/v1/rollouts/{id}", Role::kViewer, &AdminApi::show_rollout},
+      {"DELETE", "/v1/rollouts/{id}", Role::kOperator, &AdminApi::cancel_rollout},
       {"GET", "/v1/pushes/{id}", Role::kViewer, &AdminApi::show_push},
+      {"DELETE", "/v1/pushes/{id}", Role::kOperator, &AdminApi::cancel_push},
       {"GET", "/v1/site", Role::kViewer, &AdminApi::show_site},
       {"PUT", "/v1/site", Role::kAdmin, &AdminApi::apply_site, kSiteBytes},
       {"POST", "/v1/site/plan", Role::kViewer, &AdminApi::plan_site, kSiteBytes},
@@ -74,6 +82,12 @@ const std::vector<AdminApi::Route>& AdminApi::routes() {
       {"POST", "/v1/site/revisions/{id}/rollback", Role::kAdmin, &AdminApi::roll_back},
   };
   return table;
+}
+
+std::vector<AdminApi::RouteName> AdminApi::route_names() {
+  std::vector<RouteName> names;
+  for (const Route& route : routes()) names.emplace_back(route.method, route.pattern);
+  return names;
 }
 
 void AdminApi::handle(const HttpRequest& request, const HttpRespond& respond) {
@@ -98,6 +112,8 @@ void AdminApi::handle(const HttpRequest& request, const HttpRespond& respond) {
 
 void AdminApi::handle(const Route& route, const Call& call) {
   const Role role = authenticator()->role_of(call.request.authorization);
+  // What probes ask for must always be answered.
+  if (route.role != Role::kNobody && refuse_too_many(role, call)) return;
   const std::size_t bytes = call.request.body.size();
   if (bytes > route.body_bytes) {
     call.answer(
@@ -124,6 +140,21 @@ void AdminApi::handle(const Route& route, const Call& call) {
   }
 }
 
+bool AdminApi::refuse_too_many(Role role, const Call& call) {
+  const std::uint32_t most = server_.config()->dp.push_server.admin.requests_per_second;
+  const std::string_view client = role == Role::kNobody ? call.request.remote : to_string(role);
+  const auto wait = limiter_.take(client, most, server_.clock().now());
+  if (!wait) return false;
+  HttpResponse response = to_response(
+      429, to_json(Error{ErrorCode::kOverloaded,
+                         fmt::format("more than {} requests a second from '{}'", most, client),
+                         "push_server.admin.requests_per_second allows more"}));
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(*wait);
+  response.headers.emplace_back("Retry-After", std::to_string(seconds.count()));
+  call.answer(std::move(response));
+  return true;
+}
+
 void AdminApi::use(Authenticator authenticator) {
   const std::scoped_lock lock(mutex_);
   authenticator_ = std::make_shared<const Authenticator>(std::move(authenticator));
@@ -146,7 +177,12 @@ void AdminApi::readiness(const Call& call) {
 }
 
 void AdminApi::metrics(const Call& call) {
-  call.respond({200, "text/plain; version=0.0.4; charset=utf-8", render_metrics(server_)});
+  call.respond(
+      {200, "text/plain; version=0.0.4; charset=utf-8", render_metrics(server_, figures())});
+}
+
+AdminFigures AdminApi::figures() const {
+  return {feed_.listeners(), feed_.overflows(), limiter_.refused()};
 }
 
 void AdminApi::drain(const Call& call) {
@@ -156,9 +192,9 @@ void AdminApi::drain(const Call& call) {
   if (!seconds) return call.answer(seconds.error());
   const std::int64_t within = seconds->value_or(kDrainSeconds);
   if (within < 0 || within > kLongestDrainSeconds) {
-    return call.answer(Error{ErrorCode::kUsage,
-                             fmt::format("'seconds' must be from 0 to {}", kLongestDrainSeconds),
-                             ""});
+    return call.answer(
+        fail_field("seconds", "'seconds' must be from 0 to {}", std::int64_t{kLongestDrainSeconds})
+            .value());
   }
   json answer = status();  // with those who are connected before the first is sent away
   server_.drain(std::chrono::seconds(within));
@@ -201,40 +237,6 @@ void AdminApi::ping(const Call& call) {
     result["server"] = server_.config()->dp.name;
     answer(200, result);
   });
-}
-
-void AdminApi::push(const Call& call) {
-  const auto device = require_device(call);
-  if (!device) return;
-  const auto body = body_object(call.request, {"kind", "params", "ttl"});
-  if (!body) return call.answer(body.error());
-  const auto kind = text_field(*body, "kind");
-  if (!kind) return call.answer(kind.error());
-  PushRequest request{kind->value_or(""), "{}", std::nullopt};
-  if (const auto params = body->find("params"); params != body->end()) {
-    if (!params->is_object()) {
-      return call.answer(Error{ErrorCode::kUsage, "'params' must be an object", ""});
-    }
-    request.params = params->dump(-1, ' ', false, json::error_handler_t::replace);
-  }
-  const auto ttl = number_field(*body, "ttl");
-  if (!ttl) return call.answer(ttl.error());
-  if (ttl->has_value()) request.ttl = std::chrono::seconds(**ttl);
-  server_.push(device->id, request, [answer = call.later()](const Result<PushRecord>& push) {
-    if (!push) return answer(push.error());
-    answer(202, to_json(*push));
-  });
-}
-
-void AdminApi::show_push(const Call& call) {
-  const auto id = Ulid::parse(call.id);
-  if (!id) return call.answer(id.error());
-  const auto push = server_.store().find_push(*id);
-  if (!push) return call.answer(push.error());
-  if (!push->has_value()) {
-    return call.answer(Error{ErrorCode::kNotFound, fmt::format("no push '{}'", id->str()), ""});
-  }
-  call.answer(200, to_json(**push));
 }
 
 }  // namespace kscpush::server

@@ -12,17 +12,26 @@
 //   POST   /v1/devices/{id}/certificate           admin
 //   POST   /v1/devices/{id}/ping                  operator   {"timeout_ms"}
 //   POST   /v1/ping                               operator   {"timeout_ms"} and which devices
-//   POST   /v1/devices/{id}/pushes                operator   {"kind", "params", "ttl"}
+//   POST   /v1/devices/{id}/pushes                operator   {"kind", "params", "ttl", ...}
+//   GET    /v1/events                             viewer     also type, device, group
 //   GET    /v1/groups                             viewer     how many devices each has
-//   GET    /v1/pushes/{id}                        viewer
+//   GET    /v1/openapi.json                       viewer     docs/openapi.json
+//   POST   /v1/pushes                             operator   the same, which devices, "rate", ...
+//   GET    /v1/pushes[?after=N&limit=N&...]       viewer     also device, state, kind, rollout
+//   GET    /v1/pushes/{id}[?wait=S&timeout=N]     viewer
+//   DELETE /v1/pushes/{id}                        operator   cancels it
+//   GET    /v1/rollouts[?after=N&limit=N]         viewer
+//   GET    /v1/rollouts/{id}                      viewer
+//   DELETE /v1/rollouts/{id}                      operator   cancels it
 //   GET    /v1/site                               viewer     the configuration that runs
-//   PUT    /v1/site                               admin      {"files": [{"name", "text"}],
-//   "comment"} POST   /v1/site/plan                          viewer     the same: what it would
-//   change GET    /v1/site/revisions[?before=N&limit=N]  viewer     all that ran, newest first GET
-//   /v1/site/revisions/{id}                viewer POST   /v1/site/revisions/{id}/plan viewer what
-//   going back to it would change POST   /v1/site/revisions/{id}/rollback       admin {"comment"}
+//   PUT    /v1/site                               admin      {"files": [...], "comment"}
+//   POST   /v1/site/plan                          viewer     the same: what it would change
+//   GET    /v1/site/revisions[?before=N&limit=N]  viewer     all that ran, newest first
+//   GET    /v1/site/revisions/{id}                viewer
+//   POST   /v1/site/revisions/{id}/plan           viewer     what going back to it would change
+//   POST   /v1/site/revisions/{id}/rollback       admin      {"comment"}
 //
-// Errors are {"code", "message", "hint"}; the HTTP status comes from core/error_table.hpp.
+// Errors are {"code", "message", "hint", "field"}; the HTTP status comes from core/error_table.hpp.
 #pragma once
 
 #include <memory>
@@ -32,7 +41,10 @@
 #include <nlohmann/json.hpp>
 
 #include "server/admin/auth.hpp"
+#include "server/admin/event_feed.hpp"
 #include "server/admin/http_server.hpp"
+#include "server/admin/rate_limiter.hpp"
+#include "server/metrics.hpp"
 #include "server/push_server.hpp"
 #include "server/site_keeper.hpp"
 
@@ -43,12 +55,18 @@ class AdminApi {
   AdminApi(PushServer& server, SiteKeeper& keeper, Authenticator authenticator)
       : server_(server),
         keeper_(keeper),
-        authenticator_(std::make_shared<const Authenticator>(std::move(authenticator))) {}
+        authenticator_(std::make_shared<const Authenticator>(std::move(authenticator))),
+        feed_(server) {}
 
   // An HttpHandler. Thread safe.
   void handle(const HttpRequest& request, const HttpRespond& respond);
   // Other tokens from now on. Thread safe.
   void use(Authenticator authenticator);
+  // Ends the streams. Before the HTTP server goes.
+  void stop() { feed_.stop(); }
+
+  using RouteName = std::pair<std::string_view, std::string_view>;  // method, pattern
+  [[nodiscard]] static std::vector<RouteName> route_names();
 
   struct Call;   // a request whose route is known
   struct Route;  // a row of the table of routes
@@ -71,7 +89,15 @@ class AdminApi {
   void ping(const Call& call);
   void ping_all(const Call& call);
   void push(const Call& call);
+  void push_all(const Call& call);
+  void list_rollouts(const Call& call);
+  void show_rollout(const Call& call);
+  void cancel_rollout(const Call& call);
+  void list_pushes(const Call& call);
   void show_push(const Call& call);
+  void cancel_push(const Call& call);
+  void events(const Call& call);
+  void openapi(const Call& call);
   void show_site(const Call& call);
   void apply_site(const Call& call);
   void plan_site(const Call& call);
@@ -87,9 +113,13 @@ class AdminApi {
 
   static const std::vector<Route>& routes();
   void handle(const Route& route, const Call& call);
+  // True: it has been answered, as this client asks for too much.
+  bool refuse_too_many(Role role, const Call& call);
+  [[nodiscard]] AdminFigures figures() const;
   // The registered device of the path; when there is none that has been answered.
   [[nodiscard]] std::optional<DeviceRecord> require_device(const Call& call);
-  [[nodiscard]] static Error unknown_device(const DeviceId& id);
+  void roll_out(std::vector<DeviceId> ids, const PushRequest& request,
+                const RolloutOptions& options, const class Answer& answer);
   [[nodiscard]] Error why(const DeviceId& id, const Error& error) const;
   [[nodiscard]] nlohmann::json describe_pings(const std::vector<DeviceId>& ids,
                                               const ProbeReports& reports) const;
@@ -100,6 +130,8 @@ class AdminApi {
   asio::thread_pool background_{1};
   mutable std::mutex mutex_;
   std::shared_ptr<const Authenticator> authenticator_;  // under mutex_
+  RateLimiter limiter_;
+  EventFeed feed_;
 };
 
 }  // namespace kscpush::server

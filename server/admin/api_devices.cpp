@@ -1,6 +1,4 @@
 // The part of the admin API that keeps the registry of devices.
-#include <charconv>
-
 #include "core/diagnostic.hpp"
 #include "server/admin/call.hpp"
 #include "server/admin/json.hpp"
@@ -12,29 +10,18 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::size_t kDefaultPage = 1000;
-constexpr std::size_t kLargestPage = 10'000;
 constexpr std::size_t kLargestImport = 10'000;  // devices in one request
 
 const std::vector<std::string> kNewFields{"id", "group", "tags", "platform", "address"};
 const std::vector<std::string> kChangeFields{"group",    "tags",    "add_tags", "remove_tags",
                                              "platform", "address", "revoked"};
 
-Result<std::size_t> read_limit(const std::string& text) {
-  if (text.empty()) return kDefaultPage;
-  std::size_t limit = 0;
-  const char* const last = text.data() + text.size();
-  const auto [end, code] = std::from_chars(text.data(), last, limit);
-  if (code == std::errc() && end == last && limit > 0 && limit <= kLargestPage) return limit;
-  return fail(ErrorCode::kUsage, "limit must be a number from 1 to {}", kLargestPage);
-}
-
 Result<DeviceFilter> read_filter(std::string_view query) {
   DeviceFilter filter{query_parameter(query, "group"), query_parameter(query, "tag"),
                       query_parameter(query, "platform"), std::nullopt};
   const std::string revoked = query_parameter(query, "revoked");
   if (!revoked.empty() && revoked != "true" && revoked != "false") {
-    return fail(ErrorCode::kUsage, "revoked must be true or false");
+    return fail_field("revoked", "revoked must be true or false");
   }
   if (!revoked.empty()) filter.revoked = revoked == "true";
   return filter;
@@ -140,7 +127,7 @@ Result<DeviceChange> read_change(const json& body, const site::Site& site) {
 
 void AdminApi::list_devices(const Call& call) {
   const std::string_view query = call.request.query;
-  const auto limit = read_limit(query_parameter(query, "limit"));
+  const auto limit = page_limit(query);
   if (!limit) return call.answer(limit.error());
   const auto filter = read_filter(query);
   if (!filter) return call.answer(filter.error());
@@ -183,10 +170,9 @@ void AdminApi::add_device(const Call& call) {
   const DeviceId id = device->id;
   server_.add_devices({std::move(*device)}, [this, id, answer = call.later()](const Status& added) {
     if (!added) return answer(added.error());
-    const auto found = server_.store().find_device(id);
-    if (!found) return answer(found.error());
-    if (!found->has_value()) return answer(unknown_device(id));  // removed again meanwhile
-    answer(201, to_json(**found, std::nullopt));
+    const auto found = server_.registered(id);
+    if (!found) return answer(found.error());  // removed again meanwhile
+    answer(201, to_json(*found, std::nullopt));
   });
 }
 
@@ -205,11 +191,6 @@ void AdminApi::add_devices(const Call& call, const json& list, bool dry_run) {
   });
 }
 
-Error AdminApi::unknown_device(const DeviceId& id) {
-  return {ErrorCode::kNotFound, fmt::format("no device '{}'", id.str()),
-          "'kscpush device list' lists the devices"};
-}
-
 // The registered device of the path, or the answer that says why there is none.
 std::optional<DeviceRecord> AdminApi::require_device(const Call& call) {
   const auto id = DeviceId::parse(call.id);
@@ -217,22 +198,23 @@ std::optional<DeviceRecord> AdminApi::require_device(const Call& call) {
     call.answer(id.error());
     return std::nullopt;
   }
-  auto found = server_.store().find_device(*id);
-  if (!found) {
-    call.answer(found.error());
-    return std::nullopt;
-  }
-  if (!found->has_value()) call.answer(unknown_device(*id));
-  return *found;
+  auto found = server_.registered(*id);
+  if (found) return std::move(*found);
+  call.answer(found.error());
+  return std::nullopt;
 }
 
 void AdminApi::show_device(const Call& call) {
   const auto device = require_device(call);
   if (!device) return;
-  server_.view(device->id,
-               [answer = call.later(), device = *device](const std::optional<DeviceView>& view) {
-                 answer(200, to_json(device, view));
-               });
+  const auto history = history_of(server_.store(), device->id, server_.clock().wall());
+  if (!history) return call.answer(history.error());
+  server_.view(device->id, [answer = call.later(), device = *device,
+                            history = *history](const std::optional<DeviceView>& view) {
+    json body = to_json(device, view);
+    body.update(to_json(history));
+    answer(200, body);
+  });
 }
 
 void AdminApi::change_device(const Call& call) {

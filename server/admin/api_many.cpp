@@ -1,8 +1,11 @@
 // The part of the admin API that reaches many devices at once.
+#include <limits>
+
 #include <asio/post.hpp>
 
 #include "server/admin/call.hpp"
 #include "server/admin/json.hpp"
+#include "server/admin/push_fields.hpp"
 #include "server/admin/targets.hpp"
 
 namespace kscpush::server {
@@ -10,6 +13,8 @@ namespace kscpush::server {
 using nlohmann::json;
 
 namespace {
+
+constexpr std::int64_t kMostCounted = 10'000'000;
 
 std::vector<std::string> with_targets(std::vector<std::string> fields) {
   fields.insert(fields.end(), Targets::fields().begin(), Targets::fields().end());
@@ -56,6 +61,148 @@ json AdminApi::describe_pings(const std::vector<DeviceId>& ids, const ProbeRepor
     (report ? answered : failed).push_back(std::move(row));
   }
   return {{"answered", std::move(answered)}, {"failed", std::move(failed)}};
+}
+
+namespace {
+
+// What makes a request for pushes a rollout: something beside whom they go to.
+struct Pace {
+  RolloutOptions options;
+  bool dry_run = false;
+};
+
+Result<std::optional<std::int64_t>> count_field(const json& body, const char* name) {
+  auto number = number_field(body, name);
+  if (number && number->has_value() && (**number < 0 || **number > kMostCounted)) {
+    return fail_field(name, "'{}' must be from 0 to {}", name, std::int64_t{kMostCounted});
+  }
+  return number;
+}
+
+Result<Pace> read_pace(const json& body, const Targets& targets) {
+  Pace pace;
+  pace.options.targets = targets.as_asked.dump();
+  if (const auto rate = body.find("rate"); rate != body.end()) {
+    const bool fits = rate->is_number() && rate->get<double>() >= 0.01 &&
+                      rate->get<double>() <= Rollouts::kLargestRate;
+    if (!fits) {
+      return fail_field("rate", "'rate' must be from 0.01 to {} pushes a second",
+                        double{Rollouts::kLargestRate});
+    }
+    pace.options.rate = rate->get<double>();
+  }
+  const auto max_failures = count_field(body, "max_failures");
+  if (!max_failures) return fail(max_failures.error());
+  pace.options.max_failures = *max_failures;
+  const auto canary = count_field(body, "canary");
+  if (!canary) return fail(canary.error());
+  pace.options.canary = canary->value_or(0);
+  const auto dry_run = bool_field(body, "dry_run");
+  if (!dry_run) return fail(dry_run.error());
+  pace.dry_run = dry_run->value_or(false);
+  return pace;
+}
+
+// {"accepted": [{"device", "id"}], "failed": [{"device", "code", "message", ...}]}
+json describe_pushes(const std::vector<DeviceId>& ids, const Store::PushResults& results) {
+  json accepted = json::array();
+  json failed = json::array();
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i]) {
+      accepted.push_back({{"device", ids[i].str()}, {"id", results[i]->id.str()}});
+    } else {
+      json row = to_json(results[i].error());
+      row["device"] = ids[i].str();
+      failed.push_back(std::move(row));
+    }
+  }
+  return {{"accepted", std::move(accepted)}, {"failed", std::move(failed)}};
+}
+
+}  // namespace
+
+void AdminApi::push_all(const Call& call) {
+  auto fields = with_targets(push_fields());
+  fields.insert(fields.end(), {"rate", "max_failures", "canary", "dry_run"});
+  const auto body = body_object(call.request, fields);
+  if (!body) return call.answer(body.error());
+  auto request = read_push(call.request, *body);
+  if (!request) return call.answer(request.error());
+  auto targets = read_targets(*body, keeper_.running()->site);
+  if (!targets) return call.answer(targets.error());
+  auto pace = read_pace(*body, *targets);
+  if (!pace) return call.answer(pace.error());
+  const bool plain = targets->listed() && !request->key && !body->contains("rate") &&
+                     !body->contains("max_failures") && !body->contains("canary");
+  asio::post(background_, [this, plain, request = std::move(*request),
+                           targets = std::move(*targets), pace = std::move(*pace),
+                           answer = call.later()] {
+    auto ids = resolve(targets, server_.store(), server_.config()->dp, Rollouts::kMostTargets);
+    if (!ids) return answer(ids.error());
+    if (pace.dry_run) return answer(200, {{"targets", ids->size()}});
+    if (!plain) return roll_out(std::move(*ids), request, pace.options, answer);
+    const auto shared = std::make_shared<const std::vector<DeviceId>>(std::move(*ids));
+    server_.push_all(*shared, request, [this, shared, answer](Result<Store::PushResults> results) {
+      if (!results) return answer(results.error());
+      asio::post(background_, [shared, answer, all = std::move(*results)] {
+        answer(202, describe_pushes(*shared, all));
+      });
+    });
+  });
+}
+
+void AdminApi::roll_out(std::vector<DeviceId> ids, const PushRequest& request,
+                        const RolloutOptions& options, const Answer& answer) {
+  if (ids.empty()) {
+    return answer(Error{ErrorCode::kNotFound, "no device is meant",
+                        "those of the registry that are in scope and not revoked count"});
+  }
+  server_.roll_out(std::move(ids), request, options,
+                   [answer](const Result<RolloutProgress>& begun, bool replayed) {
+                     if (!begun) return answer(begun.error());
+                     HttpResponse response = to_response(202, {{"rollout", to_json(*begun)}});
+                     if (replayed) response.headers.emplace_back("Idempotency-Replayed", "true");
+                     answer(std::move(response));
+                   });
+}
+
+void AdminApi::list_rollouts(const Call& call) {
+  const std::string_view query = call.request.query;
+  const auto limit = page_limit(query);
+  if (!limit) return call.answer(limit.error());
+  const auto after =
+      number_parameter(query, "after", 0, 1, std::numeric_limits<std::int64_t>::max());
+  if (!after) return call.answer(after.error());
+  asio::post(background_, [this, limit = *limit, after = *after, answer = call.later()] {
+    const auto page = server_.rollouts().list(after, limit);
+    if (!page) return answer(page.error());
+    json rows = json::array();
+    for (const RolloutProgress& progress : *page) rows.push_back(to_json(progress));
+    const bool more = page->size() == limit;
+    answer(200, {{"rollouts", std::move(rows)},
+                 {"next", more ? json(page->back().rollout.number) : json()}});
+  });
+}
+
+void AdminApi::show_rollout(const Call& call) {
+  const auto id = Ulid::parse(call.id);
+  if (!id) return call.answer(id.error());
+  // Of one that has ended its pushes are counted: not here.
+  asio::post(background_, [this, id = *id, answer = call.later()] {
+    const auto progress = server_.rollouts().find(id);
+    if (!progress) return answer(progress.error());
+    answer(200, to_json(*progress));
+  });
+}
+
+void AdminApi::cancel_rollout(const Call& call) {
+  const auto id = Ulid::parse(call.id);
+  if (!id) return call.answer(id.error());
+  server_.rollouts().cancel(*id, "cancelled through the admin API",
+                            [answer = call.later()](const Result<RolloutProgress>& progress) {
+                              if (!progress) return answer(progress.error());
+                              answer(200, to_json(*progress));
+                            });
 }
 
 }  // namespace kscpush::server

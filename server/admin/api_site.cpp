@@ -77,12 +77,8 @@ void AdminApi::plan_site(const Call& call) {
 }
 
 void AdminApi::list_revisions(const Call& call) {
-  const std::string wanted = query_parameter(call.request.query, "limit");
-  const auto limit = wanted.empty() ? std::optional<std::int64_t>(kDefaultPage) : number_of(wanted);
-  if (!limit || *limit > kLargestPage) {
-    return call.answer(Error{ErrorCode::kUsage,
-                             fmt::format("limit must be a number from 1 to {}", kLargestPage), ""});
-  }
+  const auto limit = number_parameter(call.request.query, "limit", kDefaultPage, 1, kLargestPage);
+  if (!limit) return call.answer(limit.error());
   const std::string before = query_parameter(call.request.query, "before");
   const auto number = before.empty() ? std::optional<std::int64_t>(0) : number_of(before);
   if (!number) return call.answer(no_revision(before));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "core/diagnostic.hpp"
 #include "core/error_table.hpp"
@@ -23,7 +24,10 @@ void Answer::operator()(int status, const json& body) const {
 }
 
 void Answer::operator()(const Error& error) const {
-  (*this)(error_row(error.code).http_status, to_json(error));
+  HttpResponse response = to_response(error_row(error.code).http_status, to_json(error));
+  // What is overloaded now works through its queues in less.
+  if (error.code == ErrorCode::kOverloaded) response.headers.emplace_back("Retry-After", "1");
+  respond_(std::move(response));
 }
 
 namespace {
@@ -56,7 +60,7 @@ Field<Value> field(const json& body, const char* name, bool (json::*is_type)() c
   const auto found = body.find(name);
   if (found == body.end()) return std::optional<Value>();
   if (((*found).*is_type)()) return found->get<Value>();
-  return fail(ErrorCode::kUsage, "'{}' must be {}", name, type);
+  return fail_field(name, "'{}' must be {}", name, type);
 }
 
 }  // namespace
@@ -72,16 +76,37 @@ std::string query_parameter(std::string_view query, std::string_view name) {
   return {};
 }
 
+Result<std::int64_t> number_parameter(std::string_view query, std::string_view name,
+                                      std::int64_t otherwise, std::int64_t least,
+                                      std::int64_t most) {
+  const std::string text = query_parameter(query, name);
+  if (text.empty()) return otherwise;
+  std::int64_t number = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, code] = std::from_chars(text.data(), last, number);
+  if (code == std::errc() && end == last && number >= least && number <= most) return number;
+  return fail_field(name, "{} must be a number from {} to {}", name, least, most);
+}
+
+Result<std::size_t> page_limit(std::string_view query) {
+  constexpr std::int64_t kDefault = 1000;
+  constexpr std::int64_t kLargest = 10'000;
+  return number_parameter(query, "limit", kDefault, 1, kLargest).map([](std::int64_t limit) {
+    return static_cast<std::size_t>(limit);
+  });
+}
+
 Result<json> body_object(const HttpRequest& request, const std::vector<std::string>& fields) {
   if (request.body.empty()) return json::object();
   json body = json::parse(request.body, nullptr, /*allow_exceptions=*/false);
   if (!body.is_object()) return fail({ErrorCode::kUsage, "the body is not a JSON object", ""});
   for (const auto& [name, value] : body.items()) {
     if (std::ranges::find(fields, name) != fields.end()) continue;
-    return fail({ErrorCode::kUsage,
-                 fmt::format("the body has an unknown field '{}'{}", name.substr(0, 40),
-                             suggestion(name.substr(0, 40), fields)),
-                 fmt::format("known are: {}", fmt::join(fields, ", "))});
+    const std::string shown = name.substr(0, 40);
+    return fail(
+        Error{ErrorCode::kUsage,
+              fmt::format("the body has an unknown field '{}'{}", shown, suggestion(shown, fields)),
+              fmt::format("known are: {}", fmt::join(fields, ", ")), shown});
   }
   return body;
 }
@@ -95,6 +120,10 @@ Field<bool> bool_field(const json& body, const char* name) {
 }
 
 Field<std::int64_t> number_field(const json& body, const char* name) {
+  const auto found = body.find(name);
+  const bool is_huge = found != body.end() && found->is_number_unsigned() &&
+                       found->get<std::uint64_t>() > std::numeric_limits<std::int64_t>::max();
+  if (is_huge) return fail_field(name, "'{}' is too large a number", name);
   return field<std::int64_t>(body, name, &json::is_number_integer, "a whole number");
 }
 
@@ -124,7 +153,7 @@ Field<std::vector<std::string>> texts_field(const json& body, const char* name) 
   const bool good = found->is_array() &&
                     std::ranges::all_of(*found, [](const json& item) { return item.is_string(); });
   if (good) return found->get<std::vector<std::string>>();
-  return fail(ErrorCode::kUsage, "'{}' must be a list of strings", name);
+  return fail_field(name, "'{}' must be a list of strings", name);
 }
 
 }  // namespace kscpush::server

@@ -21,6 +21,7 @@ class Answer {
   explicit Answer(HttpRespond respond) : respond_(std::move(respond)) {}
   void operator()(int status, const nlohmann::json& body) const;
   void operator()(const Error& error) const;
+  void operator()(HttpResponse response) const { respond_(std::move(response)); }
 
  private:
   HttpRespond respond_;
@@ -33,11 +34,18 @@ struct AdminApi::Call {
 
   void answer(int status, const nlohmann::json& body) const { later()(status, body); }
   void answer(const Error& error) const { later()(error); }
+  void answer(HttpResponse response) const { respond(std::move(response)); }
   [[nodiscard]] Answer later() const { return Answer(respond); }
 };
 
 // A parameter of the query, decoded; empty when it is not there.
 [[nodiscard]] std::string query_parameter(std::string_view query, std::string_view name);
+// A whole number from LEAST to MOST; OTHERWISE when it is not there. kUsage.
+[[nodiscard]] Result<std::int64_t> number_parameter(std::string_view query, std::string_view name,
+                                                    std::int64_t otherwise, std::int64_t least,
+                                                    std::int64_t most);
+// 'limit' of a list that is given in pages.
+[[nodiscard]] Result<std::size_t> page_limit(std::string_view query);
 
 // The body, which must be an object with no other fields than these; {} when there is no body.
 [[nodiscard]] Result<nlohmann::json> body_object(const HttpRequest& request,

@@ -1,6 +1,8 @@
 #include "server/admin/http_server.hpp"
 
 #include <array>
+#include <atomic>
+#include <mutex>
 
 #include <restinio/all.hpp>
 
@@ -17,9 +19,14 @@ struct Traits : restinio::default_traits_t {
 
 HttpRequest to_request(const restinio::request_handle_t& handle) {
   const auto& header = handle->header();
-  return HttpRequest{std::string(header.method().c_str()), std::string(header.path()),
+  return HttpRequest{std::string(header.method().c_str()),
+                     std::string(header.path()),
                      std::string(header.query()),
-                     header.get_field_or(restinio::http_field::authorization, ""), handle->body()};
+                     header.get_field_or(restinio::http_field::authorization, ""),
+                     handle->body(),
+                     header.get_field_or("Idempotency-Key", ""),
+                     header.get_field_or("Last-Event-ID", ""),
+                     handle->remote_endpoint().address().to_string()};
 }
 
 constexpr std::array<std::pair<int, const char*>, 16> kReasons{{
@@ -49,17 +56,68 @@ const char* reason_phrase(int status) {
   return "Internal Server Error";
 }
 
+using ChunkedBuilder = restinio::response_builder_t<restinio::chunked_output_t>;
+
+class RestinioStream final : public HttpStream,
+                             public std::enable_shared_from_this<RestinioStream> {
+ public:
+  explicit RestinioStream(ChunkedBuilder builder) : builder_(std::move(builder)) {}
+
+  void on_progress(std::function<void()> call) override { progress_ = std::move(call); }
+
+  void send(std::string text) override {
+    const std::scoped_lock lock(mutex_);
+    if (ended_ || gone_) return;
+    const std::size_t bytes = text.size();
+    unsent_ += bytes;
+    builder_.append_chunk(std::move(text));
+    builder_.flush([self = shared_from_this(), bytes](const asio::error_code& error) {
+      self->unsent_ -= bytes;
+      if (error) self->gone_ = true;
+      if (self->progress_) self->progress_();
+    });
+  }
+
+  void end() override {
+    const std::scoped_lock lock(mutex_);
+    if (std::exchange(ended_, true)) return;
+    builder_.done();
+  }
+
+  [[nodiscard]] std::size_t unsent() const override { return unsent_; }
+  [[nodiscard]] bool gone() const override { return gone_; }
+
+ private:
+  std::mutex mutex_;
+  ChunkedBuilder builder_;  // under mutex_
+  bool ended_ = false;      // under mutex_
+  std::atomic<std::size_t> unsent_{0};
+  std::atomic<bool> gone_{false};
+  std::function<void()> progress_;  // constant once something was sent
+};
+
+template <class Builder>
+void set_headers(Builder& builder, const HttpResponse& response) {
+  for (const auto& [name, value] : response.headers) builder.append_header(name, value);
+  builder.append_header(restinio::http_field::content_type, response.content_type)
+      .append_header(restinio::http_field::cache_control, "no-store")
+      .append_header_date_field();
+}
+
 HttpRespond responder(restinio::request_handle_t handle) {
   return [handle = std::move(handle)](HttpResponse response) {
-    auto builder = handle->create_response(restinio::http_status_line_t(
+    const restinio::http_status_line_t status(
         restinio::http_status_code_t(static_cast<std::uint16_t>(response.status)),
-        reason_phrase(response.status)));
-    for (const auto& [name, value] : response.headers) builder.append_header(name, value);
-    builder.append_header(restinio::http_field::content_type, response.content_type)
-        .append_header(restinio::http_field::cache_control, "no-store")
-        .append_header_date_field()
-        .set_body(std::move(response.body))
-        .done();
+        reason_phrase(response.status));
+    if (response.stream) {
+      auto builder = handle->create_response<restinio::chunked_output_t>(status);
+      set_headers(builder, response);
+      response.stream(std::make_shared<RestinioStream>(std::move(builder)));
+      return;
+    }
+    auto builder = handle->create_response(status);
+    set_headers(builder, response);
+    builder.set_body(std::move(response.body)).done();
   };
 }
 
@@ -79,6 +137,7 @@ class RestinioServer final : public HttpServer {
             .request_handler(std::move(on_request))
             .read_next_http_message_timelimit(limits.read_timeout)
             .handle_request_timeout(limits.answer_timeout)
+            .write_http_response_timelimit(limits.write_timeout)
             .max_parallel_connections(limits.connections)
             .incoming_http_msg_limits(restinio::incoming_http_msg_limits_t()
                                           .max_url_size(4096)

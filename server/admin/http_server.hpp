@@ -2,6 +2,7 @@
 // includes it costs 16 s to compile.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +20,22 @@ struct HttpRequest {
   std::string query;          // still percent-encoded
   std::string authorization;  // the header's value
   std::string body;
+  std::string idempotency_key{};  // likewise; empty: none
+  std::string last_event_id{};
+  std::string remote{};  // the client's address, without its port
+};
+
+// An answer that goes on until one side ends it. Thread safe.
+class HttpStream {
+ public:
+  virtual ~HttpStream() = default;
+  // CALL runs on the HTTP thread when bytes were taken, or the client is gone. Before the first
+  // send.
+  virtual void on_progress(std::function<void()> call) = 0;
+  virtual void send(std::string text) = 0;
+  virtual void end() = 0;                                // after what was sent
+  [[nodiscard]] virtual std::size_t unsent() const = 0;  // bytes that were not taken yet
+  [[nodiscard]] virtual bool gone() const = 0;           // the client; nothing is sent any more
 };
 
 struct HttpResponse {
@@ -26,6 +43,7 @@ struct HttpResponse {
   std::string content_type = "application/json";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers{};  // further ones
+  std::function<void(std::shared_ptr<HttpStream>)> stream{};   // gets the rest, instead of a body
 };
 
 // May be called from any thread, once.
@@ -35,12 +53,17 @@ using HttpHandler = std::function<void(HttpRequest, HttpRespond)>;
 
 struct HttpLimits {
   // RESTinio closes a connection without a word at this limit, so that the handler's own, which
-  // answer 413, are lower: what is beyond it is hardly an honest request. Together with the next it
-  // bounds the memory.
+  // answer 413, are lower: what is beyond it is hardly an honest request.
   std::size_t body_bytes = 16 << 20;
-  std::size_t connections = 128;
-  std::chrono::seconds read_timeout{15};
-  std::chrono::seconds answer_timeout{75};  // longer than the longest ping
+  // Room for all that may wait for a push (PushWaits::kMost), and for those who want no more than
+  // an answer.
+  std::size_t connections = 10'500;
+  // From the first byte of a request, or the end of the answer before, to its last byte.
+  std::chrono::milliseconds read_timeout{15'000};
+  // Longer than the longest ping or wait; and than a stream is ever silent.
+  std::chrono::milliseconds answer_timeout{75'000};
+  std::chrono::milliseconds write_timeout{
+      15'000};  // for a client to take an answer, or a part of it
 };
 
 class HttpServer {

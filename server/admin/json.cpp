@@ -27,7 +27,10 @@ json parsed_or_null(const std::string& text) {
 }  // namespace
 
 json to_json(const Error& error) {
-  return {{"code", error_row(error.code).name}, {"message", error.message}, {"hint", error.hint}};
+  return {{"code", error_row(error.code).name},
+          {"message", error.message},
+          {"hint", error.hint},
+          {"field", text_or_null(error.field)}};
 }
 
 Error error_from_json(const json& body) {
@@ -36,7 +39,7 @@ Error error_from_json(const json& body) {
     return found != body.end() && found->is_string() ? found->get<std::string>() : std::string();
   };
   const auto code = error_code_from_name(text("code"));
-  return Error{code.value_or(ErrorCode::kFailed), text("message"), text("hint")};
+  return Error{code.value_or(ErrorCode::kFailed), text("message"), text("hint"), text("field")};
 }
 
 json to_json(const DeviceRecord& device, const std::optional<DeviceView>& view) {
@@ -87,6 +90,33 @@ json to_json(const DeviceId& id, const Enrolment& enrolment) {
           {"not_after", to_rfc3339(enrolment.not_after)}};
 }
 
+Result<DeviceHistory> history_of(const Store& store, const DeviceId& id, WallTime now) {
+  auto pending = store.pending(id, now, 0, DeviceHistory::kMostShown);
+  if (!pending) return fail(pending.error());
+  const auto count = store.count_pending(id, now);
+  if (!count) return fail(count.error());
+  auto ends = store.disconnects(id);
+  if (!ends) return fail(ends.error());
+  return DeviceHistory{*count, std::move(*pending), std::move(*ends)};
+}
+
+json to_json(const DeviceHistory& history) {
+  json queue = json::array();
+  for (const PushRecord& push : history.pending) queue.push_back(to_json(push));
+  json ends = json::array();
+  for (const Disconnect& end : history.disconnects) {
+    ends.push_back({{"at", to_rfc3339(end.at)}, {"reason", mqtt::to_string(end.reason)}});
+  }
+  return {{"queue", {{"pending", history.pending_count}, {"pushes", std::move(queue)}}},
+          {"disconnects", std::move(ends)}};
+}
+
+json to_json(const PushPage& page) {
+  json list = json::array();
+  for (const PushRecord& push : page.pushes) list.push_back(to_json(push));
+  return {{"pushes", std::move(list)}, {"next", page.next == 0 ? json() : json(page.next)}};
+}
+
 json to_json(const PushRecord& push) {
   json times = json::object();
   for (std::size_t i = 0; i < kPushStates; ++i) {
@@ -98,6 +128,7 @@ json to_json(const PushRecord& push) {
           {"device", push.device.str()},
           {"kind", push.kind},
           {"params", parsed_or_null(push.params)},
+          {"collapse_key", text_or_null(push.collapse_key)},
           {"state", to_string(push.state)},
           {"attempts", push.attempts},
           {"reason", text_or_null(push.reason)},
@@ -117,6 +148,30 @@ json to_json(const PingReport& report) {
   result["protocol"] = report.device.protocol;
   result["agent"] = text_or_null(report.device.agent);
   return result;
+}
+
+json to_json(const RolloutProgress& progress) {
+  const RolloutRecord& rollout = progress.rollout;
+  json counts = json::object();
+  for (std::size_t i = 0; i < kPushStates; ++i) {
+    if (progress.counts.at(i) > 0) counts[to_string(PushState(i))] = progress.counts.at(i);
+  }
+  const std::optional<std::int64_t>& may = rollout.order.max_failures;
+  return {{"id", rollout.order.id.str()},
+          {"kind", rollout.order.kind},
+          {"state", to_string(rollout.state)},
+          {"reason", text_or_null(rollout.reason)},
+          {"asked", parsed_or_null(rollout.order.targets)},
+          {"targets", rollout.total},
+          {"pushed", rollout.next - rollout.refused},
+          {"refused", rollout.refused},
+          {"rate", rollout.order.rate > 0 ? json(rollout.order.rate) : json()},
+          {"max_failures", may ? json(*may) : json()},
+          {"canary", rollout.order.canary},
+          {"created", to_rfc3339(rollout.created)},
+          {"ended", rollout.ended ? json(to_rfc3339(*rollout.ended)) : json()},
+          {"failed", failures(progress)},
+          {"counts", std::move(counts)}};
 }
 
 }  // namespace kscpush::server

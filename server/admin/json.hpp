@@ -13,7 +13,18 @@
 
 namespace kscpush::server {
 
-// {"code", "message", "hint"}
+// What is asked for of one device beside its record.
+struct DeviceHistory {
+  static constexpr std::size_t kMostShown = 50;  // pushes
+  std::size_t pending_count = 0;
+  std::vector<PushRecord> pending;      // the first of them, oldest first
+  std::vector<Disconnect> disconnects;  // newest first
+};
+
+[[nodiscard]] Result<DeviceHistory> history_of(const Store& store, const DeviceId& id,
+                                               WallTime now);
+
+// {"code", "message", "hint", "field"}
 [[nodiscard]] nlohmann::json to_json(const Error& error);
 [[nodiscard]] Error error_from_json(const nlohmann::json& json);
 // {"id", "group", "tags": [...], "platform", "address", "revoked", "enrolled", "added",
@@ -27,6 +38,14 @@ namespace kscpush::server {
 [[nodiscard]] nlohmann::json to_json(const DeviceId& id, const Enrolment& enrolment);
 // {"id", "device", "kind", "state", "attempts", "expires", "times": {"stored": ..., ...}, ...}
 [[nodiscard]] nlohmann::json to_json(const PushRecord& push);
+// {"id", "kind", "state", "reason", "asked", "targets", "pushed", "refused", "rate",
+// "max_failures",
+//  "canary", "created", "ended", "failed", "counts": {"stored": ..., ...}}
+[[nodiscard]] nlohmann::json to_json(const RolloutProgress& progress);
+// {"pushes", "next"}
+[[nodiscard]] nlohmann::json to_json(const PushPage& page);
+// {"queue": {"pending", "pushes"}, "disconnects": [{"at", "reason"}]}
+[[nodiscard]] nlohmann::json to_json(const DeviceHistory& history);
 // {"puback_ms", "agent_ms"}, null where there was none
 [[nodiscard]] nlohmann::json to_json(const ProbeReport& report);
 // These and {"connected_since", "address", "protocol", "agent"}

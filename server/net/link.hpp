@@ -62,6 +62,8 @@ class Link {
   // What this rests on, and must go on to hold; null if nothing was proved.
   [[nodiscard]] virtual const PeerProof* peer_proof() const { return nullptr; }
   [[nodiscard]] virtual bool secure() const = 0;
+  // A handshake has begun that costs: TLS has read a whole ClientHello.
+  [[nodiscard]] virtual bool handshake_begun() const { return false; }
   // It has TLS without an object of the TLS library's.
   [[nodiscard]] virtual bool parked() const { return false; }
   [[nodiscard]] virtual std::string peer_address() const = 0;  // "127.0.0.1:40312"

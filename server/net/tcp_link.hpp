@@ -27,7 +27,7 @@ class TcpLink : public Link, private Watched {
   void dispose() override;
 
  protected:
-  ~TcpLink() = default;
+  ~TcpLink() override = default;
   [[nodiscard]] int descriptor() const { return socket_.get(); }
   void set_error(int error) { error_ = static_cast<std::int16_t>(error); }
 

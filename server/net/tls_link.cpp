@@ -222,6 +222,12 @@ IoResult TlsLink::write_parked(std::string_view bytes) {
 
 // --- Who it is
 
+bool TlsLink::handshake_begun() const {
+  if (!openssl_) return true;
+  const OSSL_HANDSHAKE_STATE state = SSL_get_state(openssl_->ssl.get());
+  return state != TLS_ST_BEFORE && state != TLS_ST_SR_CLNT_HELLO;
+}
+
 Result<std::string> TlsLink::peer_device_id() const {
   if (is_device_) return who_;
   return fail({ErrorCode::kDenied, who_.empty() ? "no client certificate" : who_,

@@ -30,6 +30,7 @@ class TlsLink final : public TcpLink {
   [[nodiscard]] Result<std::string> peer_device_id() const override;
   [[nodiscard]] const PeerProof* peer_proof() const override;
   [[nodiscard]] bool secure() const override { return true; }
+  [[nodiscard]] bool handshake_begun() const override;
   [[nodiscard]] std::string last_error() const override;
   [[nodiscard]] bool parked() const override { return parked_ != nullptr; }
 

@@ -78,7 +78,7 @@ int on_ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_C
     case TicketKeys::Opened::kCurrent:
       return 1;
     case TicketKeys::Opened::kFormer:
-      return 2;  // and TLS 1.2 renews the ticket; TLS 1.3 does so anyway
+      return 2;  // and the ticket is renewed
     case TicketKeys::Opened::kUnknown:
       break;
   }
@@ -137,6 +137,8 @@ int on_new_ticket(SSL* ssl, void* /*unused*/) {
   return 1;
 }
 
+// A ticket of TLS 1.3 is for one connection (RFC 8446, appendix C.4), and clients throw it away;
+// with keys that are not OpenSSL's own, it is replaced only when that is said here.
 SSL_TICKET_RETURN on_old_ticket(SSL* ssl, SSL_SESSION* session, const unsigned char* /*name*/,
                                 std::size_t /*name_size*/, SSL_TICKET_STATUS status,
                                 void* /*unused*/) {
@@ -149,7 +151,8 @@ SSL_TICKET_RETURN on_old_ticket(SSL* ssl, SSL_SESSION* session, const unsigned c
   const bool good = read_peer(session, peer) && now - peer.proved <= kLasts &&
                     shared_of(ssl).trust->objection(peer.proof, now).empty();
   if (!good) return SSL_TICKET_RETURN_IGNORE_RENEW;
-  return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+  const bool renew = status == SSL_TICKET_SUCCESS_RENEW || SSL_version(ssl) == TLS1_3_VERSION;
+  return renew ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_USE;
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ constexpr std::array kExplanations{
     Explanation{SQLITE_PERM, ErrorCode::kDenied, "access is denied",
                 "look at the permissions: ls -la {}"},
     Explanation{SQLITE_CORRUPT, ErrorCode::kFailed, "it is damaged",
-                "restore {} from a backup, or save what can be read: sqlite3 DATABASE .recover"},
+                "look with 'kscpush store check', then restore {} from a backup (docs/store.md)"},
     Explanation{SQLITE_NOTADB, ErrorCode::kFailed, "it is not a kscpush database",
                 "name another state directory than {}, or restore it from a backup"},
     Explanation{SQLITE_BUSY, ErrorCode::kOverloaded, "another program holds it locked",
@@ -88,6 +88,14 @@ void Query::bind_one(int index, WallTime value) {
 }
 
 void Query::bind_one(int index, const std::optional<WallTime>& value) {
+  if (value) {
+    bind_one(index, *value);
+  } else {
+    sqlite3_bind_null(statement_, index);
+  }
+}
+
+void Query::bind_one(int index, const std::optional<std::int64_t>& value) {
   if (value) {
     bind_one(index, *value);
   } else {
@@ -164,6 +172,28 @@ Status Database::script(const std::string& sql) {
   const int code = sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) return fail(error(code));
   return {};
+}
+
+Status Database::copy_to(Database& target,
+                         const std::function<void(std::size_t, std::size_t)>& progress) {
+  constexpr int kPages = 1024;
+  sqlite3_backup* const backup =
+      sqlite3_backup_init(target.handle_.get(), "main", handle_.get(), "main");
+  if (backup == nullptr) return fail(target.error(sqlite3_extended_errcode(target.handle_.get())));
+  int code = SQLITE_OK;
+  while (code == SQLITE_OK) {
+    code = sqlite3_backup_step(backup, kPages);
+    const auto total = static_cast<std::size_t>(sqlite3_backup_pagecount(backup));
+    progress(total - static_cast<std::size_t>(sqlite3_backup_remaining(backup)), total);
+  }
+  sqlite3_backup_finish(backup);
+  if (code != SQLITE_DONE) return fail(target.error(code));
+  return {};
+}
+
+void Database::keep_log() {
+  int on = 1;
+  sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_PERSIST_WAL, &on);
 }
 
 Result<std::int64_t> Database::number(std::string_view sql) {

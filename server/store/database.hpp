@@ -6,6 +6,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,6 +60,7 @@ class Query {
   void bind_one(int index, std::string_view value);
   void bind_one(int index, WallTime value);
   void bind_one(int index, const std::optional<WallTime>& value);
+  void bind_one(int index, const std::optional<std::int64_t>& value);
 
   sqlite3_stmt* statement_;  // the database's
   Database* database_;
@@ -81,6 +83,11 @@ class Database {
   }
   // Several statements, not kept.
   [[nodiscard]] Status script(const std::string& sql);
+  // Copies all of it, as the present transaction sees it, over what TARGET holds.
+  [[nodiscard]] Status copy_to(
+      Database& target, const std::function<void(std::size_t done, std::size_t total)>& progress);
+  // Closing it leaves the log's file, be it empty.
+  void keep_log();
   // One number: PRAGMA user_version, SELECT count(*) ...
   [[nodiscard]] Result<std::int64_t> number(std::string_view sql);
 

@@ -128,6 +128,12 @@ Status report(Database& database, const DeviceId& id, const DeviceReport& report
 }
 
 Status set_last_seen(Database& database, const LastSeen::Entry& entry) {
+  if (!entry.ends.empty()) {
+    auto done = database.run(
+        "UPDATE devices SET disconnects = substr(?2 || disconnects, 1, ?3) WHERE id = ?1", entry.id,
+        entry.ends, kKeptDisconnects * kDisconnectBytes);
+    if (!done) return done;
+  }
   return database.run(
       "UPDATE devices SET last_seen = ?2, address = CASE ?3 WHEN '' THEN address ELSE ?3 END"
       " WHERE id = ?1 AND (last_seen IS NULL OR last_seen < ?2)",
@@ -143,6 +149,15 @@ Result<std::optional<DeviceRecord>> find(Database& database, const DeviceId& id)
   auto device = read(*query);
   if (!device) return fail(device.error());
   return std::move(*device);
+}
+
+Result<std::vector<Disconnect>> disconnects(Database& database, const DeviceId& id) {
+  auto query = database.query("SELECT disconnects FROM devices WHERE id = ?1");
+  if (!query) return fail(query.error());
+  const auto row = query->bind(id.str()).next();
+  if (!row) return fail(row.error());
+  if (!*row) return std::vector<Disconnect>();
+  return decode_disconnects(query->text(0));
 }
 
 Result<DevicePage> list(Database& database, const DeviceFilter& filter, std::string_view after,

@@ -18,10 +18,12 @@ namespace kscpush::server::devices {
 // As ShardStore::report().
 [[nodiscard]] Status report(Database& database, const DeviceId& id, const DeviceReport& report,
                             WallTime now);
-// No error for a device that is gone, no step back in time.
+// And the ends of connections. No error for a device that is gone, no step back in time.
 [[nodiscard]] Status set_last_seen(Database& database, const LastSeen::Entry& entry);
 
 [[nodiscard]] Result<std::optional<DeviceRecord>> find(Database& database, const DeviceId& id);
+// Newest first; none for a device that is not there.
+[[nodiscard]] Result<std::vector<Disconnect>> disconnects(Database& database, const DeviceId& id);
 // As Store::list_devices().
 [[nodiscard]] Result<DevicePage> list(Database& database, const DeviceFilter& filter,
                                       std::string_view after, std::size_t limit);

@@ -4,16 +4,38 @@
 
 namespace kscpush::server {
 
+LastSeen::Sight* LastSeen::sight_of(const DeviceId& id, WallTime seen) {
+  const auto found = entries_.find(id.str());
+  if (found != entries_.end()) return &found->second;
+  if (entries_.size() == limit_) return nullptr;
+  return &entries_.emplace(id.str(), Sight{seen, "", ""}).first->second;
+}
+
 void LastSeen::note(const DeviceId& id, WallTime seen, std::string_view address) {
   const std::scoped_lock lock(mutex_);
-  auto found = entries_.find(id.str());
-  if (found == entries_.end()) {
-    if (entries_.size() == limit_) return;
-    found = entries_.emplace(id.str(), Sight{seen, ""}).first;
+  Sight* const sight = sight_of(id, seen);
+  if (sight == nullptr) return;
+  if (!address.empty() && seen >= sight->seen) sight->address = address;
+  sight->seen = std::max(sight->seen, seen);
+}
+
+void LastSeen::note_end(const DeviceId& id, const Disconnect& end) {
+  const std::scoped_lock lock(mutex_);
+  Sight* const sight = sight_of(id, end.at);
+  if (sight == nullptr) return;
+  sight->seen = std::max(sight->seen, end.at);
+  sight->ends.insert(0, encode(end));
+  if (sight->ends.size() > kKeptDisconnects * kDisconnectBytes) {
+    sight->ends.resize(kKeptDisconnects * kDisconnectBytes);
   }
-  Sight& sight = found->second;
-  if (!address.empty() && seen >= sight.seen) sight.address = address;
-  sight.seen = std::max(sight.seen, seen);
+  ++sight->ended;
+}
+
+std::vector<Disconnect> LastSeen::ends(const DeviceId& id) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = entries_.find(id.str());
+  if (found == entries_.end()) return {};
+  return decode_disconnects(found->second.ends);
 }
 
 void LastSeen::update(DeviceRecord& device) const {
@@ -37,7 +59,7 @@ std::vector<LastSeen::Entry> LastSeen::some(std::size_t count) const {
   entries.reserve(std::min(count, entries_.size()));
   for (const auto& [id, sight] : entries_) {
     if (entries.size() == count) break;
-    entries.push_back({id, sight.seen, sight.address});
+    entries.push_back({id, sight.seen, sight.address, sight.ends, sight.ended});
   }
   return entries;
 }
@@ -47,8 +69,13 @@ void LastSeen::written(const std::vector<Entry>& entries) {
   for (const Entry& entry : entries) {
     const auto found = entries_.find(entry.id);
     if (found == entries_.end()) continue;
-    const Sight& sight = found->second;
-    if (sight.seen == entry.seen && sight.address == entry.address) entries_.erase(found);
+    Sight& sight = found->second;
+    // The newer ends are in front of those that have been written.
+    sight.ended -= entry.ended;
+    sight.ends.resize(std::min<std::size_t>(sight.ends.size(), sight.ended * kDisconnectBytes));
+    if (sight.ended == 0 && sight.seen == entry.seen && sight.address == entry.address) {
+      entries_.erase(found);
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-// When and where devices were seen last, ahead of the disk.
+// When and where devices were seen last, and how their connections ended, ahead of the disk.
 #pragma once
 
 #include <mutex>
@@ -9,6 +9,7 @@
 
 #include "core/clock.hpp"
 #include "server/store/device_record.hpp"
+#include "server/store/disconnects.hpp"
 
 namespace kscpush::server {
 
@@ -19,11 +20,17 @@ class LastSeen {
     std::string id;
     WallTime seen{};
     std::string address;  // empty: not known
+    std::string ends;     // of connections: encode(Disconnect) of each, newest first
+    std::uint32_t ended = 0;
   };
   explicit LastSeen(std::size_t limit) : limit_(limit) {}
 
   // ADDRESS may be empty; then the one noted before stands.
   void note(const DeviceId& id, WallTime seen, std::string_view address);
+  // A connection of it ended.
+  void note_end(const DeviceId& id, const Disconnect& end);
+  // Those that are noted, newest first.
+  [[nodiscard]] std::vector<Disconnect> ends(const DeviceId& id) const;
   // Brings what was read from the disk up to date.
   void update(DeviceRecord& device) const;
   [[nodiscard]] std::size_t size() const;
@@ -36,7 +43,10 @@ class LastSeen {
   struct Sight {
     WallTime seen{};
     std::string address;
+    std::string ends;
+    std::uint32_t ended = 0;  // how many there were since the last write
   };
+  [[nodiscard]] Sight* sight_of(const DeviceId& id, WallTime seen);  // mutex_ held
   const std::size_t limit_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, Sight> entries_;  // guarded by mutex_

@@ -1,4 +1,5 @@
-// The table of pushes. Each function is one read, or one change for the writer.
+// The table of pushes. Each function is one read, or one change for the writer, which adds to
+// CHANGES what has reached another state.
 #pragma once
 
 #include <optional>
@@ -11,22 +12,47 @@ namespace kscpush::server::pushes {
 
 // As Store::add_push(); PUSH becomes what was stored.
 [[nodiscard]] Status add(Database& database, PushRecord& push, const StoreLimits& limits,
-                         WallTime now);
+                         WallTime now, PushChanges& changes);
+// The same; what is returned is why the push is not taken, which leaves nothing behind, or nothing.
+// The error is the database's. ADMIT may be null.
+[[nodiscard]] Result<std::optional<Error>> add_unless(Database& database, PushRecord& push,
+                                                      const Admit& admit, const StoreLimits& limits,
+                                                      WallTime now, PushChanges& changes);
 // As Store::step().
-[[nodiscard]] Status step(Database& database, const PushStep& step, const StoreLimits& limits);
+[[nodiscard]] Status step(Database& database, const PushStep& step, const StoreLimits& limits,
+                          PushChanges& changes);
 // As Store::cancel().
 [[nodiscard]] Result<PushRecord> cancel(Database& database, const Ulid& id, std::string_view reason,
-                                        const StoreLimits& limits, WallTime now);
+                                        const StoreLimits& limits, WallTime now,
+                                        PushChanges& changes);
 // Ends or drops up to BATCH pushes that are due; true: there may be more.
 [[nodiscard]] Result<bool> expire(Database& database, std::size_t batch, const StoreLimits& limits,
-                                  WallTime now);
+                                  WallTime now, PushChanges& changes);
 
-[[nodiscard]] Result<std::optional<PushRecord>> find(Database& database, const Ulid& id);
+// A push before a change.
+struct Standing {
+  PushState state{};
+  std::int64_t rollout = 0;
+};
+// The change itself, which must be allowed.
+[[nodiscard]] Status update(Database& database, const PushStep& step, const Standing& was,
+                            const StoreLimits& limits, PushChanges& changes);
+
+[[nodiscard]] Result<std::optional<PushRecord>> find(Database& database, const Ulid& id,
+                                                     WallTime now);
+[[nodiscard]] Result<std::optional<PushRecord>> find(Database& database, std::int64_t seq,
+                                                     WallTime now);
 [[nodiscard]] Result<std::vector<PushRecord>> pending(Database& database, const DeviceId& device,
                                                       WallTime now, std::int64_t after,
                                                       std::size_t limit);
-// Newest first, those with seq below BEFORE.
-[[nodiscard]] Result<std::vector<PushRecord>> history(Database& database, const DeviceId& device,
-                                                      std::int64_t before, std::size_t limit);
+[[nodiscard]] Result<std::size_t> count_pending(Database& database, const DeviceId& device,
+                                                WallTime now);
+// As Store::list_pushes(). As find(), it shows what has ended at NOW as ended.
+[[nodiscard]] Result<PushPage> list(Database& database, const PushFilter& filter,
+                                    std::int64_t before, std::size_t limit, WallTime now);
+
+// As ShardStore::perhaps_sent(): all that there are now count from here on.
+[[nodiscard]] Status mark_perhaps_sent(Database& database);
+[[nodiscard]] Result<std::int64_t> perhaps_sent(Database& database);
 
 }  // namespace kscpush::server::pushes

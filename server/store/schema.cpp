@@ -79,6 +79,58 @@ CREATE TABLE site_revisions(
 
 CREATE TABLE site_file(only INTEGER PRIMARY KEY CHECK(only = 1), hash TEXT NOT NULL) STRICT;
 )",
+    // request: a hash of what was asked for with the key; object: the id of what was made of it.
+    // devices.disconnects: server/store/disconnects.hpp.
+    R"(
+CREATE TABLE idempotency_keys(
+  key TEXT PRIMARY KEY NOT NULL,
+  request TEXT NOT NULL,
+  object TEXT NOT NULL,
+  expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX idempotency_keys_end ON idempotency_keys(expires);
+ALTER TABLE devices ADD COLUMN disconnects TEXT NOT NULL DEFAULT '';
+)",
+    // rate: thousandths of a push a second. The devices of a rollout that have not got its push
+    // yet, in their order, are those of rollout_targets.
+    R"(
+CREATE TABLE rollouts(
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL,
+  params TEXT NOT NULL,
+  collapse_key TEXT NOT NULL,
+  ttl INTEGER NOT NULL,
+  targets TEXT NOT NULL,
+  rate INTEGER NOT NULL,
+  max_failures INTEGER,
+  canary INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  reason TEXT NOT NULL DEFAULT '',
+  total INTEGER NOT NULL DEFAULT 0,
+  next INTEGER NOT NULL DEFAULT 0,
+  refused INTEGER NOT NULL DEFAULT 0,
+  created INTEGER NOT NULL,
+  ended INTEGER
+) STRICT;
+
+CREATE TABLE rollout_targets(
+  rollout INTEGER NOT NULL REFERENCES rollouts(number) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  device TEXT NOT NULL,
+  PRIMARY KEY(rollout, position)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE pushes ADD COLUMN rollout INTEGER;
+CREATE INDEX pushes_of_rollout ON pushes(rollout) WHERE rollout IS NOT NULL;
+)",
+    // ShardStore::perhaps_sent().
+    R"(
+CREATE TABLE push_mark(
+  only INTEGER PRIMARY KEY CHECK(only = 1), perhaps_sent INTEGER NOT NULL
+) STRICT;
+)",
 };
 
 constexpr int kVersion = static_cast<int>(kSteps.size());
@@ -98,7 +150,10 @@ int schema_version() {
   return kVersion;
 }
 
-Status migrate(Database& database) {
+namespace {
+
+// Its version; an error when it is somebody else's, or newer than this program.
+Result<int> known_version(Database& database) {
   const auto version = database.number("PRAGMA user_version");
   if (!version) return fail(version.error());
   const auto application = database.number("PRAGMA application_id");
@@ -114,7 +169,39 @@ Status migrate(Database& database) {
                      database.path().string(), *version, kVersion),
          "install the newer kscpush again, or restore the state directory from a backup"});
   }
-  for (int from = static_cast<int>(*version); from < kVersion; ++from) {
+  return static_cast<int>(*version);
+}
+
+}  // namespace
+
+std::filesystem::path database_in(const std::filesystem::path& directory) {
+  return directory / "store.db";
+}
+
+Result<Database> open_to_read(const std::filesystem::path& directory) {
+  const auto path = database_in(directory);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    return fail(
+        {ErrorCode::kNotFound, fmt::format("there is no database {}", path.string()),
+         "the push server makes it when it is started first; see push_server.state_directory"});
+  }
+  auto database = Database::open(path, Database::Access::kReadOnly);
+  if (!database) return database;
+  const auto version = known_version(*database);
+  if (!version) return fail(version.error());
+  if (*version == 0) return fail(database->error(SQLITE_NOTADB));
+  return database;
+}
+
+Status migrate(Database& database) {
+  const auto version = known_version(database);
+  if (!version) return fail(version.error());
+  // Before the first table: then free pages can be given back while it is in use (compact_store).
+  if (*version == 0) {
+    if (auto set = database.script("PRAGMA auto_vacuum = INCREMENTAL"); !set) return set;
+  }
+  for (int from = *version; from < kVersion; ++from) {
     if (auto done = run_step(database, from); !done) return done;
   }
   return {};

@@ -14,6 +14,7 @@
 #include "core/push.hpp"
 #include "core/result.hpp"
 #include "server/store/device_record.hpp"
+#include "server/store/disconnects.hpp"
 
 namespace kscpush::server {
 
@@ -31,13 +32,16 @@ struct PushRecord {
   std::string reason{};  // of an end that is not completed
   std::string result{};  // JSON, the device's answer
   WallTime expires{};
-  // When each state was reached; nothing for those that were not.
+  // When each state was reached, kSent the last time; nothing for those that were not. Reads show a
+  // push whose time is over as expired, whether expire() has come by or not.
   std::array<std::optional<WallTime>, kPushStates> reached{};
+  std::int64_t rollout = 0;  // RolloutRecord::number; 0: it is of none
 };
 
 // A step in the life of a push. An answer can overtake the PUBACK, so a step may come too late to
-// change the state (may_follow()): then it fills in its time, if that is not known, and changes
-// nothing else; a final one is ignored. kSent again, with more attempts, counts the attempts.
+// change the state (may_follow(), or the push's time is over): then it fills in its time, if that
+// is not known, and changes nothing else; a final one is ignored. kSent again, with more attempts,
+// counts the attempts and is the time from now on.
 struct PushStep {
   std::int64_t seq = 0;
   PushState state = PushState::kSent;
@@ -60,17 +64,27 @@ class ShardStore {
   // ADDRESS: where from; empty when that says nothing. Seen by reads at once, written every few
   // seconds and on close; lost with the process.
   virtual void touch_device(const DeviceId& id, WallTime seen, std::string_view address) = 0;
+  // A connection of the device ended. As touch_device().
+  virtual void note_disconnect(const DeviceId& id, const Disconnect& end) = 0;
   // What the device said of itself at NOW. DONE, which may be null: kNotFound.
   virtual void report(const DeviceId& id, DeviceReport report, WallTime now,
                       Done done = nullptr) = 0;
 
   // DONE, which may be null: kNotFound: no such push any more. Ignored steps are no error.
   virtual void step(PushStep step, Done done = nullptr) = 0;
+  // Before it is sent: by the steps that were queued before. After that kConflict, saying how far
+  // it is; kNotFound. The push as it is then.
+  using Cancelled = std::function<void(Result<PushRecord>)>;
+  virtual void cancel(const Ulid& id, std::string reason, Cancelled done) = 0;
   [[nodiscard]] virtual Result<std::optional<PushRecord>> find_push(const Ulid& id) const = 0;
   // Neither final nor acknowledged, not expired at NOW, oldest first, with seq above AFTER.
   [[nodiscard]] virtual Result<std::vector<PushRecord>> pending(const DeviceId& device,
                                                                 WallTime now, std::int64_t after,
                                                                 std::size_t limit) const = 0;
+  // Pushes up to this number that nobody is known to have sent may have been sent all the same: by
+  // a process that was killed before it could note that, or after the backup was made from which
+  // the database was restored. Constant while the store is open.
+  [[nodiscard]] virtual std::int64_t perhaps_sent() const = 0;
 };
 
 }  // namespace kscpush::server

@@ -2,20 +2,20 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <mutex>
 #include <thread>
 
 #include <sys/stat.h>
 
 #include "core/file.hpp"
-#include "core/file_lock.hpp"
 #include "server/store/database.hpp"
 #include "server/store/devices.hpp"
-#include "server/store/last_seen.hpp"
 #include "server/store/pushes.hpp"
-#include "server/store/readers.hpp"
 #include "server/store/revisions.hpp"
+#include "server/store/rollouts.hpp"
 #include "server/store/schema.hpp"
-#include "server/store/writer.hpp"
+#include "server/store/store_impl.hpp"
+#include "server/store/usage.hpp"
 
 namespace kscpush::server {
 namespace {
@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr Duration kLastSeenInterval = std::chrono::seconds(5);
 constexpr std::size_t kLastSeenBatch = 2000;
-constexpr std::size_t kExpireBatch = 1000;
+constexpr Duration kUsageAge = std::chrono::seconds(30);
 
 Status make_directory(const fs::path& directory) {
   std::error_code error;
@@ -70,78 +70,44 @@ std::size_t reader_count() {
 
 }  // namespace
 
-// The parts, each thread safe by itself, in the order of construction.
-class Store::Impl {
- public:
-  Impl(FileLock held, const Clock& time, StoreLimits bounds, Database database, Readers connections)
-      : clock(time),
-        limits(bounds),
-        lock(std::move(held)),
-        last_seen(bounds.queued_changes),
-        last_seen_written(time.now()),
-        writer(std::move(database),
-               {.queued = bounds.queued_changes,
-                .queued_bytes = bounds.queued_bytes,
-                .extra = [this](bool closing) { return write_last_seen(closing); }}),
-        readers(std::move(connections)) {}
-  // The writer's callbacks may read; and the last connection to close must be one that can tidy up.
-  ~Impl() { writer.stop(); }
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
+Writer::Job Store::Impl::write_last_seen(bool closing) {
+  // A batch is not kept waiting, so that a storm of devices does not pile up in memory.
+  const bool due = closing || last_seen.size() >= kLastSeenBatch ||
+                   clock.now() - last_seen_written >= kLastSeenInterval;
+  if (!due) return {};
+  const auto entries =
+      std::make_shared<const std::vector<LastSeen::Entry>>(last_seen.some(kLastSeenBatch));
+  // A full batch leaves more for the next group.
+  if (entries->size() < kLastSeenBatch) last_seen_written = clock.now();
+  if (entries->empty()) return {};
+  return {[entries](Database& database) -> Status {
+            for (const LastSeen::Entry& entry : *entries) {
+              auto done = devices::set_last_seen(database, entry);
+              if (!done) return done;
+            }
+            return {};
+          },
+          [this, entries](const Status& status) {
+            if (status) last_seen.written(*entries);
+          }};
+}
 
-  // One group's worth, and then the next.
-  void expire(WallTime now, Done done) {
-    const auto more = std::make_shared<bool>(false);
-    writer.post(
-        [this, now, more](Database& database) -> Status {
-          const auto expired = pushes::expire(database, kExpireBatch, limits, now);
-          if (!expired) return fail(expired.error());
-          *more = *expired;
-          return {};
-        },
-        [this, now, more, done = std::move(done)](const Status& status) {
-          if (status && *more) {
-            expire(now, done);
-          } else if (done != nullptr) {
-            done(status);
-          }
-        });
-  }
-
-  const Clock& clock;
-  const StoreLimits limits;
-  const FileLock lock;
-  LastSeen last_seen;
-  MonoTime last_seen_written;  // the writer thread's
-  Writer writer;
-  Readers readers;
-
- private:
-  Writer::Job write_last_seen(bool closing) {
-    // A batch is not kept waiting, so that a storm of devices does not pile up in memory.
-    const bool due = closing || last_seen.size() >= kLastSeenBatch ||
-                     clock.now() - last_seen_written >= kLastSeenInterval;
-    if (!due) return {};
-    const auto entries =
-        std::make_shared<const std::vector<LastSeen::Entry>>(last_seen.some(kLastSeenBatch));
-    // A full batch leaves more for the next group.
-    if (entries->size() < kLastSeenBatch) last_seen_written = clock.now();
-    if (entries->empty()) return {};
-    return {[entries](Database& database) -> Status {
-              for (const LastSeen::Entry& entry : *entries) {
-                auto done = devices::set_last_seen(database, entry);
-                if (!done) return done;
-              }
-              return {};
-            },
-            [this, entries](const Status& status) {
-              if (status) last_seen.written(*entries);
-            }};
-  }
-};
+Result<StoreUsage> Store::Impl::usage() {
+  const std::scoped_lock held(usage_mutex_);
+  if (usage_ && clock.now() - usage_measured_ < kUsageAge) return *usage_;
+  auto measured = readers.use([](Database& database) { return measure_usage(database); });
+  if (!measured) return measured;
+  usage_ = *measured;
+  usage_measured_ = clock.now();
+  return measured;
+}
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Store::~Store() = default;
+
+void Store::watch(Watch watch) {
+  impl_->watch = std::move(watch);
+}
 
 Result<std::unique_ptr<Store>> Store::open(const fs::path& directory, const Clock& clock,
                                            StoreLimits limits) {
@@ -150,13 +116,22 @@ Result<std::unique_ptr<Store>> Store::open(const fs::path& directory, const Cloc
                                 fmt::format("the state directory {}", directory.string()),
                                 std::chrono::milliseconds(0), FileLock::Afterwards::kKeepFile);
   if (!lock) return fail(lock.error());
-  const fs::path path = directory / "store.db";
+  const fs::path path = database_in(directory);
+  // A store that is closed with all that it was given leaves no log.
+  std::error_code error;
+  const bool was_killed = fs::exists(path.string() + "-wal", error);
   auto database = open_database(path);
   if (!database) return fail(database.error());
+  if (was_killed) {
+    if (auto marked = pushes::mark_perhaps_sent(*database); !marked) return fail(marked.error());
+  }
+  if (auto dropped = rollouts::drop_unopened(*database); !dropped) return fail(dropped.error());
+  const auto sent = pushes::perhaps_sent(*database);
+  if (!sent) return fail(sent.error());
   auto readers = Readers::open(path, reader_count());
   if (!readers) return fail(readers.error());
   return std::unique_ptr<Store>(new Store(std::make_unique<Impl>(
-      std::move(*lock), clock, limits, std::move(*database), std::move(*readers))));
+      std::move(*lock), clock, limits, std::move(*database), std::move(*readers), *sent)));
 }
 
 Status Store::add_device(NewDevice device) {
@@ -264,63 +239,27 @@ void Store::touch_device(const DeviceId& id, WallTime seen, std::string_view add
   impl_->last_seen.note(id, seen, address);
 }
 
+void Store::note_disconnect(const DeviceId& id, const Disconnect& end) {
+  impl_->last_seen.note_end(id, end);
+}
+
+Result<std::vector<Disconnect>> Store::disconnects(const DeviceId& id) const {
+  // Those ahead of the disk first: what is written in between comes twice rather than never.
+  auto ends = impl_->last_seen.ends(id);
+  const auto written =
+      impl_->readers.use([&](Database& database) { return devices::disconnects(database, id); });
+  if (!written) return fail(written.error());
+  for (const Disconnect& end : *written) {
+    if (ends.size() == kKeptDisconnects) break;
+    if (std::ranges::find(ends, end) == ends.end()) ends.push_back(end);
+  }
+  return ends;
+}
+
 void Store::report(const DeviceId& id, DeviceReport report, WallTime now, Done done) {
   impl_->writer.post([id, report = std::move(report), now](
                          Database& database) { return devices::report(database, id, report, now); },
                      std::move(done));
-}
-
-void Store::add_push(PushRecord push, std::function<void(Result<PushRecord>)> done) {
-  const auto shared = std::make_shared<PushRecord>(std::move(push));
-  const std::size_t bytes = shared->params.size();
-  impl_->writer.post(
-      [shared, impl = impl_.get()](Database& database) {
-        return pushes::add(database, *shared, impl->limits, impl->clock.wall());
-      },
-      [shared, done = std::move(done)](const Status& status) {
-        if (done == nullptr) return;
-        if (status) {
-          done(std::move(*shared));
-        } else {
-          done(fail(status.error()));
-        }
-      },
-      bytes);
-}
-
-void Store::step(PushStep step, Done done) {
-  const std::size_t bytes = step.result.size();
-  impl_->writer.post([step = std::move(step), &limits = impl_->limits](
-                         Database& database) { return pushes::step(database, step, limits); },
-                     std::move(done), bytes);
-}
-
-Result<PushRecord> Store::cancel(const Ulid& id, const std::string& reason) {
-  std::optional<PushRecord> cancelled;
-  const auto done = impl_->writer.wait([&](Database& database) -> Status {
-    auto push = pushes::cancel(database, id, reason, impl_->limits, impl_->clock.wall());
-    if (!push) return fail(push.error());
-    cancelled = std::move(*push);
-    return {};
-  });
-  if (!done) return fail(done.error());
-  return std::move(*cancelled);
-}
-
-Result<std::optional<PushRecord>> Store::find_push(const Ulid& id) const {
-  return impl_->readers.use([&](Database& database) { return pushes::find(database, id); });
-}
-
-Result<std::vector<PushRecord>> Store::pending(const DeviceId& device, WallTime now,
-                                               std::int64_t after, std::size_t limit) const {
-  return impl_->readers.use(
-      [&](Database& database) { return pushes::pending(database, device, now, after, limit); });
-}
-
-Result<std::vector<PushRecord>> Store::list_pushes(const DeviceId& device, std::int64_t before,
-                                                   std::size_t limit) const {
-  return impl_->readers.use(
-      [&](Database& database) { return pushes::history(database, device, before, limit); });
 }
 
 Result<std::int64_t> Store::add_revision(SiteRevision revision,
@@ -359,16 +298,20 @@ Status Store::set_file_hash(const std::string& hash) {
       [&](Database& database) { return revisions::set_file_hash(database, hash); });
 }
 
-void Store::expire(WallTime now, Done done) {
-  impl_->expire(now, std::move(done));
-}
-
 void Store::drain() {
   static_cast<void>(impl_->writer.wait([](Database&) -> Status { return {}; }));
 }
 
 std::size_t Store::queued_changes() const {
   return impl_->writer.queued();
+}
+
+Result<StoreUsage> Store::usage() const {
+  return impl_->usage();
+}
+
+const StoreLimits& Store::limits() const {
+  return impl_->limits;
 }
 
 Result<std::vector<std::string>> existing_devices(const Store& store,

@@ -19,6 +19,10 @@
 #include "core/ids.hpp"
 #include "core/push.hpp"
 #include "core/result.hpp"
+#include "core/site/model.hpp"
+#include "server/store/idempotency.hpp"
+#include "server/store/push_change.hpp"
+#include "server/store/rollout.hpp"
 #include "server/store/shard_store.hpp"
 #include "server/store/site_revision.hpp"
 
@@ -40,6 +44,39 @@ struct StoreLimits {
   std::chrono::hours keep_history{7 * 24};  // of pushes that are final
 };
 
+// Whether a device may have pushes from here, and why not. On the writer's thread.
+using Admit = std::function<Status(const DeviceId& id, const site::Whereabouts& device)>;
+
+// What is empty matches every push.
+struct PushFilter {
+  std::optional<DeviceId> device{};
+  std::optional<PushState> state{};
+  std::string kind{};
+  std::int64_t rollout = 0;  // RolloutRecord::number
+};
+
+struct PushPage {
+  std::vector<PushRecord> pushes;  // newest first
+  // Where to go on: what the next page's pushes are below; 0 when there is none. With a filter a
+  // page may hold fewer than were asked for, even none, and yet not be the last.
+  std::int64_t next = 0;
+};
+
+// What was made of a request with an idempotency key: by it, or by the same request before.
+struct OncePush {
+  PushRecord push;
+  bool replayed = false;
+};
+
+// How full it is, for those who watch it.
+struct StoreUsage {
+  std::int64_t used_bytes = 0;      // of the database; what StoreLimits::database_bytes bounds
+  std::int64_t database_bytes = 0;  // of its file; free pages are used again
+  std::int64_t log_bytes = 0;       // of the write-ahead log
+  std::int64_t pending = 0;         // pushes neither acknowledged nor ended
+  std::optional<WallTime> oldest_pending{};  // stored when
+};
+
 // Thread safe. What changes something either waits for the disk and returns, or takes a callback
 // and returns at once. Errors of the disk, common to all: kFailed or kDenied, saying what to do;
 // what was accepted before stays.
@@ -57,6 +94,11 @@ class Store final : public ShardStore {
                                                            const Clock& clock,
                                                            StoreLimits limits = {});
   ~Store() override;  // completes what is queued
+
+  // From now on WATCH is called on the writer thread with what each commit changed of pushes,
+  // before the callbacks of these changes. At most once, before there is anything to see.
+  using Watch = std::function<void(const PushChanges& changes)>;
+  void watch(Watch watch);
 
   // Registry. Each change waits for the disk, or takes a callback. kConflict: exists already.
   // kNotFound: does not exist.
@@ -79,6 +121,9 @@ class Store final : public ShardStore {
   [[nodiscard]] Result<std::size_t> count_devices() const;
   [[nodiscard]] Result<DeviceCounts> count_by_group() const;
   void touch_device(const DeviceId& id, WallTime seen, std::string_view address) override;
+  void note_disconnect(const DeviceId& id, const Disconnect& end) override;
+  // The last ten, newest first.
+  [[nodiscard]] Result<std::vector<Disconnect>> disconnects(const DeviceId& id) const;
   void report(const DeviceId& id, DeviceReport report, WallTime now, Done done = nullptr) override;
 
   // Pushes. The callback gets kNotFound (no such device), kDenied (revoked), kOverloaded, kTooLarge
@@ -86,17 +131,51 @@ class Store final : public ShardStore {
   // to set; reached[kAccepted] is kept if it is set. An older push with the same collapse key that
   // was not sent yet ends as superseded in the same transaction.
   void add_push(PushRecord push, std::function<void(Result<PushRecord>)> done);
+  // The same at most once: with a key that is known nothing is stored, and the push that was made
+  // with it comes back. kConflict: the key was another request's, or its push is forgotten.
+  void add_push_once(PushRecord push, IdempotencyKey key,
+                     std::function<void(Result<OncePush>)> done);
+  // The id of what was made with the key; nothing when it is new. kConflict as above.
+  [[nodiscard]] Result<std::optional<std::string>> find_key(const IdempotencyKey& key) const;
+  // Many in one transaction; each is stored or has its own error, as above, or that of ADMIT, which
+  // may be null. The outer error is the disk's: then none is.
+  using PushResults = std::vector<Result<PushRecord>>;
+  void add_pushes(std::vector<PushRecord> pushes, Admit admit,
+                  std::function<void(Result<PushResults>)> done);
   void step(PushStep step, Done done = nullptr) override;
-  // Before it is sent; after that kConflict, saying how far it is. The cancelled push.
-  [[nodiscard]] Result<PushRecord> cancel(const Ulid& id, const std::string& reason);
+  void cancel(const Ulid& id, std::string reason, Cancelled done) override;
   [[nodiscard]] Result<std::optional<PushRecord>> find_push(const Ulid& id) const override;
+  [[nodiscard]] Result<std::optional<PushRecord>> find_push(std::int64_t seq) const;
   [[nodiscard]] Result<std::vector<PushRecord>> pending(const DeviceId& device, WallTime now,
                                                         std::int64_t after,
                                                         std::size_t limit) const override;
-  // All of a device, newest first, with seq below BEFORE; 0 for the newest.
-  [[nodiscard]] Result<std::vector<PushRecord>> list_pushes(const DeviceId& device,
-                                                            std::int64_t before,
-                                                            std::size_t limit) const;
+  [[nodiscard]] std::int64_t perhaps_sent() const override;
+  // How many pending() has in all.
+  [[nodiscard]] Result<std::size_t> count_pending(const DeviceId& device, WallTime now) const;
+  // A page of those that pass the filter, at most LIMIT, with seq below BEFORE; 0 for the newest.
+  // Looks at a bounded number of pushes.
+  [[nodiscard]] Result<PushPage> list_pushes(const PushFilter& filter, std::int64_t before,
+                                             std::size_t limit) const;
+  // Rollouts (server/rollout/rollouts.hpp). With all its targets; with a KEY at most once, and the
+  // second time as it is then. kConflict: the key was another request's.
+  void add_rollout(NewRollout rollout, std::vector<DeviceId> targets,
+                   std::optional<IdempotencyKey> key,
+                   std::function<void(Result<OnceRollout>)> done);
+  // Stores the pushes of the next COUNT targets. kConflict: it does not run any more.
+  void advance_rollout(std::int64_t number, std::size_t count, Admit admit,
+                       std::function<void(Result<RolloutWave>)> done);
+  // It does not run from now on, and has no targets left. As it is then: one that has ended before
+  // stays as it was.
+  void end_rollout(std::int64_t number, RolloutState state, std::string reason,
+                   std::function<void(Result<RolloutRecord>)> done);
+  [[nodiscard]] Result<std::optional<RolloutRecord>> find_rollout(const Ulid& id) const;
+  // Newest first, those with a number below BEFORE; 0 for the newest.
+  [[nodiscard]] Result<std::vector<RolloutRecord>> list_rollouts(std::int64_t before,
+                                                                 std::size_t limit) const;
+  [[nodiscard]] Result<std::vector<RolloutRecord>> running_rollouts() const;
+  // Of the pushes of a rollout. Looks at each of them.
+  [[nodiscard]] Result<PushCounts> count_states(std::int64_t rollout) const;
+
   // Site configurations that ran here, all of them. Its number, after it is on disk. With FILE_HASH
   // the files on the server's own disk are remembered with it (file_hash).
   [[nodiscard]] Result<std::int64_t> add_revision(SiteRevision revision,
@@ -116,6 +195,9 @@ class Store final : public ShardStore {
   // Returns when all that was queued before is done, callbacks included.
   void drain();
   [[nodiscard]] std::size_t queued_changes() const;  // waiting for the writer
+  // Looks at every device: what it says may be up to 30 seconds old.
+  [[nodiscard]] Result<StoreUsage> usage() const;
+  [[nodiscard]] const StoreLimits& limits() const;
 
  private:
   class Impl;

@@ -113,29 +113,32 @@ Status Writer::run_savepoint(const Change& change) {
 
 void Writer::run_group(std::vector<Job>& group) {
   if (group.empty()) return;
-  run_transaction(group);
+  const bool committed = run_transaction(group);
+  if (options_.after != nullptr) options_.after(committed);
   for (Job& job : group) {
     if (job.done != nullptr) job.done(job.status);
   }
 }
 
-void Writer::run_transaction(std::vector<Job>& group) {
+bool Writer::run_transaction(std::vector<Job>& group) {
   if (auto begun = database_.run("BEGIN IMMEDIATE"); !begun) {
     fail_all(group, begun.error());
-    return;
+    return false;
   }
   for (Job& job : group) {
     job.status = run_savepoint(job.change);
     // A full disk and the like make SQLite give up the transaction, and with it those before.
     if (!database_.in_transaction()) {
       fail_all(group, job.status.error());
-      return;
+      return false;
     }
   }
   if (auto committed = database_.run("COMMIT"); !committed) {
     if (database_.in_transaction()) static_cast<void>(database_.run("ROLLBACK"));
     fail_all(group, committed.error());
+    return false;
   }
+  return true;
 }
 
 }  // namespace kscpush::server

@@ -38,6 +38,8 @@ class Writer {
     // change of the owner's to go with the group, or none. May be null.
     std::function<Job(bool closing)> extra = nullptr;
     std::chrono::milliseconds idle{1000};
+    // After a group's commit, before its callbacks, or when the group has failed. May be null.
+    std::function<void(bool committed)> after = nullptr;
   };
 
   Writer(Database database, Options options);
@@ -58,8 +60,8 @@ class Writer {
  private:
   void loop();
   void take_jobs(std::vector<Job>& group, bool& closing);
-  void run_group(std::vector<Job>& group);  // and the callbacks
-  void run_transaction(std::vector<Job>& group);
+  void run_group(std::vector<Job>& group);        // and the callbacks
+  bool run_transaction(std::vector<Job>& group);  // committed?
   // An error is the change's own while the transaction is still open, else the whole group's.
   Status run_savepoint(const Change& change);
   // Those that have not failed for reasons of their own.

@@ -44,7 +44,7 @@ class CommandLine(AcceptanceTest):
         self.assertIn("unknown option '-z'", self.usage_error("ping", "pc-1", "-z").err)
 
     def test_a_word_too_many(self):
-        self.assertIn("unexpected word 'pc-2'", self.usage_error("ping", "pc-1", "pc-2").err)
+        self.assertIn("unexpected word 'pc-2'", self.usage_error("device", "show", "pc-1", "pc-2").err)
 
     def test_a_word_too_few(self):
         self.usage_error("ping")

@@ -126,11 +126,13 @@ void PushChecker::answered(const std::string& push, PushState status) {
   if (found != pushes_.end()) found->second.answers.insert(status);
 }
 
-void PushChecker::written(const std::string& push) {
+void PushChecker::written(const std::string& push, bool again) {
   const auto found = pushes_.find(push);
   if (found == pushes_.end()) return;  // received() says so
   Seen& seen = found->second;
-  const int most = kMostAttempts + forgotten_[seen.device] + forgotten_by_all_;
+  const int most = kMostAttempts + forgotten_;
+  if (seen.written > 0 && !again)
+    verdict_.fail("push {} is sent again as if for the first time", push);
   if (++seen.written > most) {
     verdict_.fail("push {} was sent {} times, {} are allowed", push, seen.written, most);
   }

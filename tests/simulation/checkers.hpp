@@ -37,7 +37,6 @@ class ConnectionChecker {
   void gave(std::string_view bytes);
   // The device does not speak MQTT here: what it is answered, in whatever version, is not read.
   void speaks_garbage() { garbage_ = true; }
-  [[nodiscard]] bool admitted() const { return admitted_; }
 
  private:
   void check_push(const test::ServerPacket& packet);
@@ -66,13 +65,12 @@ class PushChecker {
   void received(const std::string& device, const std::string& push);
   void acknowledged(const std::string& push, bool refused);
   void answered(const std::string& push, PushState status);
-  // How often it was written to a device at all, and by how much it may be more than it should:
-  // attempts that were not on disk when they were looked up.
-  void written(const std::string& push);
+  // How often it was written to a device at all; a crash forgets attempts that were not on disk.
+  // AGAIN: it says that the device may have seen it before.
+  void written(const std::string& push, bool again);
   // A device that subscribes at QoS 0 confirms nothing, and what is lost to it is lost.
   void at_most_once(const std::string& device) { at_most_once_.insert(device); }
-  void attempts_forgotten(const std::string& device) { ++forgotten_[device]; }
-  void all_attempts_forgotten() { ++forgotten_by_all_; }
+  void attempts_forgotten(int most) { forgotten_ += most; }
 
   // Accepted pushes are there, and their states are true.
   void check_states();
@@ -96,8 +94,7 @@ class PushChecker {
   const test::MemoryStore& store_;
   std::map<std::string, Seen> pushes_;
   std::set<std::string> at_most_once_;
-  std::map<std::string, int> forgotten_;
-  int forgotten_by_all_ = 0;
+  int forgotten_ = 0;
 };
 
 // The pings: each is answered once.

@@ -43,15 +43,18 @@ void add(Outcome& sum, const Outcome& run) {
   sum.slow_readers += run.slow_readers;
   sum.keep_alives_expired += run.keep_alives_expired;
   sum.crashes += run.crashes;
+  sum.full_disks += run.full_disks;
 }
 
 std::string describe(const Outcome& run) {
   return fmt::format(
       "{} events; {} pushes accepted, {} acknowledged, {} completed, {} expired, {} undeliverable; "
-      "{} pings, {} answered; {} takeovers, {} slow readers, {} keep alives expired, {} crashes",
+      "{} pings, {} answered; {} takeovers, {} slow readers, {} keep alives expired, {} crashes, "
+      "{} "
+      "full disks",
       run.events, run.accepted, run.acknowledged, run.completed, run.expired, run.undeliverable,
       run.pings, run.pings_answered, run.takeovers, run.slow_readers, run.keep_alives_expired,
-      run.crashes);
+      run.crashes, run.full_disks);
 }
 
 bool report(std::uint64_t seed, const Outcome& run) {
@@ -75,7 +78,7 @@ bool shows_enough(const Outcome& sum, std::uint64_t seeds) {
   if (seeds < kUsualSeeds) return true;
   for (const std::size_t happened :
        {sum.acknowledged, sum.completed, sum.expired, sum.undeliverable, sum.pings_answered,
-        sum.takeovers, sum.slow_readers, sum.keep_alives_expired, sum.crashes}) {
+        sum.takeovers, sum.slow_readers, sum.keep_alives_expired, sum.crashes, sum.full_disks}) {
     if (happened == 0) return false;
   }
   return true;

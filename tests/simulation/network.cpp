@@ -61,15 +61,13 @@ void SimConnection::server_acted() {
   const std::string bytes = wire_->take();
   if (!bytes.empty()) {
     world_.note(lane_ << 32 | 1U << 31 | bytes.size());
-    const bool admitted_before = checker_.admitted();
     for (const auto& packet : checker_.wrote(bytes)) {
       world_.tell("{} #{} <- {}", device_, lane_, to_string(packet).substr(0, 100));
       if (packet.type != mqtt::PacketType::kPublish) continue;
       const auto push = decode_push(packet.payload);
-      if (push && push->kind != "ping") world_.pushes.written(push->id.str());
-    }
-    if (!admitted_before && checker_.admitted() && world_.store.queued() > 0) {
-      world_.pushes.attempts_forgotten(device_);
+      if (push && push->kind != "ping") {
+        world_.pushes.written(push->id.str(), packet.dup || push->attempt > 1);
+      }
     }
     under_way_ += bytes.size();
     world_.scheduler.at(arrival(last_down_), lane_,

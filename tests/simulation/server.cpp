@@ -7,6 +7,7 @@ namespace kscpush::simulation {
 namespace {
 
 constexpr std::uint64_t kLane = 0;
+constexpr int kMostAttempts = 5;  // of a push, as the server has it
 constexpr Duration kExpireEvery = std::chrono::seconds(60);
 
 }  // namespace
@@ -14,7 +15,7 @@ constexpr Duration kExpireEvery = std::chrono::seconds(60);
 SimServer::Process::Process(const site::DistributionPoint& dp, server::ShardStore& store,
                             const Clock& clock, spdlog::logger& log, std::size_t shards)
     : context{std::make_shared<const server::ShardSettings>(dp),        store, clock, log,
-              server::ConnectionBudget(dp.push_server.max_connections), false, {}} {
+              server::ConnectionBudget(dp.push_server.max_connections), false, {},    {}} {
   for (std::size_t i = 0; i < shards; ++i) {
     context.shards.push_back(std::make_unique<server::Shard>(i, context));
   }
@@ -43,7 +44,8 @@ void SimServer::start() {
 
 void SimServer::crash() {
   store_.crash();
-  pushes_.all_attempts_forgotten();
+  // Of one push no more than one attempt is on its way to a disk that works.
+  pushes_.attempts_forgotten(store_.full() ? kMostAttempts : 1);
   count_ends();
   for (const auto& shard : process_->context.shards) shard->close();
   process_.reset();
@@ -58,7 +60,8 @@ void SimServer::stop() {
   run();
   count_ends();
   for (const auto& shard : process_->context.shards) shard->close();
-  store_.commit();
+  store_.close();
+  if (store_.full()) pushes_.attempts_forgotten(kMostAttempts);
   process_.reset();
 }
 

@@ -17,8 +17,9 @@ using std::chrono::seconds;
 namespace {
 
 constexpr std::uint64_t kOperatorLane = 1;
-// Reconnecting, and a full store one by one over a slow connection, take less.
-constexpr seconds kCalm{90};
+// The longest pause before an attempt; then reconnecting, and a full store one by one over a slow
+// connection, take less.
+constexpr seconds kCalm{120 + 90};
 // The shards are looked at after every so many events.
 constexpr std::size_t kCheckEvery = 16;
 
@@ -42,8 +43,10 @@ class Run {
     const MonoTime calm_from = scheduler_.now() + seconds(random_.between(5, 60));
     operate(calm_from, microseconds(random_.between(20'000, 1'500'000)));
     disturb(calm_from);
+    fill_disk(calm_from);
     run_until(calm_from);
     if (!server_.up()) server_.start();
+    store_.set_full(false);
     world_.tell("calm");
     for (const auto& device : devices_) device->calm_down();
     run_until(calm_from + kCalm);
@@ -173,6 +176,22 @@ class Run {
     });
   }
 
+  // The disk takes nothing for a while.
+  void fill_disk(MonoTime until) {
+    if (random_.percent(60)) return;
+    scheduler_.after(seconds(random_.between(1, 30)), kOperatorLane, [this, until] {
+      if (scheduler_.now() >= until) return;
+      ++full_disks_;
+      world_.tell("the disk is full");
+      store_.set_full(true);
+      scheduler_.after(milliseconds(random_.between(10, 20'000)), kOperatorLane, [this, until] {
+        world_.tell("the disk has room");
+        store_.set_full(false);
+        fill_disk(until);
+      });
+    });
+  }
+
   void run_until(MonoTime end) {
     server_.run();
     while (!verdict_.violation() && scheduler_.run_one(end)) {
@@ -202,9 +221,9 @@ class Run {
     result.trace = world_.trace;
     result.events = events_;
     result.accepted = pushes_.count();
-    for (const auto& [seq, push] : store_.pushes()) {
+    for (const auto& entry : store_.pushes()) {
       const auto reached = [&](PushState state) {
-        return push.reached[static_cast<std::size_t>(state)].has_value() ? 1U : 0U;
+        return entry.second.reached[static_cast<std::size_t>(state)].has_value() ? 1U : 0U;
       };
       result.acknowledged += reached(PushState::kAcked);
       result.completed += reached(PushState::kCompleted);
@@ -217,6 +236,7 @@ class Run {
     result.slow_readers = server_.ended(mqtt::EndReason::kSlowReader);
     result.keep_alives_expired = server_.ended(mqtt::EndReason::kKeepAliveExpired);
     result.crashes = crashes_;
+    result.full_disks = full_disks_;
     return result;
   }
 
@@ -231,6 +251,7 @@ class Run {
   std::vector<std::unique_ptr<SimDevice>> devices_;
   std::size_t events_ = 0;
   std::size_t crashes_ = 0;
+  std::size_t full_disks_ = 0;
   std::uint64_t last_push_ = 0;
 };
 

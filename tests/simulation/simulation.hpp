@@ -24,6 +24,7 @@ struct Outcome {
   std::size_t slow_readers = 0;
   std::size_t keep_alives_expired = 0;
   std::size_t crashes = 0;
+  std::size_t full_disks = 0;
 };
 
 // VERBOSE: tells on the standard error output what passes on the network.

@@ -1,6 +1,7 @@
 #include "tests/support/net/memory_store.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace kscpush::test {
 
@@ -12,6 +13,10 @@ namespace {
 
 constexpr std::size_t index_of(PushState state) {
   return static_cast<std::size_t>(state);
+}
+
+Error no_room() {
+  return {ErrorCode::kFailed, "the disk is full", ""};
 }
 
 }  // namespace
@@ -27,6 +32,11 @@ void MemoryStore::commit(std::size_t count) {
     queue_.pop_front();
     change();
   }
+}
+
+void MemoryStore::close() {
+  commit();
+  if (std::exchange(missed_, false)) perhaps_sent_ = last_seq_;
 }
 
 void MemoryStore::add_device(const DeviceId& id, const std::string& group) {
@@ -52,8 +62,17 @@ void MemoryStore::touch_device(const DeviceId& id, WallTime seen, std::string_vi
   last = last ? std::max(*last, seen) : seen;
 }
 
+void MemoryStore::note_disconnect(const DeviceId& id, const server::Disconnect& end) {
+  touch_device(id, end.at, "");
+  disconnects_.emplace_back(id.str(), end);
+}
+
 void MemoryStore::report(const DeviceId& id, DeviceReport report, WallTime now, Done done) {
   post([this, id, report = std::move(report), now, done = std::move(done)] {
+    if (full_) {
+      if (done) done(fail(no_room()));
+      return;
+    }
     const auto found = devices_.find(id.str());
     if (found == devices_.end()) {
       if (done) done(fail(ErrorCode::kNotFound, "no device"));
@@ -73,7 +92,7 @@ void MemoryStore::report(const DeviceId& id, DeviceReport report, WallTime now, 
 
 void MemoryStore::add_push(PushRecord push, Stored done) {
   post([this, push = std::move(push), done = std::move(done)]() mutable {
-    auto stored = add_now(std::move(push));
+    auto stored = full_ ? Result<PushRecord>(fail(no_room())) : add_now(std::move(push));
     if (done) done(std::move(stored));
   });
 }
@@ -89,7 +108,7 @@ Result<PushRecord> MemoryStore::add_now(PushRecord push) {
   for (const std::int64_t seq : waiting(push)) {
     const PushRecord& other = pushes_.at(seq);
     if (!push.collapse_key.empty() && other.collapse_key == push.collapse_key &&
-        other.state < PushState::kSent) {
+        other.state < PushState::kSent && other.expires > now) {
       replaced.push_back(seq);
     } else if (other.expires > now) {
       ++others;
@@ -118,7 +137,8 @@ Result<PushRecord> MemoryStore::add_now(PushRecord push) {
 
 void MemoryStore::step(PushStep step, Done done) {
   post([this, step = std::move(step), done = std::move(done)] {
-    auto status = step_now(step);
+    auto status = full_ ? Status(fail(no_room())) : step_now(step);
+    missed_ |= full_;
     if (done) done(std::move(status));
   });
 }
@@ -127,26 +147,61 @@ Status MemoryStore::step_now(const PushStep& step) {
   const auto found = pushes_.find(step.seq);
   if (found == pushes_.end()) return fail(ErrorCode::kNotFound, "no push");
   PushRecord& push = found->second;
+  end_if_due(push, step.at);
   if (may_follow(push.state, step.state)) {
     move_to(push, step);
     return {};
   }
   if (is_final(step.state)) return {};
   auto& reached = push.reached[index_of(step.state)];
-  if (!reached) reached = step.at;
+  const bool again = step.state == PushState::kSent && push.state == PushState::kSent;
+  if (!reached || again) reached = step.at;
   if (step.state == PushState::kSent && !is_final(push.state)) {
     push.attempts = std::max(push.attempts, step.attempts);
   }
   return {};
 }
 
-void MemoryStore::move_to(PushRecord& push, const PushStep& step) {
+void MemoryStore::cancel(const Ulid& id, std::string reason, Cancelled done) {
+  post([this, id, reason = std::move(reason), done = std::move(done)] {
+    done(cancel_now(id, reason));
+  });
+}
+
+Result<PushRecord> MemoryStore::cancel_now(const Ulid& id, const std::string& reason) {
+  const auto found = seq_of_.find(id.str());
+  if (found == seq_of_.end()) return fail(ErrorCode::kNotFound, "no push");
+  PushRecord& push = pushes_.at(found->second);
+  end_if_due(push, clock_.wall());
+  if (push.state >= PushState::kSent) return fail(ErrorCode::kConflict, "too late");
+  move_to(push, {push.seq, PushState::kCancelled, clock_.wall(), 0, reason, ""});
+  return push;
+}
+
+void MemoryStore::note(PushRecord& push, const PushStep& step) {
   push.state = step.state;
   push.reached[index_of(step.state)] = step.at;
   push.attempts = std::max(push.attempts, step.attempts);
   push.reason = step.reason;
   push.result = step.result;
+}
+
+void MemoryStore::move_to(PushRecord& push, const PushStep& step) {
+  note(push, step);
   if (step.state >= PushState::kAcked) waiting(push).erase(push.seq);
+}
+
+// The end of its time, when that is over at NOW.
+std::optional<PushStep> MemoryStore::end_of(const PushRecord& push, WallTime now) const {
+  if (is_final(push.state)) return std::nullopt;
+  const bool acked = push.state >= PushState::kAcked;
+  const WallTime due = push.expires + (acked ? limits_.answer_wait : std::chrono::seconds(0));
+  if (due > now) return std::nullopt;
+  return PushStep{push.seq, PushState::kExpired, due, 0, std::string(why_expired(push.state)), ""};
+}
+
+void MemoryStore::end_if_due(PushRecord& push, WallTime now) {
+  if (const auto end = end_of(push, now)) move_to(push, *end);
 }
 
 void MemoryStore::expire(WallTime now) {
@@ -161,24 +216,16 @@ void MemoryStore::expire_now(WallTime now) {
     if (old) seq_of_.erase(push.id.str());
     return old;
   });
-  for (auto& [seq, push] : pushes_) {
-    if (is_final(push.state)) continue;
-    const bool acked = push.state >= PushState::kAcked;
-    const WallTime due = push.expires + (acked ? limits_.answer_wait : std::chrono::seconds(0));
-    if (due > now) continue;
-    const char* const reason = acked ? "acknowledged, but not answered in time"
-                               : push.state == PushState::kSent
-                                   ? "sent, but not acknowledged within its time to live"
-                                   : "not sent within its time to live";
-    move_to(push, {seq, PushState::kExpired, now, 0, reason, ""});
-  }
+  for (auto& [seq, push] : pushes_) end_if_due(push, now);
 }
 
 Result<std::optional<PushRecord>> MemoryStore::find_push(const Ulid& id) const {
   if (broken_) return fail(ErrorCode::kFailed, "the disk is broken");
   const auto found = seq_of_.find(id.str());
   if (found == seq_of_.end()) return std::nullopt;
-  return pushes_.at(found->second);
+  PushRecord push = pushes_.at(found->second);
+  if (const auto end = end_of(push, clock_.wall())) note(push, *end);
+  return push;
 }
 
 Result<std::vector<PushRecord>> MemoryStore::pending(const DeviceId& device, WallTime now,

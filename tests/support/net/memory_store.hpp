@@ -34,29 +34,48 @@ class MemoryStore final : public server::ShardStore {
 
   // Does up to COUNT queued changes, with their callbacks.
   void commit(std::size_t count = static_cast<std::size_t>(-1));
-  void crash() { queue_.clear(); }
+  void crash() {
+    queue_.clear();
+    perhaps_sent_ = last_seq_;
+  }
+  // In good order, which leaves a trace when a step was not written.
+  void close();
   [[nodiscard]] std::size_t queued() const { return queue_.size(); }
   // Every push there is, in order of seq.
   [[nodiscard]] const std::map<std::int64_t, server::PushRecord>& pushes() const { return pushes_; }
   // Reads fail from now on, as on a broken disk.
   void set_broken(bool broken) { broken_ = broken; }
+  // Changes that are committed from now on fail, as on a full disk.
+  void set_full(bool full) { full_ = full; }
+  [[nodiscard]] bool full() const { return full_; }
 
   // ShardStore
   [[nodiscard]] Result<std::optional<server::DeviceRecord>> find_device(
       const DeviceId& id) const override;
   void touch_device(const DeviceId& id, WallTime seen, std::string_view address) override;
+  void note_disconnect(const DeviceId& id, const server::Disconnect& end) override;
+  // Of all devices, in order.
+  using Disconnects = std::vector<std::pair<std::string, server::Disconnect>>;
+  [[nodiscard]] const Disconnects& disconnects() const { return disconnects_; }
   void report(const DeviceId& id, DeviceReport report, WallTime now, Done done) override;
   void step(server::PushStep step, Done done = nullptr) override;
+  void cancel(const Ulid& id, std::string reason, Cancelled done) override;
   [[nodiscard]] Result<std::optional<server::PushRecord>> find_push(const Ulid& id) const override;
   [[nodiscard]] Result<std::vector<server::PushRecord>> pending(const DeviceId& device,
                                                                 WallTime now, std::int64_t after,
                                                                 std::size_t limit) const override;
+  [[nodiscard]] std::int64_t perhaps_sent() const override { return perhaps_sent_; }
 
  private:
   void post(std::function<void()> change);
   Result<server::PushRecord> add_now(server::PushRecord push);
+  Result<server::PushRecord> cancel_now(const Ulid& id, const std::string& reason);
   Status step_now(const server::PushStep& step);
+  static void note(server::PushRecord& push, const server::PushStep& step);
   void move_to(server::PushRecord& push, const server::PushStep& step);
+  [[nodiscard]] std::optional<server::PushStep> end_of(const server::PushRecord& push,
+                                                       WallTime now) const;
+  void end_if_due(server::PushRecord& push, WallTime now);
   void expire_now(WallTime now);
   [[nodiscard]] std::set<std::int64_t>& waiting(const server::PushRecord& push) {
     return waiting_[push.device.str()];
@@ -70,8 +89,12 @@ class MemoryStore final : public server::ShardStore {
   std::map<std::int64_t, server::PushRecord> pushes_;
   std::map<std::string, std::int64_t, std::less<>> seq_of_;             // by id
   std::map<std::string, std::set<std::int64_t>, std::less<>> waiting_;  // not acknowledged
+  Disconnects disconnects_;
   std::int64_t last_seq_ = 0;
+  std::int64_t perhaps_sent_ = 0;
   bool broken_ = false;
+  bool full_ = false;
+  bool missed_ = false;
 };
 
 }  // namespace kscpush::test

@@ -88,6 +88,7 @@ IoResult SimLink::read(std::span<char> into) {
   const std::size_t n = std::min({from.size(), into.size(), wire_->chunk_});
   std::copy_n(from.begin(), n, into.begin());
   from.erase(0, n);
+  was_read_ = true;
   return {IoResult::Kind::kBytes, n};
 }
 

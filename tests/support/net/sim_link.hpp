@@ -85,6 +85,8 @@ class SimLink final : public server::Link {
   void attach(server::Poller& poller) override;
   [[nodiscard]] Result<std::string> peer_device_id() const override;
   [[nodiscard]] bool secure() const override { return peer_.certificate.has_value(); }
+  // As if the first bytes were a ClientHello.
+  [[nodiscard]] bool handshake_begun() const override { return secure() && was_read_; }
   [[nodiscard]] std::string peer_address() const override { return peer_.address; }
   [[nodiscard]] std::string last_error() const override { return wire_->reset_ ? "reset" : ""; }
   void dispose() override;
@@ -103,6 +105,7 @@ class SimLink final : public server::Link {
   const PeerIdentity peer_;
   bool waiting_read_ = false;
   bool waiting_write_ = false;
+  bool was_read_ = false;
 };
 
 }  // namespace kscpush::test

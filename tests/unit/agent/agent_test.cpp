@@ -144,7 +144,7 @@ TEST_CASE("agent: answers for a kind that it does not know, each state has its t
   const auto server = site.start();
   RunningAgent agent(site, {local(site.config.dp.push_server.port)});
   agent.run_until_logged("and subscribed");
-  using Stored = Result<server::PushRecord>;
+  using Stored = Result<server::OncePush>;
   const auto stored = agent.wait_for<Stored>([&](const std::function<void(Stored)>& done) {
     server->push(DeviceId::parse("pc-1").value(), {.kind = "sync"}, done);
   });
@@ -153,7 +153,7 @@ TEST_CASE("agent: answers for a kind that it does not know, each state has its t
   agent.run_until_logged("push sync");
   REQUIRE(agent.ping(*server).has_value());
   server->store().drain();
-  const auto push = server->store().find_push(stored->id).value().value();
+  const auto push = server->store().find_push(stored->push.id).value().value();
   CHECK(push.state == PushState::kFailed);
   CHECK(push.result == R"({"error":"this agent does not know the kind 'sync'"})");
   for (const PushState state :

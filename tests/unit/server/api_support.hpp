@@ -1,12 +1,11 @@
-// What the tests of the admin API share: a push server that runs, with the API as a function.
+// What the tests of the admin API share: a push server that runs, and its API as a function from
+// request to response.
 #pragma once
 
 #include <fstream>
+#include <functional>
 #include <future>
-#include <memory>
-#include <string>
-#include <utility>
-#include <vector>
+#include <thread>
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
@@ -40,12 +39,23 @@ struct Api {
     config.dp.push_server.plain_listener = site::ListenAddress{"127.0.0.1", free_port()};
     config.paths.operator_token = write("operator", kOperator);
     config.paths.viewer_token = write("viewer", kViewer);
+    start();
+    token = files.admin_token;
+  }
+  void start() {
+    const auto& config = files.config;
     server = files.start();
     keeper = std::make_unique<server::SiteKeeper>(*server, server::RunningSite{{}, {}, make_site()},
                                                   files.folder.path(), silent_log());
     api = std::make_unique<AdminApi>(*server, *keeper,
                                      server::Authenticator::load(config.paths).value());
-    token = files.admin_token;
+  }
+  // On the same state directory.
+  void restart() {
+    api.reset();
+    keeper.reset();
+    server.reset();
+    start();
   }
   [[nodiscard]] std::filesystem::path write(const std::string& name,
                                             const std::string& text) const {
@@ -56,13 +66,16 @@ struct Api {
   }
 
   // PATH may have a query.
+  // CHANGE: of the request, before it is made.
   std::future<HttpResponse> begin(const std::string& method, const std::string& path,
-                                  const std::string& body = "") const {
+                                  const std::string& body = "",
+                                  const std::function<void(HttpRequest&)>& change = nullptr) const {
     auto promise = std::make_shared<std::promise<HttpResponse>>();
     const std::size_t mark = path.find('?');
-    const HttpRequest request{method, path.substr(0, mark),
-                              mark == std::string::npos ? "" : path.substr(mark + 1),
-                              token.empty() ? "" : "Bearer " + token, body};
+    HttpRequest request{method, path.substr(0, mark),
+                        mark == std::string::npos ? "" : path.substr(mark + 1),
+                        token.empty() ? "" : "Bearer " + token, body};
+    if (change) change(request);
     api->handle(request, [promise](HttpResponse response) { promise->set_value(response); });
     return promise->get_future();
   }
@@ -98,6 +111,15 @@ inline json error_of(const HttpResponse& response, int status) {
   CHECK_FALSE(body["message"].get<std::string>().empty());
   CHECK(body.contains("hint"));
   return body;
+}
+
+// Until CONDITION holds.
+inline void wait_until(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("waited in vain");
+    std::this_thread::yield();
+  }
 }
 
 }  // namespace kscpush::test

@@ -40,9 +40,9 @@ struct Answer {
 
 Result<PushRecord> push(PushServer& server, std::string_view id,
                         const PushRequest& request = {.kind = "sync"}) {
-  Answer<Result<PushRecord>> answer;
+  Answer<Result<server::OncePush>> answer;
   server.push(device_id(id), request, answer.take());
-  return answer.get();
+  return answer.get().map([](auto pushed) { return std::move(pushed.push); });
 }
 
 Result<PingReport> ping(PushServer& server, std::string_view id, Duration timeout = seconds(10)) {
@@ -147,7 +147,7 @@ TEST_CASE("server: what makes no sense is refused before anything is stored") {
   CHECK(ping(server, "pc-1").error().code == ErrorCode::kOffline);
   CHECK(ping(server, "pc-1", seconds(0)).error().code == ErrorCode::kUsage);
   CHECK(ping(server, "pc-1", seconds(61)).error().code == ErrorCode::kUsage);
-  CHECK(server.store().list_pushes(device_id("pc-1"), 0, 10)->empty());
+  CHECK(server.store().list_pushes({.device = device_id("pc-1")}, 0, 10)->pushes.empty());
 }
 
 TEST_CASE("server: a kind that needs the device now is not stored for one that is away") {
@@ -298,6 +298,12 @@ TEST_CASE("metrics: sums of all shards, each family with help and type") {
   CHECK(has("kscpush_connections_ended_total{reason=\"refused\"} 1"));
   CHECK(has("kscpush_connections_ended_total{reason=\"slow_reader\"} 0"));
   CHECK(has("kscpush_max_connections 50000"));
+  CHECK(has("kscpush_pushes_pending 0"));
+  CHECK(has("kscpush_oldest_pending_seconds 0"));
+  CHECK(has("kscpush_database_limit_bytes 4294967296"));
+  CHECK(has("kscpush_push_step_failures_total 0"));
+  CHECK(has("kscpush_store_queued_changes 0"));
+  CHECK(text.find("\nkscpush_database_used_bytes ") != std::string::npos);
 
   // Every sample belongs to the family whose HELP and TYPE stand before it.
   std::istringstream lines(text);

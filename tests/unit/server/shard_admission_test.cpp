@@ -194,15 +194,55 @@ TEST_CASE("admission: handshakes in flight are bounded, and accepting goes on wh
   server::Shard& shard = *rig.context.shards[0];
   int resumed = 0;
   shard.on_room([&] { ++resumed; });
-  SimDevice first(rig, {.id = "pc-1"});
+  SimDevice first(rig, {.id = "pc-1"}, with_certificate("pc-1"));
+  SimDevice second(rig, {.id = "pc-2"}, with_certificate("pc-2"));
+  const std::string connect = connect_bytes({.id = "pc-1"});
+  first.send(connect.substr(0, 1));
   CHECK(shard.may_accept());
-  SimDevice second(rig, {.id = "pc-2"});
+  second.send("\x10");
   CHECK_FALSE(shard.may_accept());
-  first.connect();
+  int before = resumed;
+  first.send(connect.substr(1));
   CHECK(shard.may_accept());
-  CHECK(resumed == 1);
+  CHECK(resumed > before);
+  before = resumed;
   second.reset();
-  CHECK(resumed == 2);
+  CHECK(resumed > before);
+}
+
+TEST_CASE("regression: those who send nothing give way, and do not keep the others out") {
+  site::ServerLimits limits;
+  limits.handshakes_in_flight = 1;  // and eight that may wait
+  ShardRig rig({.limits = limits});
+  server::Shard& shard = *rig.context.shards[0];
+  int resumed = 0;
+  shard.on_room([&] { ++resumed; });
+  std::vector<std::unique_ptr<SimDevice>> silent;
+  for (int i = 0; i < 8; ++i) {
+    CHECK(shard.may_accept());
+    silent.push_back(std::make_unique<SimDevice>(rig, ConnectSpec{}));
+  }
+  silent[1]->send(connect_bytes({}).substr(0, 5));  // next to nothing: no whole CONNECT
+  CHECK(rig.count(&Counters::waiting) == 8);
+  CHECK_FALSE(shard.may_accept());
+  const int before = resumed;
+  rig.pass(seconds(3));
+  CHECK(resumed > before);
+  REQUIRE(shard.may_accept());
+  SimDevice device = online(rig, {.id = "pc-1"});
+  CHECK(silent[0]->closed());
+  CHECK_FALSE(silent[1]->closed());
+  CHECK(rig.count(&Counters::gave_way) == 1);
+  CHECK(rig.count(&Counters::waiting) == 7);
+  CHECK(rig.count(&Counters::handshaking) == 7);
+  CHECK(shard.inconsistency().empty());
+  // With room for all nobody gives way, however long he waits.
+  SimDevice ninth(rig, {});
+  CHECK(rig.count(&Counters::gave_way) == 1);
+  rig.pass(seconds(11));
+  CHECK(rig.count(&Counters::waiting) == 0);
+  CHECK(rig.count(&Counters::handshake_timeouts) == 8);
+  CHECK(ninth.closed());
 }
 
 TEST_CASE("admission: what is no CONNECT ends the connection: no answer, no device, no crash") {

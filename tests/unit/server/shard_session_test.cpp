@@ -72,6 +72,7 @@ TEST_CASE("takeover: a resumed session brings what is in flight along") {
   SimDevice old = online(rig, lasting());
   const auto push = rig.push();
   CHECK(old.received() == Lines{"publish 1 " + shown(push)});
+  rig.pass(seconds(1));
   SimDevice fresh(rig, lasting());
   fresh.connect();
   CHECK(fresh.received() == Lines{"connack 0 present", "publish 1 dup " + shown(push)});
@@ -86,6 +87,7 @@ TEST_CASE("takeover: a clean start forgets the session, not the pushes") {
   ShardRig rig;
   SimDevice old = online(rig, lasting());
   const auto push = rig.push();
+  rig.pass(seconds(1));
   ConnectSpec clean = lasting();
   clean.clean_start = true;
   SimDevice fresh(rig, clean);
@@ -191,6 +193,7 @@ TEST_CASE("session: a push unacknowledged on five connections is not sent a sixt
         lines, [](const std::string& line) { return line.starts_with("publish"); });
   };
   for (int attempt = 1; attempt <= 5; ++attempt) {
+    rig.pass(minutes(2));
     CHECK(probe() == 1);
     CHECK(rig.find(push).attempts == attempt);
     CHECK(rig.state(push) == PushState::kSent);
@@ -211,6 +214,7 @@ TEST_CASE("session: the same without sessions that last") {
   ShardRig rig;
   const auto push = rig.store_push("pc-1", {.ttl = hours(10)});
   for (int attempt = 1; attempt <= 5; ++attempt) {
+    rig.pass(minutes(2));
     SimDevice device = online(rig);
     CHECK(rig.find(push).attempts == attempt);
   }

@@ -82,6 +82,7 @@ TEST_CASE("slow reader: what is resumed is bounded too, and comes in order") {
   for (int i = 0; i < 16; ++i) rig.push("pc-1", of_size(1000));
   CHECK(first.packets().size() == 16);
   first.reset();
+  rig.pass(std::chrono::seconds(1));
   const auto later = rig.push("pc-1", of_size(1000));
   SimDevice second(rig, lasting());
   second.wire->set_room(0);

@@ -203,7 +203,9 @@ TEST_CASE("keeper: devices stay connected while ports and limits change") {
 
 TEST_CASE("keeper: a device that is out of scope now is told and may not come back") {
   Kept kept;
-  REQUIRE(kept.server->store().change_device(device_id("pc-2"), {.group = "Managed devices/Berlin"}).has_value());
+  REQUIRE(kept.server->store()
+              .change_device(device_id("pc-2"), {.group = "Managed devices/Berlin"})
+              .has_value());
   SocketDevice leaves(kept.plain_port(), {.id = "pc-1"});
   leaves.go_online();
   SocketDevice stays(kept.plain_port(), {.id = "pc-2"});

@@ -5,7 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "server/store/store.hpp"
-#include "tests/unit/server/faulty_vfs.hpp"
+#include "tests/support/net/faulty_vfs.hpp"
 #include "tests/unit/server/store_support.hpp"
 
 namespace kscpush::server {
@@ -13,10 +13,8 @@ namespace {
 
 // All pushes that a store holds of pc-1.
 std::set<std::string> held(const Store& store) {
-  const auto pushes = store.list_pushes(device("pc-1"), 0, 100'000);
-  REQUIRE(pushes.has_value());
   std::set<std::string> ids;
-  for (const PushRecord& push : *pushes) ids.insert(push.id.str());
+  for (const PushRecord& push : all_pushes(store, "pc-1")) ids.insert(push.id.str());
   return ids;
 }
 
@@ -27,7 +25,7 @@ bool contains_all(const std::set<std::string>& whole, const std::set<std::string
 }  // namespace
 
 TEST_CASE("disk full: a clear error, nothing accepted lost, and on it goes when there is room") {
-  FaultyVfs disk;
+  test::FaultyVfs disk;
   TestStore store;
   REQUIRE(store->add_device({device("pc-1"), ""}).has_value());
   const auto before = add(*store, push_to("pc-1", store.clock)).value();
@@ -49,7 +47,7 @@ TEST_CASE("disk full: a clear error, nothing accepted lost, and on it goes when 
 }
 
 TEST_CASE("disk full: what is seen last is kept for later") {
-  FaultyVfs disk;
+  test::FaultyVfs disk;
   TestStore store;
   REQUIRE(store->add_device({device("pc-1"), ""}).has_value());
   const WallTime seen = store.clock.wall();
@@ -68,7 +66,7 @@ TEST_CASE("a disk that fails at any write or sync: accepted is what is there") {
     for (int after = 0; after < 60; ++after) {
       CAPTURE(syncs);
       CAPTURE(after);
-      FaultyVfs disk;
+      test::FaultyVfs disk;
       TestStore store({.pending_per_device = 1000});
       REQUIRE(store->add_device({device("pc-1"), ""}).has_value());
       if (syncs) {
@@ -101,7 +99,7 @@ TEST_CASE("power failure: at any moment, with any unsynced blocks, what was acce
   std::vector<std::set<std::string>> accepted_at;  // by number of the image
   std::set<std::string> accepted;                  // the writer thread's, as are the callbacks
   {
-    FaultyVfs disk;
+    test::FaultyVfs disk;
     std::mt19937 blocks(1);
     const auto lose_power = [&] {
       const auto folder = images / std::to_string(accepted_at.size());

@@ -1,53 +1,12 @@
 #include <doctest/doctest.h>
 
-#include "server/store/store.hpp"
-#include "tests/unit/server/store_support.hpp"
+#include "tests/unit/server/push_store.hpp"
 
 namespace kscpush::server {
-namespace {
 
 using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
-
-std::optional<WallTime> reached(const PushRecord& push, PushState state) {
-  return push.reached.at(static_cast<std::size_t>(state));
-}
-
-PushRecord find(Store& store, const PushRecord& push) {
-  const auto found = store.find_push(push.id);
-  REQUIRE(found.has_value());
-  REQUIRE(found->has_value());
-  return **found;
-}
-
-std::vector<std::int64_t> seqs(const Result<std::vector<PushRecord>>& pushes) {
-  REQUIRE(pushes.has_value());
-  std::vector<std::int64_t> result;
-  for (const PushRecord& push : *pushes) result.push_back(push.seq);
-  return result;
-}
-
-struct PushStore : TestStore {
-  explicit PushStore(StoreLimits with = {}) : TestStore(with) {
-    REQUIRE(store->add_device({device("pc-1"), ""}).has_value());
-    REQUIRE(store->add_device({device("pc-2"), ""}).has_value());
-  }
-  // Pushes to pc-1 unless told otherwise.
-  PushRecord add_one(std::string_view id = "pc-1", seconds ttl = minutes(15)) {
-    return add(*store, push_to(id, clock, ttl)).value();
-  }
-  void move_to(const PushRecord& push, PushState state) {
-    REQUIRE(step(*store, {.seq = push.seq, .state = state, .at = clock.wall()}).has_value());
-  }
-  [[nodiscard]] std::vector<std::int64_t> waiting(std::string_view id = "pc-1",
-                                                  std::int64_t after = 0,
-                                                  std::size_t limit = 100) const {
-    return seqs(store->pending(device(id), clock.wall(), after, limit));
-  }
-};
-
-}  // namespace
 
 TEST_CASE("push: stored as given, with its times, also after a restart") {
   PushStore store;
@@ -134,7 +93,7 @@ TEST_CASE("push: bounds on parameters, on what waits per device and on the whole
   // What is expired, but not swept yet, does not count.
   store.clock.advance(seconds(60));
   CHECK(add(*store, push_to("pc-1", store.clock)).has_value());
-  CHECK(find(*store, first).state == PushState::kStored);
+  CHECK(find(*store, first).state == PushState::kExpired);
 }
 
 TEST_CASE("push: a database at its limit takes no more, drops old history and goes on") {
@@ -172,7 +131,7 @@ TEST_CASE("push: pending are neither acknowledged nor final nor expired, oldest 
   CHECK(store.waiting("pc-1", pushes[0].seq, 1) == std::vector<std::int64_t>{pushes[1].seq});
   CHECK(store.waiting("pc-1", pushes[2].seq).empty());
   CHECK(store.waiting("pc-2") == std::vector<std::int64_t>{other.seq});
-  CHECK(find(*store, brief).state == PushState::kStored);
+  CHECK(find(*store, brief).state == PushState::kExpired);
 }
 
 TEST_CASE("push: history is listed newest first, in pages, whatever the state") {
@@ -184,16 +143,8 @@ TEST_CASE("push: history is listed newest first, in pages, whatever the state") 
     newest_first.insert(newest_first.begin(), push.seq);
   }
   store.add_one("pc-2");
-  CHECK(seqs(store->list_pushes(device("pc-1"), 0, 100)) == newest_first);
-  std::vector<std::int64_t> paged;
-  for (std::int64_t before = 0;;) {
-    const auto page = seqs(store->list_pushes(device("pc-1"), before, 4));
-    if (page.empty()) break;
-    CHECK(page.size() <= 4);
-    paged.insert(paged.end(), page.begin(), page.end());
-    before = page.back();
-  }
-  CHECK(paged == newest_first);
+  CHECK(seqs(all_pushes(*store, "pc-1")) == newest_first);
+  CHECK(seqs(all_pushes(*store, "pc-1", 4)) == newest_first);
 }
 
 TEST_CASE("step: each state leaves its time, result and reason") {
@@ -274,10 +225,9 @@ TEST_CASE("step: in every state, exactly what may follow does") {
   }
 }
 
-TEST_CASE("step: sending again counts the attempts and changes nothing else") {
+TEST_CASE("step: sending again counts the attempts and tells the time of the last") {
   PushStore store;
   const auto push = store.add_one();
-  const WallTime sent = store.clock.wall();
   const auto send = [&](int attempts) {
     return step(*store, {.seq = push.seq,
                          .state = PushState::kSent,
@@ -290,9 +240,13 @@ TEST_CASE("step: sending again counts the attempts and changes nothing else") {
   REQUIRE(send(2).has_value());
   REQUIRE(send(1).has_value());
   CHECK(find(*store, push).attempts == 2);
+  const WallTime sent = store.clock.wall();
   CHECK(reached(find(*store, push), PushState::kSent) == sent);
   store.move_to(push, PushState::kAcked);
-  CHECK(find(*store, push).attempts == 2);
+  store.clock.advance(seconds(1));
+  REQUIRE(send(3).has_value());
+  CHECK(reached(find(*store, push), PushState::kSent) == sent);
+  CHECK(find(*store, push).attempts == 3);
   CHECK(find(*store, push).state == PushState::kAcked);
 }
 
@@ -306,22 +260,22 @@ TEST_CASE("step: of a push that is gone is an error without consequences") {
 TEST_CASE("cancel: certain before it is sent, refused after") {
   PushStore store;
   const auto push = store.add_one();
-  const PushRecord cancelled = store->cancel(push.id, "asked for by anna").value();
+  const PushRecord cancelled = cancel(*store, push.id, "asked for by anna").value();
   CHECK(cancelled.state == PushState::kCancelled);
   CHECK(cancelled.reason == "asked for by anna");
   CHECK(reached(cancelled, PushState::kCancelled) == store.clock.wall());
   CHECK(store.waiting().empty());
-  CHECK(store->cancel(push.id, "").error().message ==
+  CHECK(cancel(*store, push.id).error().message ==
         "push " + push.id.str() + " is cancelled already and cannot be cancelled");
   for (const PushState state : {PushState::kSent, PushState::kAcked, PushState::kCompleted}) {
     const auto other = store.add_one();
     store.move_to(other, state);
-    const auto refused = store->cancel(other.id, "");
+    const auto refused = cancel(*store, other.id);
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().code == ErrorCode::kConflict);
     CHECK(find(*store, other).state == state);
   }
-  CHECK(store->cancel(Ulid::generate(store.clock.wall()), "").error().code == ErrorCode::kNotFound);
+  CHECK(cancel(*store, Ulid::generate(store.clock.wall())).error().code == ErrorCode::kNotFound);
 }
 
 TEST_CASE("collapse: replaces what is not sent, of the same device and key") {
@@ -359,87 +313,6 @@ TEST_CASE("collapse: makes room at the bound, and is undone when the new push is
   push.id = first.id;  // taken
   CHECK(add(*store, push).error().code == ErrorCode::kConflict);
   CHECK(find(*store, second).state == PushState::kStored);
-}
-
-TEST_CASE("expire: what is past its time to live ends, and says how far it came") {
-  PushStore store;
-  const auto unsent = store.add_one();
-  const auto sent = store.add_one();
-  const auto acked = store.add_one();
-  const auto longer = store.add_one("pc-1", hours(1));
-  store.move_to(sent, PushState::kSent);
-  store.move_to(acked, PushState::kAcked);
-  store.clock.advance(minutes(15) - seconds(1));
-  REQUIRE(expire(*store, store.clock.wall()).has_value());
-  CHECK(find(*store, unsent).state == PushState::kStored);
-  store.clock.advance(seconds(1));
-  REQUIRE(expire(*store, store.clock.wall()).has_value());
-  CHECK(find(*store, unsent).state == PushState::kExpired);
-  CHECK(find(*store, unsent).reason == "not sent within its time to live");
-  CHECK(reached(find(*store, unsent), PushState::kExpired) == store.clock.wall());
-  CHECK(find(*store, sent).state == PushState::kExpired);
-  CHECK(find(*store, sent).reason == "sent, but not acknowledged within its time to live");
-  CHECK(find(*store, acked).state == PushState::kAcked);
-  CHECK(find(*store, longer).state == PushState::kStored);
-}
-
-TEST_CASE("expire: a device may work on a push beyond its time to live, but not for ever") {
-  PushStore store;
-  const auto acked = store.add_one();
-  const auto started = store.add_one();
-  store.move_to(acked, PushState::kAcked);
-  store.move_to(started, PushState::kStarted);
-  store.clock.advance(minutes(15) + hours(48) - seconds(1));
-  REQUIRE(expire(*store, store.clock.wall()).has_value());
-  store.move_to(started, PushState::kCompleted);
-  store.clock.advance(seconds(1));
-  REQUIRE(expire(*store, store.clock.wall()).has_value());
-  CHECK(find(*store, started).state == PushState::kCompleted);
-  CHECK(find(*store, acked).state == PushState::kExpired);
-  CHECK(find(*store, acked).reason == "acknowledged, but not answered in time");
-}
-
-TEST_CASE("expire: history goes when its time is over") {
-  PushStore store({.pending_per_device = 5000, .keep_history = hours(24)});
-  const auto completed = store.add_one("pc-1", hours(48));
-  const auto waiting = store.add_one("pc-1", hours(48));
-  store.move_to(completed, PushState::kCompleted);
-  store.clock.advance(hours(24) - seconds(1));
-  REQUIRE(expire(*store, store.clock.wall()).has_value());
-  CHECK(find(*store, completed).state == PushState::kCompleted);
-  store.clock.advance(seconds(1));
-  REQUIRE(expire(*store, store.clock.wall()).has_value());
-  CHECK_FALSE(store->find_push(completed.id)->has_value());
-  CHECK(find(*store, waiting).state == PushState::kStored);
-}
-
-TEST_CASE("expire: more than one group's worth") {
-  PushStore store({.pending_per_device = 5000});
-  std::promise<void> last;
-  for (int i = 0; i < 2500; ++i) {
-    store->add_push(push_to("pc-1", store.clock), [&last, i](const Result<PushRecord>& stored) {
-      CHECK(stored.has_value());
-      if (i == 2499) last.set_value();
-    });
-  }
-  last.get_future().get();
-  store.clock.advance(hours(1));
-  REQUIRE(expire(*store, store.clock.wall()).has_value());
-  std::size_t expired = 0;
-  const auto pushes = store->list_pushes(device("pc-1"), 0, 5000).value();
-  for (const auto& push : pushes) {
-    expired += push.state == PushState::kExpired ? 1 : 0;
-  }
-  CHECK(expired == 2500);
-}
-
-TEST_CASE("expire: a wall clock that is set back ends nothing") {
-  PushStore store;
-  const auto push = store.add_one();
-  store.clock.set_wall(store.clock.wall() - hours(24 * 365));
-  REQUIRE(expire(*store, store.clock.wall()).has_value());
-  CHECK(find(*store, push).state == PushState::kStored);
-  CHECK(store.waiting().size() == 1);
 }
 
 }  // namespace kscpush::server

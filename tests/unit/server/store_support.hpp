@@ -34,6 +34,27 @@ inline Result<PushRecord> add(Store& store, PushRecord push) {
   return answer.get_future().get();
 }
 
+inline Result<PushRecord> cancel(Store& store, const Ulid& id, const std::string& reason = "") {
+  std::promise<Result<PushRecord>> answer;
+  store.cancel(id, reason, [&](Result<PushRecord> push) { answer.set_value(std::move(push)); });
+  return answer.get_future().get();
+}
+
+// All of a device, page by page, newest first.
+inline std::vector<PushRecord> all_pushes(const Store& store, std::string_view id,
+                                          std::size_t limit = 1000) {
+  std::vector<PushRecord> all;
+  std::int64_t before = 0;
+  do {
+    const auto page = store.list_pushes({.device = device(id)}, before, limit);
+    REQUIRE(page.has_value());
+    CHECK(page->pushes.size() <= limit);
+    all.insert(all.end(), page->pushes.begin(), page->pushes.end());
+    before = page->next;
+  } while (before != 0);
+  return all;
+}
+
 inline Status step(Store& store, PushStep step) {
   std::promise<Status> answer;
   store.step(std::move(step), [&](Status done) { answer.set_value(std::move(done)); });

@@ -1,13 +1,13 @@
-#include "tests/unit/server/faulty_vfs.hpp"
+#include "tests/support/net/faulty_vfs.hpp"
 
 #include <algorithm>
 #include <fstream>
 #include <iterator>
 
-namespace kscpush::server {
+namespace kscpush::test {
 namespace {
 
-constexpr std::size_t kBlock = 512;
+constexpr std::size_t kSector = 512;
 
 std::string content_of(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -34,23 +34,38 @@ struct FaultyFile {
     return methods(file)->xRead(of(file).real, to, count, at);
   }
   static int write(sqlite3_file* file, const void* from, int count, sqlite3_int64 at) {
-    {
-      FaultyVfs& vfs = *of(file).vfs;
-      const std::scoped_lock lock(vfs.mutex_);
-      if (const int code = vfs.write_fault_.next()) return code;
+    FaultyVfs& vfs = *of(file).vfs;
+    const std::scoped_lock lock(vfs.mutex_);
+    if (const int code = vfs.write_fault_.next()) {
+      ++vfs.faults_;
+      return code;
     }
-    return methods(file)->xWrite(of(file).real, from, count, at);
+    const int code = methods(file)->xWrite(of(file).real, from, count, at);
+    if (code != SQLITE_OK) return code;
+    vfs.files_[*of(file).path].since.push_back(
+        {static_cast<std::size_t>(at),
+         std::string(static_cast<const char*>(from), static_cast<std::size_t>(count))});
+    return SQLITE_OK;
   }
   static int truncate(sqlite3_file* file, sqlite3_int64 size) {
+    FaultyVfs& vfs = *of(file).vfs;
+    const std::scoped_lock lock(vfs.mutex_);
+    vfs.files_[*of(file).path].since.push_back({static_cast<std::size_t>(size), "", true});
     return methods(file)->xTruncate(of(file).real, size);
   }
   static int sync(sqlite3_file* file, int /*flags*/) {
     FaultyVfs& vfs = *of(file).vfs;
     if (vfs.on_sync_ != nullptr) vfs.on_sync_();
     const std::scoped_lock lock(vfs.mutex_);
-    if (const int code = vfs.sync_fault_.next()) return code;
-    vfs.synced_[*of(file).path] = content_of(*of(file).path);
-    return SQLITE_OK;  // the machine itself does not lose power here
+    FaultyVfs::Content& content = vfs.files_[*of(file).path];
+    const int code = vfs.sync_fault_.next();
+    if (code == SQLITE_OK) {
+      for (const FaultyVfs::Write& write : content.since) FaultyVfs::apply(write, content.synced);
+    } else {
+      ++vfs.faults_;
+    }
+    content.since.clear();
+    return code;
   }
   static int size(sqlite3_file* file, sqlite3_int64* out) {
     return methods(file)->xFileSize(of(file).real, out);
@@ -69,9 +84,9 @@ struct FaultyFile {
   }
   static int sector_size(sqlite3_file* file) { return methods(file)->xSectorSize(of(file).real); }
   static int characteristics(sqlite3_file* file) {
-    // Not the real one's: it may promise atomic or ordered writes, which this disk does not keep.
-    static_cast<void>(file);
-    return 0;
+    // Of what the real one promises only that a write harms no bytes beside it: this disk keeps
+    // neither atomic nor ordered writes.
+    return methods(file)->xDeviceCharacteristics(of(file).real) & SQLITE_IOCAP_POWERSAFE_OVERWRITE;
   }
   static int shm_map(sqlite3_file* file, int page, int size, int extend, void volatile** out) {
     return methods(file)->xShmMap(of(file).real, page, size, extend, out);
@@ -137,6 +152,12 @@ int FaultyVfs::open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int 
   opened.vfs = self;
   opened.real = real;
   opened.path = new std::string(name == nullptr ? "" : name);
+  {
+    const std::scoped_lock lock(self->mutex_);
+    // What was there before is taken to be on disk.
+    const auto added = self->files_.try_emplace(*opened.path);
+    if (added.second) added.first->second.synced = content_of(*opened.path);
+  }
   file->pMethods = &kMethods;
   return SQLITE_OK;
 }
@@ -145,7 +166,7 @@ int FaultyVfs::remove(sqlite3_vfs* vfs, const char* name, int sync_folder) {
   auto* const self = static_cast<FaultyVfs*>(vfs->pAppData);
   {
     const std::scoped_lock lock(self->mutex_);
-    self->synced_.erase(name);
+    self->files_.erase(name);
   }
   return self->real_->xDelete(self->real_, name, sync_folder);
 }
@@ -166,18 +187,38 @@ void FaultyVfs::recover() {
   sync_fault_ = {};
 }
 
+std::uint64_t FaultyVfs::faults() const {
+  const std::scoped_lock lock(mutex_);
+  return faults_;
+}
+
+void FaultyVfs::apply(const Write& write, std::string& content) {
+  if (write.cut) {
+    content.resize(std::min(content.size(), write.at));
+    return;
+  }
+  content.resize(std::max(content.size(), write.at + write.bytes.size()));
+  content.replace(write.at, write.bytes.size(), write.bytes);
+}
+
 void FaultyVfs::write_image(const std::filesystem::path& folder, std::mt19937& random) const {
   const std::scoped_lock lock(mutex_);
-  for (const auto& [path, synced] : synced_) {
-    std::string image = synced;
-    const std::string now = content_of(path);
-    for (std::size_t at = 0; at < now.size(); at += kBlock) {
-      if (random() % 2 == 0) continue;
-      image.resize(std::max(image.size(), at));
-      image.replace(at, kBlock, now, at, kBlock);
+  for (const auto& [path, content] : files_) {
+    const std::string name = std::filesystem::path(path).filename().string();
+    if (name.empty()) continue;  // a temporary one
+    std::string image = content.synced;
+    for (const Write& write : content.since) {
+      if (write.cut) {
+        if (random() % 2 == 0) apply(write, image);
+        continue;
+      }
+      for (std::size_t at = 0; at < write.bytes.size(); at += kSector) {
+        if (random() % 2 == 0) continue;
+        apply({write.at + at, write.bytes.substr(at, kSector)}, image);
+      }
     }
-    std::ofstream(folder / std::filesystem::path(path).filename(), std::ios::binary) << image;
+    std::ofstream(folder / name, std::ios::binary) << image;
   }
 }
 
-}  // namespace kscpush::server
+}  // namespace kscpush::test

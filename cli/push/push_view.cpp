@@ -1,0 +1,106 @@
+#include "cli/push/push_view.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cli/support/output.hpp"
+#include "cli/support/progress.hpp"
+#include "core/push.hpp"
+
+namespace kscpush::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr double kLongestRequest = 60;      // seconds that the server lets one request wait
+constexpr double kLookEvery = 1;            // while somebody looks at the terminal
+constexpr std::chrono::seconds kMargin{5};  // for the way there and back
+
+PushState state_of_push(const json& push) {
+  return push_state_from_name(push.at("state").get<std::string>()).value_or(PushState::kAccepted);
+}
+
+bool has_come(const json& push, const std::string& wanted) {
+  const PushState state = state_of_push(push);
+  const bool is_end = state > PushState::kCompleted;
+  // An acknowledged push may have ended since.
+  return push.at("times").contains(wanted) || (!is_end && state >= push_state_from_name(wanted));
+}
+
+std::vector<Column> fields_of(const json& push) {
+  std::vector<Column> fields{{"Id", "/id"},
+                             {"Device", "/device"},
+                             {"Kind", "/kind"},
+                             {"Parameters", "/params"},
+                             {"Collapse key", "/collapse_key"},
+                             {"State", "/state"},
+                             {"Reason", "/reason"},
+                             {"Result", "/result"},
+                             {"Attempts", "/attempts"},
+                             {"Expires", "/expires"}};
+  for (std::size_t i = 0; i < kPushStates; ++i) {
+    const std::string name(to_string(PushState(i)));
+    if (push.at("times").contains(name)) fields.push_back({"  " + name, "/times/" + name});
+  }
+  return fields;
+}
+
+}  // namespace
+
+void add_wait_options(CLI::App& command, WaitOptions& options) {
+  command
+      .add_option("--wait", options.state,
+                  "Wait until the device has acknowledged it, or has answered")
+      ->type_name("STATE")
+      ->check(CLI::IsMember({"acked", "completed"}));
+  command.add_option("--timeout", options.timeout_s, "Seconds to wait (default: 30)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, 172'800.0));
+}
+
+Result<json> wait_for_push(const ApiClient& api, const std::string& id, const WaitOptions& options,
+                           const Context& context) {
+  const MonoTime begun = context.clock.now();
+  Progress progress("", 0, context);
+  for (;;) {
+    const std::chrono::duration<double> waited = context.clock.now() - begun;
+    const double left = std::max(0.0, options.timeout_s - waited.count());
+    const double most = context.terminal ? kLookEvery : kLongestRequest;
+    const auto seconds = static_cast<int>(std::ceil(std::min(left, most)));
+    auto push = api.get(fmt::format("/v1/pushes/{}?wait={}&timeout={}", id, options.state, seconds),
+                        std::chrono::seconds(seconds) + kMargin);
+    if (!push) return push;
+    const bool is_over = is_final(state_of_push(*push)) || has_come(*push, options.state);
+    if (is_over || left <= most) return push;
+    progress.say(fmt::format("{}, waiting for {} ({:.0f} s)", push->at("state").get<std::string>(),
+                             options.state, waited.count()));
+  }
+}
+
+Status outcome(const ApiClient& api, const json& push, const WaitOptions& options) {
+  if (has_come(push, options.state)) return {};
+  const auto id = push.at("id").get<std::string>();
+  const auto state = push.at("state").get<std::string>();
+  const auto device = push.at("device").get<std::string>();
+  if (is_final(state_of_push(push))) {
+    const std::string reason =
+        push.at("reason").is_string() ? ": " + push.at("reason").get<std::string>() : "";
+    return fail({ErrorCode::kFailed, fmt::format("push {} is {}{}", id, state, reason),
+                 fmt::format("'kscpush push show {}' shows its life", id)});
+  }
+  const auto shown = api.get("/v1/devices/" + device);
+  if (shown && shown->at("connection").is_null()) {
+    return fail({ErrorCode::kOffline,
+                 fmt::format("device '{}' is not connected; push {} waits for it", device, id),
+                 fmt::format("'kscpush push cancel {}' takes it back", id)});
+  }
+  return fail({ErrorCode::kNoAnswer,
+               fmt::format("push {} is {} after {:g} s", id, state, options.timeout_s),
+               fmt::format("'kscpush push show {} --wait {}' waits on", id, options.state)});
+}
+
+void print_push(const json& push, const Context& context) {
+  print_object(push, fields_of(push), "/id", context);
+}
+
+}  // namespace kscpush::cli

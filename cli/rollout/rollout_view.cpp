@@ -1,0 +1,100 @@
+#include "cli/rollout/rollout_view.hpp"
+
+#include "cli/support/interrupt.hpp"
+#include "cli/support/output.hpp"
+#include "cli/support/progress.hpp"
+#include "core/push.hpp"
+
+namespace kscpush::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::chrono::milliseconds kLookEvery{300};
+
+std::int64_t count_of(const json& rollout, std::string_view state) {
+  return rollout.at("counts").value(std::string(state), std::int64_t{0});
+}
+
+// Those that have come so far, or further.
+std::int64_t reached(const json& rollout, PushState state) {
+  std::int64_t sum = 0;
+  for (auto i = static_cast<std::size_t>(state);
+       i <= static_cast<std::size_t>(PushState::kCompleted); ++i) {
+    sum += count_of(rollout, to_string(PushState(i)));
+  }
+  return sum;
+}
+
+std::string progress_line(const json& rollout) {
+  const auto targets = rollout.at("targets").get<std::int64_t>();
+  const std::int64_t acked = reached(rollout, PushState::kAcked);
+  const auto failed = rollout.at("failed").get<std::int64_t>();
+  constexpr std::int64_t kWidth = 24;
+  const std::int64_t filled = targets == 0 ? kWidth : (acked + failed) * kWidth / targets;
+  return fmt::format(
+      "[{:#<{}}{:.<{}}] {} of {}: {} stored, {} sent, {} acked, {} completed, {} failed", "",
+      filled, "", kWidth - filled, acked + failed, targets, count_of(rollout, "stored"),
+      count_of(rollout, "sent"), acked, count_of(rollout, "completed"), failed);
+}
+
+}  // namespace
+
+void print_rollout(const json& rollout, const Context& context) {
+  std::vector<Column> fields{{"Id", "/id"},
+                             {"Kind", "/kind"},
+                             {"For", "/asked"},
+                             {"State", "/state"},
+                             {"Reason", "/reason"},
+                             {"Devices", "/targets"},
+                             {"Pushed", "/pushed"},
+                             {"Refused", "/refused"},
+                             {"Failed", "/failed"},
+                             {"Rate", "/rate"},
+                             {"Most failures", "/max_failures"},
+                             {"Canary", "/canary"},
+                             {"Created", "/created"},
+                             {"Ended", "/ended"}};
+  for (std::size_t i = 0; i < kPushStates; ++i) {
+    const std::string name(to_string(PushState(i)));
+    if (rollout.at("counts").contains(name)) fields.push_back({"  " + name, "/counts/" + name});
+  }
+  print_object(rollout, fields, "/id", context);
+}
+
+Result<json> watch_rollout(const ApiClient& api, const std::string& id, const Context& context) {
+  const Interrupt interrupt;
+  Progress progress("", 0, context);
+  for (;;) {
+    auto rollout = api.get("/v1/rollouts/" + id);
+    if (!rollout || rollout->at("state") != "running") return rollout;
+    progress.say(progress_line(*rollout));
+    if (!interrupt.wait(kLookEvery)) continue;
+    return fail({ErrorCode::kPartial,
+                 fmt::format("rollout {} goes on: {}", id, progress_line(*rollout)),
+                 fmt::format("'kscpush rollout watch {0}' watches on, 'kscpush rollout cancel {0}' "
+                             "ends it",
+                             id)});
+  }
+}
+
+Status rollout_outcome(const json& rollout) {
+  const auto id = rollout.at("id").get<std::string>();
+  const auto failed = rollout.at("failed").get<std::int64_t>();
+  const std::string hint = fmt::format(
+      "'kscpush push list --rollout {} --state failed' lists them; other ends are "
+      "expired, undeliverable and rejected",
+      id);
+  if (rollout.at("state") == "halted") {
+    const std::string reason =
+        rollout.at("reason").is_string() ? rollout.at("reason").get<std::string>() : "";
+    return fail({ErrorCode::kPartial, fmt::format("rollout {} was halted: {}", id, reason), hint});
+  }
+  if (failed == 0) return {};
+  return fail({ErrorCode::kPartial,
+               fmt::format("{} of {} devices have failed", failed,
+                           rollout.at("targets").get<std::int64_t>()),
+               hint});
+}
+
+}  // namespace kscpush::cli

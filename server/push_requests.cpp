@@ -1,0 +1,207 @@
+// The part of the push server that takes pushes and says what becomes of them.
+#include "server/push_server_impl.hpp"
+
+namespace kscpush::server {
+namespace {
+
+Status check_scope(const site::DistributionPoint& dp, const DeviceId& id,
+                   const site::Whereabouts& device) {
+  // Where a device comes from is not known before it has been here.
+  const bool may_be_anywhere = device.address.empty() && !dp.network_locations.empty();
+  if (may_be_anywhere || site::in_scope(dp, device)) return {};
+  return fail({ErrorCode::kDenied,
+               fmt::format("device '{}' of group '{}' is not in the scope of distribution point "
+                           "'{}', which would not let it in",
+                           id.str(), device.group, dp.name),
+               fmt::format("'kscpush dp assign {}' says where it belongs", id.str())});
+}
+
+// The key that replaces what waits; or what is wrong with it.
+Result<std::string> collapse_key(const PushRequest& request, const PushKindRow& row) {
+  // A wake is content-free: a second one adds nothing to the first.
+  const bool is_wake = row.push_class == PushClass::kWake;
+  if (!request.collapse_key) return is_wake ? request.kind : std::string();
+  const std::string& key = *request.collapse_key;
+  if (!key.empty() && key.size() <= PushRequest::kLongestCollapseKey) return key;
+  return fail_field("collapse_key", "a collapse key has 1 to {} bytes",
+                    std::size_t{PushRequest::kLongestCollapseKey});
+}
+
+// What the request makes for each device, if it makes sense.
+Result<NewRollout> make_order(const PushRequest& request, std::uint32_t most_bytes, WallTime now) {
+  const PushKindRow* const row = find_push_kind(request.kind);
+  if (row == nullptr) {
+    return fail(Error{ErrorCode::kUsage,
+                      fmt::format("unknown kind of push '{}'", request.kind.substr(0, 40)),
+                      "known are: sync, ping", "kind"});
+  }
+  const auto ttl = request.ttl.value_or(row->default_ttl);
+  if (ttl < std::chrono::seconds(0) || ttl > kMaxTtl) {
+    return fail_field("ttl", "the time to live must be from 0 to {} seconds",
+                      std::chrono::seconds(kMaxTtl).count());
+  }
+  if (request.params.size() > most_bytes) {
+    return fail(Error{ErrorCode::kTooLarge,
+                      fmt::format("the parameters have {} bytes, at most {} are allowed",
+                                  request.params.size(), most_bytes),
+                      "", "params"});
+  }
+  auto key = collapse_key(request, *row);
+  if (!key) return fail(key.error());
+  return NewRollout{.id = Ulid::generate(now),
+                    .kind = request.kind,
+                    .params = request.params,
+                    .collapse_key = std::move(*key),
+                    .ttl = ttl};
+}
+
+PushRecord make_record(const DeviceId& id, const NewRollout& order, WallTime now) {
+  return PushRecord{.id = order.id,
+                    .device = id,
+                    .kind = order.kind,
+                    .params = order.params,
+                    .collapse_key = order.collapse_key,
+                    .expires = now + (order.ttl.count() == 0 ? kAnswerDeadline : order.ttl)};
+}
+
+}  // namespace
+
+void PushServer::push(const DeviceId& id, const PushRequest& request, const Pushed& done) {
+  const auto config = this->config();
+  const auto device = registered(id);
+  if (!device) return done(fail(device.error()));
+  const WallTime now = clock().wall();
+  const auto order = make_order(request, config->dp.push_server.limits.message_bytes, now);
+  if (!order) return done(fail(order.error()));
+  auto store_it = [this, record = make_record(id, *order, now), key = request.key, done] {
+    auto stored = [this, done](Result<OncePush> push) {
+      if (push && !push->replayed) {
+        impl_->post(push->push.device, [this, offered = push->push] {
+          impl_->home(offered.device).offer_push(offered);
+        });
+      }
+      done(std::move(push));
+    };
+    const bool begun = impl_->unless_stopping([&] {
+      if (key) return store().add_push_once(record, *key, std::move(stored));
+      store().add_push(record, [stored = std::move(stored)](Result<PushRecord> push) {
+        if (!push) return stored(fail(push.error()));
+        stored(OncePush{std::move(*push)});
+      });
+    });
+    if (!begun) done(fail(stopping_error()));
+  };
+  if (request.key) {
+    // What was done before is answered as before, whatever holds now.
+    const auto known = store().find_key(*request.key);
+    if (!known) return done(fail(known.error()));
+    if (known->has_value()) return store_it();
+  }
+  const site::Whereabouts where{device->group, device->platform, device->address};
+  if (auto inside = check_scope(config->dp, id, where); !inside) return done(fail(inside.error()));
+  if (order->ttl.count() > 0) return store_it();
+  // Whether the device is there is the home shard's to say.
+  view(id, [id, done, store_it](const std::optional<DeviceView>& seen) {
+    if (seen && seen->subscribed) {
+      store_it();
+    } else {
+      done(fail({ErrorCode::kOffline, fmt::format("device '{}' is not connected", id.str()),
+                 "this kind of push needs the device now; give a time to live to let it wait"}));
+    }
+  });
+}
+
+// --- Many
+
+void PushServer::Impl::offer(std::vector<PushRecord> pushes, bool online_only) {
+  spread(
+      std::move(pushes), [](const PushRecord& push) -> const DeviceId& { return push.device; },
+      [online_only](Shard& shard, const PushRecord& push) { shard.offer_push(push, online_only); });
+}
+
+Admit PushServer::Impl::admit() const {
+  return [this](const DeviceId& id, const site::Whereabouts& device) {
+    return check_scope(config()->dp, id, device);
+  };
+}
+
+void PushServer::push_all(const std::vector<DeviceId>& ids, const PushRequest& request,
+                          std::function<void(Result<Store::PushResults>)> done) {
+  const WallTime now = clock().wall();
+  const auto order = make_order(request, config()->dp.push_server.limits.message_bytes, now);
+  if (!order) return done(fail(order.error()));
+  std::vector<PushRecord> pushes;
+  pushes.reserve(ids.size());
+  Ulid id = order->id;
+  for (const DeviceId& device : ids) {
+    pushes.push_back(make_record(device, *order, now));
+    pushes.back().id = std::exchange(id, id.next());
+  }
+  auto stored = [this, online_only = order->ttl.count() == 0,
+                 done](Result<Store::PushResults> results) {
+    if (results) {
+      std::vector<PushRecord> offered;
+      for (const auto& push : *results) {
+        if (push) offered.push_back(*push);
+      }
+      impl_->offer(std::move(offered), online_only);
+    }
+    done(std::move(results));
+  };
+  const bool begun = impl_->unless_stopping(
+      [&] { store().add_pushes(std::move(pushes), impl_->admit(), std::move(stored)); });
+  if (!begun) done(fail(stopping_error()));
+}
+
+void PushServer::roll_out(std::vector<DeviceId> ids, const PushRequest& request,
+                          const RolloutOptions& options, Rollouts::Added done) {
+  auto order = make_order(request, config()->dp.push_server.limits.message_bytes, clock().wall());
+  if (!order) return done(fail(order.error()), false);
+  order->targets = options.targets;
+  order->rate = options.rate;
+  order->max_failures = options.max_failures;
+  order->canary = options.canary;
+  const bool begun = impl_->unless_stopping(
+      [&] { impl_->rollouts_.add(std::move(*order), std::move(ids), request.key, done); });
+  if (!begun) done(fail(stopping_error()), false);
+}
+
+Rollouts& PushServer::rollouts() {
+  return impl_->rollouts_;
+}
+
+const Rollouts& PushServer::rollouts() const {
+  return impl_->rollouts_;
+}
+
+// --- What becomes of them
+
+void PushServer::cancel_push(const Ulid& id, std::string reason, ShardStore::Cancelled done) {
+  const auto push = store().find_push(id);
+  if (!push) return done(fail(push.error()));
+  if (!push->has_value()) {
+    return done(fail({ErrorCode::kNotFound, fmt::format("no push '{}'", id.str()),
+                      "pushes are forgotten some time after their end"}));
+  }
+  const DeviceId device = (*push)->device;
+  const auto shared = std::make_shared<ShardStore::Cancelled>(std::move(done));
+  const bool posted = impl_->post(device, [this, id, device, shared, why = std::move(reason)] {
+    impl_->home(device).cancel_push(id, why, *shared);
+  });
+  if (!posted) (*shared)(fail(stopping_error()));
+}
+
+void PushServer::wait_for_push(const Ulid& id, PushState state, Duration timeout,
+                               const PushWaits::Done& done) {
+  impl_->waits_.wait(id, state, timeout, done);
+}
+
+std::size_t PushServer::waiting_for_pushes() const {
+  return impl_->waits_.waiting();
+}
+
+EventLog& PushServer::events() {
+  return impl_->context_.events;
+}
+
+}  // namespace kscpush::server

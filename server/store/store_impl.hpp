@@ -1,0 +1,93 @@
+// The inside of Store, for its sources.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+
+#include "core/file_lock.hpp"
+#include "server/store/last_seen.hpp"
+#include "server/store/readers.hpp"
+#include "server/store/store.hpp"
+#include "server/store/writer.hpp"
+
+namespace kscpush::server {
+
+// The parts, each thread safe by itself, in the order of construction.
+class Store::Impl {
+ public:
+  Impl(FileLock held, const Clock& time, StoreLimits bounds, Database database, Readers connections,
+       std::int64_t sent_perhaps)
+      : clock(time),
+        limits(bounds),
+        perhaps_sent(sent_perhaps),
+        lock(std::move(held)),
+        last_seen(bounds.queued_changes),
+        last_seen_written(time.now()),
+        writer(std::move(database),
+               {.queued = bounds.queued_changes,
+                .queued_bytes = bounds.queued_bytes,
+                .extra =
+                    [this](bool closing) {
+                      const bool missed = closing && missed_step.exchange(false);
+                      return missed ? leave_a_trace() : write_last_seen(closing);
+                    },
+                .after = [this](bool committed) { publish(committed); }}),
+        readers(std::move(connections)) {}
+  // The writer's callbacks may read; and the last connection to close must be one that can tidy up.
+  ~Impl() { writer.stop(); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  // One group's worth, and then the next.
+  void expire(WallTime now, Done done);
+
+  Result<StoreUsage> usage();
+
+  // For changes of pushes: what CHANGE adds to its argument is published with the commit, unless it
+  // fails.
+  template <class Change>
+  Status changing(Change&& change) {
+    const std::size_t before = changes_.size();
+    auto status = std::forward<Change>(change)(changes_);
+    if (!status) changes_.resize(before);
+    return status;
+  }
+
+ private:
+  PushChanges changes_;  // of the group under way; the writer thread's
+
+ public:
+  const Clock& clock;
+  const StoreLimits limits;
+  const std::int64_t perhaps_sent;
+  const FileLock lock;
+  LastSeen last_seen;
+  MonoTime last_seen_written;            // the writer thread's
+  std::atomic<bool> missed_step{false};  // one was not written
+  Store::Watch watch;                    // likewise, once there is anything to see
+  Writer writer;
+  Readers readers;
+
+ private:
+  void publish(bool committed) {
+    if (committed && watch && !changes_.empty()) watch(changes_);
+    changes_.clear();
+  }
+
+  Writer::Job write_last_seen(bool closing);
+  // As if the process were killed: what was sent may not be on disk, and the next one must know.
+  static Writer::Job leave_a_trace() {
+    return {[](Database& database) -> Status {
+              database.keep_log();
+              return {};
+            },
+            nullptr};
+  }
+
+  std::mutex usage_mutex_;
+  std::optional<StoreUsage> usage_;  // guarded by usage_mutex_, as is the next
+  MonoTime usage_measured_{};
+};
+
+}  // namespace kscpush::server

@@ -1,0 +1,182 @@
+// The part of the store that keeps pushes.
+#include "server/store/pushes.hpp"
+#include "server/store/rollouts.hpp"
+#include "server/store/store_impl.hpp"
+
+namespace kscpush::server {
+namespace {
+
+constexpr std::size_t kExpireBatch = 1000;
+
+}  // namespace
+
+void Store::Impl::expire(WallTime now, Done done) {
+  const auto more = std::make_shared<bool>(false);
+  writer.post(
+      [this, now, more](Database& database) -> Status {
+        return changing([&](PushChanges& into) -> Status {
+          const auto expired = pushes::expire(database, kExpireBatch, limits, now, into);
+          if (!expired) return fail(expired.error());
+          const auto forgotten = idempotency::forget(database, kExpireBatch, now);
+          if (!forgotten) return fail(forgotten.error());
+          const auto dropped =
+              rollouts::drop_old(database, kExpireBatch, now - limits.keep_history);
+          if (!dropped) return fail(dropped.error());
+          *more = *expired || *forgotten || *dropped;
+          return {};
+        });
+      },
+      [this, now, more, done = std::move(done)](const Status& status) {
+        if (status && *more) {
+          expire(now, done);
+        } else if (done != nullptr) {
+          done(status);
+        }
+      });
+}
+
+void Store::add_push(PushRecord push, std::function<void(Result<PushRecord>)> done) {
+  const auto shared = std::make_shared<PushRecord>(std::move(push));
+  const std::size_t bytes = shared->params.size();
+  impl_->writer.post(
+      [shared, impl = impl_.get()](Database& database) {
+        return impl->changing([&](PushChanges& changes) {
+          return pushes::add(database, *shared, impl->limits, impl->clock.wall(), changes);
+        });
+      },
+      [shared, done = std::move(done)](const Status& status) {
+        if (done == nullptr) return;
+        if (status) {
+          done(std::move(*shared));
+        } else {
+          done(fail(status.error()));
+        }
+      },
+      bytes);
+}
+
+namespace {
+
+// The push that KEY was used for, if it was.
+Result<std::optional<PushRecord>> find_replay(Database& database, const IdempotencyKey& key,
+                                              WallTime now) {
+  const auto known = idempotency::find(database, key, now);
+  if (!known) return fail(known.error());
+  if (!known->has_value()) return std::nullopt;
+  auto push = pushes::find(database, *Ulid::parse(**known), now);
+  if (!push || push->has_value()) return push;
+  return fail(Error{
+      ErrorCode::kConflict,
+      fmt::format("push {}, made with the idempotency key '{}', is forgotten", **known, key.key),
+      "a new push needs a new key", "Idempotency-Key"});
+}
+
+}  // namespace
+
+void Store::add_push_once(PushRecord push, IdempotencyKey key,
+                          std::function<void(Result<OncePush>)> done) {
+  const auto shared = std::make_shared<OncePush>(OncePush{std::move(push)});
+  const std::size_t bytes = shared->push.params.size();
+  impl_->writer.post(
+      [shared, key = std::move(key), impl = impl_.get()](Database& database) -> Status {
+        const WallTime now = impl->clock.wall();
+        auto replay = find_replay(database, key, now);
+        if (!replay) return fail(replay.error());
+        if (replay->has_value()) {
+          *shared = {std::move(**replay), true};
+          return {};
+        }
+        return impl->changing([&](PushChanges& changes) -> Status {
+          auto added = pushes::add(database, shared->push, impl->limits, now, changes);
+          if (!added) return added;
+          return idempotency::remember(database, key, shared->push.id.str(), now);
+        });
+      },
+      [shared, done = std::move(done)](const Status& status) {
+        if (status) {
+          done(std::move(*shared));
+        } else {
+          done(fail(status.error()));
+        }
+      },
+      bytes);
+}
+
+Result<std::optional<std::string>> Store::find_key(const IdempotencyKey& key) const {
+  return impl_->readers.use(
+      [&](Database& database) { return idempotency::find(database, key, impl_->clock.wall()); });
+}
+
+void Store::step(PushStep step, Done done) {
+  const std::size_t bytes = step.result.size();
+  impl_->writer.post(
+      [step = std::move(step), impl = impl_.get()](Database& database) {
+        return impl->changing([&](PushChanges& changes) {
+          return pushes::step(database, step, impl->limits, changes);
+        });
+      },
+      [impl = impl_.get(), done = std::move(done)](const Status& status) {
+        if (!status && status.error().code != ErrorCode::kNotFound) impl->missed_step = true;
+        if (done != nullptr) done(status);
+      },
+      bytes);
+}
+
+void Store::cancel(const Ulid& id, std::string reason, Cancelled done) {
+  const auto cancelled = std::make_shared<std::optional<PushRecord>>();
+  impl_->writer.post(
+      [id, reason = std::move(reason), cancelled, impl = impl_.get()](Database& database) {
+        return impl->changing([&](PushChanges& changes) -> Status {
+          auto push =
+              pushes::cancel(database, id, reason, impl->limits, impl->clock.wall(), changes);
+          if (!push) return fail(push.error());
+          *cancelled = std::move(*push);
+          return {};
+        });
+      },
+      [cancelled, done = std::move(done)](const Status& status) {
+        if (status) {
+          done(std::move(**cancelled));
+        } else {
+          done(fail(status.error()));
+        }
+      });
+}
+
+Result<std::optional<PushRecord>> Store::find_push(const Ulid& id) const {
+  return impl_->readers.use(
+      [&](Database& database) { return pushes::find(database, id, impl_->clock.wall()); });
+}
+
+Result<std::vector<PushRecord>> Store::pending(const DeviceId& device, WallTime now,
+                                               std::int64_t after, std::size_t limit) const {
+  return impl_->readers.use(
+      [&](Database& database) { return pushes::pending(database, device, now, after, limit); });
+}
+
+std::int64_t Store::perhaps_sent() const {
+  return impl_->perhaps_sent;
+}
+
+Result<std::optional<PushRecord>> Store::find_push(std::int64_t seq) const {
+  return impl_->readers.use(
+      [&](Database& database) { return pushes::find(database, seq, impl_->clock.wall()); });
+}
+
+Result<std::size_t> Store::count_pending(const DeviceId& device, WallTime now) const {
+  return impl_->readers.use(
+      [&](Database& database) { return pushes::count_pending(database, device, now); });
+}
+
+Result<PushPage> Store::list_pushes(const PushFilter& filter, std::int64_t before,
+                                    std::size_t limit) const {
+  return impl_->readers.use([&](Database& database) {
+    return pushes::list(database, filter, before, limit, impl_->clock.wall());
+  });
+}
+
+void Store::expire(WallTime now, Done done) {
+  impl_->expire(now, std::move(done));
+}
+
+}  // namespace kscpush::server
