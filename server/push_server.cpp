@@ -91,7 +91,10 @@ void PushServer::Impl::stop() {
   for (auto& worker : workers_) worker->join();
   // What the loops and the writer still hold is answered now; the listeners' last handlers run
   // in it too, so they go afterwards. The shards stay: their counters may still be asked for.
-  for (auto& shard : context_.shards) shard->close();
+  for (auto& shard : context_.shards) {
+    shard->retry_steps();
+    shard->close();
+  }
   store_->drain();
   waits_.stop();
   workers_.clear();

@@ -57,7 +57,7 @@ Shard::~Shard() {
 }
 
 void Shard::close() {
-  const bool first = !std::exchange(closed_, true);
+  closed_ = true;
   resume_accept_ = nullptr;
   to_flush_.clear();
   waiting_.clear();
@@ -67,7 +67,6 @@ void Shard::close() {
   // sockets; each owns its link until it has returned.
   loop_.restart();
   loop_.poll();
-  if (first) retry_steps(UnwrittenSteps::kMost);
   probes_.fail_all(Error{ErrorCode::kUnreachable, "the push server is stopping", ""});
 }
 

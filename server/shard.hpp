@@ -126,6 +126,8 @@ class Shard {
   // No connection is left that has last words to be flushed.
   [[nodiscard]] bool all_told() const { return to_flush_.empty(); }
   void advance_time();
+  // Gives the store once more what it could not write of pushes: before close().
+  void retry_steps() { retry_steps(UnwrittenSteps::kMost); }
   // Drops all connections and sessions without a word and answers what is left in the loop, whose
   // run() has returned for good: the last thing before the shards are destroyed.
   void close();

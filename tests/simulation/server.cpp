@@ -59,7 +59,10 @@ void SimServer::stop() {
   }
   run();
   count_ends();
-  for (const auto& shard : process_->context.shards) shard->close();
+  for (const auto& shard : process_->context.shards) {
+    shard->retry_steps();
+    shard->close();
+  }
   store_.close();
   if (store_.full()) pushes_.attempts_forgotten(kMostAttempts);
   process_.reset();

@@ -103,9 +103,10 @@ class Torture {
     REQUIRE(held.has_value());
     std::map<std::string, const PushRecord*> by_id;
     for (const auto& push : held->pushes) by_id[push.id.str()] = &push;
-    for (const auto& [id, push] : before_) {
-      CAPTURE(id);
-      const auto found = by_id.find(id);
+    for (const auto& entry : before_) {
+      const Answered::Push& push = entry.second;
+      CAPTURE(entry.first);
+      const auto found = by_id.find(entry.first);
       REQUIRE(found != by_id.end());
       CHECK(found->second->seq == push.seq);
       CHECK(found->second->state >= push.state);
@@ -175,12 +176,13 @@ class Torture {
     const auto pushes = answered_.pushes();
     if (pushes.empty()) return;
     const auto chosen = std::next(pushes.begin(), static_cast<long>(random_() % pushes.size()));
-    const auto& [id, push] = *chosen;
+    const std::string id = chosen->first;
+    const Answered::Push push = chosen->second;
     PushStep step{push.seq, PushState(static_cast<int>(PushState::kSent) + random_() % 4),
                   clock_.wall()};
     if (step.state == PushState::kSent) step.attempts = push.attempts + 1;
     if (step.state == PushState::kCompleted) step.result = R"({"n":5})";
-    store.step(step, [this, id = id, step](const Status& done) {
+    store.step(step, [this, id, step](const Status& done) {
       if (done) answered_.stepped(id, step);
     });
   }

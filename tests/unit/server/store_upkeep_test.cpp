@@ -92,15 +92,15 @@ TEST_CASE("store check: what must not be is found and named") {
       {"UPDATE sqlite_sequence SET seq = 5", "numbers could be given twice"},
       {"PRAGMA foreign_keys = OFF; DELETE FROM devices", "a row of devices that there is not"},
   };
-  for (const auto& [sql, expected] : wrongs) {
-    CAPTURE(sql);
+  for (const auto& wrong : wrongs) {
+    CAPTURE(wrong.first);
     FilledStore store;
-    store.tamper(sql);
+    store.tamper(wrong.first);
     const auto problems = store.check().problems;
     REQUIRE_FALSE(problems.empty());
     CHECK(problems.size() <= kMostProblems + 1);
     bool found = false;
-    for (const auto& problem : problems) found |= problem.find(expected) != std::string::npos;
+    for (const auto& problem : problems) found |= problem.find(wrong.second) != std::string::npos;
     CHECK_MESSAGE(found, problems.front());
   }
 }
@@ -110,8 +110,9 @@ TEST_CASE("store check: damage within the file") {
   store.store.reset();
   const fs::path path = store.state() / "store.db";
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-  file.seekp(4096 * 3);
-  file << std::string(4096 * 10, '\x7f');
+  constexpr std::size_t kPage = 4096;
+  file.seekp(3 * kPage);
+  file << std::string(10 * kPage, '\x7f');
   file.close();
   const std::string before = content_of(path);
   const auto check = check_store(store.state(), false, store.clock.wall(), ignore);
