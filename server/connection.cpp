@@ -118,6 +118,7 @@ std::size_t Connection::unsent() const {
 }
 
 void Connection::on_readable() {
+  if (waits_ && link_->secure() && !shard_->may_begin(*this)) return;
   Next next = Next::kReadMore;
   for (int i = 0; i < kReadsPerTurn && next == Next::kReadMore && !reading_paused_; ++i) {
     next = read_once();

@@ -60,6 +60,7 @@ void Shard::close() {
   closed_ = true;
   resume_accept_ = nullptr;
   to_flush_.clear();
+  ready_.clear();
   waiting_.clear();
   connections_.clear();
   devices_.clear();

@@ -14,6 +14,7 @@
 // Unless it says otherwise, everything here is for the shard's own thread.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -145,6 +146,8 @@ class Shard {
   void queue_flush(Connection& connection);
   bool end_if_distrusted(Connection& connection);
   void destroy(Connection& connection);
+  // Whether its TLS handshake may begin; if not, its on_readable() is called when it may.
+  [[nodiscard]] bool may_begin(Connection& connection);
   void stops_waiting(Connection& connection);
   void handshake_ended();
   void transfer(Connection& connection);
@@ -183,6 +186,9 @@ class Shard {
   void report(Device& device, std::string_view payload);
   [[nodiscard]] std::size_t most_waiting() const;
   void make_room();
+  [[nodiscard]] std::uint64_t under_way() const;
+  [[nodiscard]] bool has_place() const;
+  void begin_ready();
   [[nodiscard]] std::unique_ptr<Connection> unlink(Connection& connection);
   [[nodiscard]] Device* find(std::string_view id);
   [[nodiscard]] const Device* find(std::string_view id) const;
@@ -207,6 +213,7 @@ class Shard {
   std::unordered_map<std::string, Device, IdHash, std::equal_to<>> devices_;
   ConnectionList waiting_;  // for the first of them: ClientHello or CONNECT
   ConnectionList connections_;
+  std::deque<Connection*> ready_;  // whose handshakes begin when others have ended, in this order
   std::vector<Connection*> to_flush_;
   std::unordered_map<std::int64_t, int> cancelling_;  // by seq: what the store has not decided yet
   std::function<void()> resume_accept_;

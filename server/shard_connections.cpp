@@ -19,8 +19,7 @@ constexpr std::chrono::seconds kGivesWayAfter{1};
 }  // namespace
 
 bool Shard::may_accept() const {
-  const std::uint64_t under_way = counters_.handshaking.get() - counters_.waiting.get();
-  if (under_way >= settings_->dp.push_server.limits.handshakes_in_flight) return false;
+  if (under_way() >= settings_->dp.push_server.limits.handshakes_in_flight) return false;
   return waiting_.size() < most_waiting() || waiting_.oldest()->age(now()) >= kGivesWayAfter;
 }
 
@@ -49,6 +48,30 @@ void Shard::make_room() {
   destroy(oldest);
 }
 
+// Those that are ready count too, so that the backlog waits for them.
+std::uint64_t Shard::under_way() const {
+  return counters_.handshaking.get() - counters_.waiting.get();
+}
+
+bool Shard::has_place() const {
+  return under_way() - ready_.size() < settings_->dp.push_server.limits.handshakes_in_flight;
+}
+
+bool Shard::may_begin(Connection& connection) {
+  if (has_place()) return true;
+  connection.leave_waiting();
+  ready_.push_back(&connection);
+  return false;
+}
+
+void Shard::begin_ready() {
+  while (!ready_.empty() && has_place()) {
+    Connection& next = *ready_.front();
+    ready_.pop_front();
+    next.on_readable();
+  }
+}
+
 void Shard::stops_waiting(Connection& connection) {
   counters_.waiting.sub();
   connections_.add(waiting_.take(connection));
@@ -57,10 +80,13 @@ void Shard::stops_waiting(Connection& connection) {
 
 void Shard::handshake_ended() {
   counters_.handshaking.sub();
+  // Not now: this is called while a connection is at work.
+  if (!ready_.empty()) asio::post(loop_, [this] { begin_ready(); });
   if (resume_accept_) resume_accept_();
 }
 
 std::unique_ptr<Connection> Shard::unlink(Connection& connection) {
+  if (!ready_.empty()) std::erase(ready_, &connection);
   if (connection.flush_queued()) std::ranges::replace(to_flush_, &connection, nullptr);
   return connections_.take(connection);
 }

@@ -210,6 +210,38 @@ TEST_CASE("admission: handshakes in flight are bounded, and accepting goes on wh
   CHECK(resumed > before);
 }
 
+TEST_CASE("admission: who was let in while he was silent waits for his handshake's place") {
+  site::ServerLimits limits;
+  limits.handshakes_in_flight = 1;
+  ShardRig rig({.limits = limits});
+  SimDevice first(rig, {.id = "pc-1"}, with_certificate("pc-1"));
+  SimDevice second(rig, {.id = "pc-2"}, with_certificate("pc-2"));
+  SimDevice third(rig, {.id = "pc-3"}, with_certificate("pc-3"));
+  CHECK(rig.count(&Counters::waiting) == 3);
+  first.send(connect_bytes({.id = "pc-1"}).substr(0, 1));
+  second.connect();
+  third.connect();
+  CHECK(rig.count(&Counters::waiting) == 0);
+  CHECK(second.received().empty());
+  CHECK_FALSE(rig.context.shards[0]->may_accept());
+  SUBCASE("until the one before has ended, each in its turn") {
+    first.send(connect_bytes({.id = "pc-1"}).substr(1));
+    CHECK(first.received() == Lines{"connack 0"});
+    CHECK(second.received() == Lines{"connack 0"});
+    CHECK(third.received() == Lines{"connack 0"});
+  }
+  SUBCASE("until the one before is thrown out") {
+    second.reset();
+    rig.pass(seconds(11));
+    CHECK(first.closed());
+    CHECK(second.closed());
+    CHECK(third.closed());
+  }
+  CHECK(rig.count(&Counters::handshaking) == 0);
+  CHECK(rig.context.shards[0]->may_accept());
+  CHECK(rig.context.shards[0]->inconsistency().empty());
+}
+
 TEST_CASE("regression: those who send nothing give way, and do not keep the others out") {
   site::ServerLimits limits;
   limits.handshakes_in_flight = 1;  // and eight that may wait
