@@ -30,22 +30,25 @@ struct SourceFile {
   }
 };
 
-const std::vector<SourceFile>& sources() {
-  static const std::vector<SourceFile> all = [] {
-    std::vector<SourceFile> files;
-    const fs::path root = KSCPUSH_SOURCE_DIR;
-    for (const char* folder : {"core", "policy", "server", "agent", "cli"}) {
-      for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
-        const auto extension = entry.path().extension();
-        if (extension != ".cpp" && extension != ".hpp") continue;
-        SourceFile file{fs::relative(entry.path(), root).string(), {}};
-        std::ifstream in(entry.path());
-        for (std::string line; std::getline(in, line);) file.lines.push_back(line);
-        files.push_back(std::move(file));
-      }
+std::vector<SourceFile> sources_in(std::initializer_list<const char*> folders) {
+  std::vector<SourceFile> files;
+  const fs::path root = KSCPUSH_SOURCE_DIR;
+  for (const char* folder : folders) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+      const auto extension = entry.path().extension();
+      if (extension != ".cpp" && extension != ".hpp") continue;
+      SourceFile file{fs::relative(entry.path(), root).string(), {}};
+      std::ifstream in(entry.path());
+      for (std::string line; std::getline(in, line);) file.lines.push_back(line);
+      files.push_back(std::move(file));
     }
-    return files;
-  }();
+  }
+  return files;
+}
+
+// Of the product.
+const std::vector<SourceFile>& sources() {
+  static const auto all = sources_in({"core", "policy", "server", "agent", "cli"});
   return all;
 }
 
@@ -117,7 +120,7 @@ TEST_CASE("exactly one file includes RESTinio, as it costs 16 s to compile") {
 }
 
 TEST_CASE("files stay readable: at most 500 lines of at most 100 columns") {
-  for (const SourceFile& file : sources()) {
+  for (const SourceFile& file : sources_in({"core", "policy", "server", "agent", "cli", "tests"})) {
     CAPTURE(file.path);
     CHECK(file.lines.size() <= 500);
     for (const std::string& line : file.lines) {

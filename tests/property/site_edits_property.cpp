@@ -50,7 +50,8 @@ Facts facts_of(const Site& site) {
     facts.insert(of(policy) + fmt::format(" status {}", to_string(policy.status)));
     facts.insert(of(policy) + fmt::format(" inherit {}", policy.inherit));
     for (const Setting& s : policy.settings) {
-      if (s.shape == SettingValue::Shape::kScalar) facts.insert(of(policy) + fmt::format(" {}={} {}", s.path, s.value, s.locked));
+      if (s.shape != SettingValue::Shape::kScalar) continue;
+      facts.insert(of(policy) + fmt::format(" {}={} {}", s.path, s.value, s.locked));
     }
   }
   return facts;

@@ -5,8 +5,8 @@
 namespace kscpush {
 
 TEST_CASE("report: policy and local settings, each may be missing") {
-  const auto report = decode_report(
-      R"({"v":1,"policy":{"revision":"0a1b","result":"applied"},"local":{"a.b":"x","c":5,"d":true}})");
+  const auto report = decode_report(R"({"v":1,"policy":{"revision":"0a1b","result":"applied"},)"
+                                    R"("local":{"a.b":"x","c":5,"d":true}})");
   REQUIRE(report.has_value());
   CHECK(report->policy->revision == "0a1b");
   CHECK(report->policy->result == "applied");
