@@ -56,6 +56,8 @@ Status PushServer::Impl::reconfigure(ServerConfig config, const std::function<St
                  [this, &worker, &taken_up, served = std::move((*serving)[i])]() mutable {
                    const bool on = served.settings->dp.push_server.enabled;
                    worker.change(std::move(served));
+                   // Who comes back must not meet the end of those who were sent away.
+                   if (on && !context_.draining) worker.keep_connections();
                    if (!on) {
                      worker.end_connections(mqtt::EndReason::kServerShutdown,
                                             clock_.now() + kEndWithin, [] {});
@@ -227,7 +229,7 @@ void PushServer::stop_draining() {
   if (!impl_->context_.draining.exchange(false)) return;
   events().other(EventType::kServerServing, clock().wall());
   impl_->log_.info("draining no more");
-  impl_->for_each_worker([](Worker& worker) { worker.stop_draining(); });
+  impl_->for_each_worker([](Worker& worker) { worker.keep_connections(); });
 }
 
 bool PushServer::draining() const {

@@ -136,12 +136,13 @@ void Worker::drain(MonoTime deadline) {
   if (shard_.send_some_elsewhere((active + ticks - 1) / ticks) == 0) return;
   if (!pace_) pace_.emplace(shard_.loop());
   pace_->expires_after(kDrainTick);
-  pace_->async_wait([this, deadline](const asio::error_code& error) {
-    if (!error) drain(deadline);
+  pace_->async_wait([this, deadline, begun = paces_](const asio::error_code& error) {
+    if (!error && begun == paces_) drain(deadline);
   });
 }
 
-void Worker::stop_draining() {
+void Worker::keep_connections() {
+  ++paces_;  // one that is due already cannot be cancelled
   if (pace_) pace_->cancel();
 }
 
@@ -155,10 +156,10 @@ void Worker::end_connections(mqtt::EndReason reason, MonoTime deadline,
   }
   if (!pace_) pace_.emplace(shard_.loop());
   pace_->expires_after(kEndTick);
-  pace_->async_wait(
-      [this, reason, deadline, done = std::move(done)](const asio::error_code& error) mutable {
-        if (!error) end_connections(reason, deadline, std::move(done));
-      });
+  pace_->async_wait([this, reason, deadline, begun = paces_,
+                     done = std::move(done)](const asio::error_code& error) mutable {
+    if (!error && begun == paces_) end_connections(reason, deadline, std::move(done));
+  });
 }
 
 }  // namespace kscpush::server

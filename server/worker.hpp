@@ -63,7 +63,8 @@ class Worker {
   void end_connections(mqtt::EndReason reason, MonoTime deadline, std::function<void()> done);
   // On the thread: sends the devices elsewhere, evenly until DEADLINE.
   void drain(MonoTime deadline);
-  void stop_draining();
+  // Takes back both, for those who are left and who come.
+  void keep_connections();
   void close_listeners();
   // After this the thread ends.
   void stop() { shard_.loop().stop(); }
@@ -84,7 +85,8 @@ class Worker {
   Addresses addresses_{};
   std::array<std::unique_ptr<Listener>, 2> listeners_{};
   asio::steady_timer tick_;
-  std::optional<asio::steady_timer> pace_;  // of end_connections
+  std::optional<asio::steady_timer> pace_;  // of drain and end_connections
+  std::uint64_t paces_ = 0;                 // begun and taken back
   std::function<void()> on_tick_;
   std::thread thread_;
 };
