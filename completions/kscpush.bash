@@ -366,6 +366,7 @@ _kscpush() {
     "push list --device") ;;
     "push list --state") words='stored sent acked started completed expired superseded cancelled rejected undeliverable failed' ;;
     "push list --kind") ;;
+    "push list --rollout") ;;
     "push list --limit") ;;
     "push list --dp") ;;
     "push show --config") files=-f ;;
@@ -490,7 +491,7 @@ _kscpush() {
       "ping") words='-h --help --version --config -o --output --no-color --group --select --all --from -y --yes -c --count -i --interval --timeout --dp' ;;
       "push") words='send list show cancel -h --help --version --config -o --output --no-color' ;;
       "push send") words='-h --help --version --config -o --output --no-color --group --select --all --from -y --yes --kind --param --ttl --collapse-key --idempotency-key --wait --timeout --rate --max-failures --canary --watch --dry-run --dp' ;;
-      "push list") words='-h --help --version --config -o --output --no-color --device --state --kind --limit --dp' ;;
+      "push list") words='-h --help --version --config -o --output --no-color --device --state --kind --rollout --limit --dp' ;;
       "push show") words='-h --help --version --config -o --output --no-color --wait --timeout --dp' ;;
       "push cancel") words='-h --help --version --config -o --output --no-color --dp' ;;
       "rollout") words='list show watch cancel -h --help --version --config -o --output --no-color' ;;

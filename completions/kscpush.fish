@@ -518,6 +518,7 @@ complete -c kscpush -n '__kscpush_at push list' -l no-color -d 'Never print in c
 complete -c kscpush -n '__kscpush_at push list' -l device -x -d 'Those to this device'
 complete -c kscpush -n '__kscpush_at push list' -l state -x -a 'stored sent acked started completed expired superseded cancelled rejected undeliverable failed' -d 'Those in this state'
 complete -c kscpush -n '__kscpush_at push list' -l kind -x -d 'Those of this kind'
+complete -c kscpush -n '__kscpush_at push list' -l rollout -x -d 'Those of this rollout'
 complete -c kscpush -n '__kscpush_at push list' -l limit -x -d 'At most so many (default: all)'
 complete -c kscpush -n '__kscpush_at push list' -l dp -x -d 'Distribution point (default: the only one)'
 complete -c kscpush -n '__kscpush_at push show' -s h -l help -d 'Print this help message and exit'

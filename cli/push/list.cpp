@@ -15,6 +15,7 @@ struct ListOptions {
   std::string device;
   std::string state;
   std::string kind;
+  std::string rollout;
   std::size_t limit = 0;
   std::string dp;
 };
@@ -42,6 +43,7 @@ std::string query_of(const ListOptions& options) {
   add("device", options.device);
   add("state", options.state);
   add("kind", options.kind);
+  add("rollout", options.rollout);
   return query;
 }
 
@@ -77,6 +79,7 @@ void add_push_list(CLI::App& parent, Context& context) {
       ->type_name("STATE")
       ->check(CLI::IsMember(states));
   command->add_option("--kind", options->kind, "Those of this kind")->type_name("KIND");
+  command->add_option("--rollout", options->rollout, "Those of this rollout")->type_name("ID");
   command->add_option("--limit", options->limit, "At most so many (default: all)")
       ->type_name("N")
       ->check(CLI::Range(1, 10'000'000));
