@@ -125,14 +125,15 @@ void TreeBuilder::leave_unwritten(Node& node) {
   node.content = node.end = node.anchor.empty() ? cursor_ : properties_end(node);
 }
 
-// The same bytes may be the next key: "a:" and then "null: 1" in the next line.
+// The same bytes may be the next key, "a:" and then "null: 1" in the next line, or begin it, "? "
+// and then "null::".
 bool TreeBuilder::null_is_written(std::size_t content, std::size_t word_end) const {
   if (content < cursor_ || content == word_end) return false;
   if (!is_null_word(text_.substr(content, word_end - content))) return false;
   const std::size_t next = lexer::skip_blanks(text_, word_end);
   const char c = peek(text_, next);
-  if (at_key() && c == ':') return true;
   const bool flow = !frames_.empty() && frames_.back().node.flow;
+  if (at_key() && lexer::colon_end(text_, next, flow) == next + 1) return true;
   return lexer::is_break(c) || (c == '#' && next > word_end) ||
          (flow && (c == ',' || c == ']' || c == '}'));
 }

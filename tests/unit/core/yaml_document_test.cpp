@@ -126,6 +126,16 @@ TEST_CASE("yaml document: a key ':' below an explicit key without value") {
   CHECK(document.root().find(":")->begin == 7);
 }
 
+TEST_CASE("regression: a key that begins like a null is not the '?' above it as well") {
+  for (const char* text : {"? \n~::", "?\nnull:: x\n", "? # no key\n~:x: 1\n"}) {
+    CAPTURE(text);
+    CHECK(refused(text).message == "f.yaml:2:1: a value without a key");
+  }
+  const Document document = parsed("? ~\n: x\n~:: y\n");
+  CHECK(written(document, document.root().entries[0].key) == "~");
+  CHECK(written(document, document.root().entries[1].key) == "~:");
+}
+
 TEST_CASE("yaml document: tags") {
   const Document document = parsed(
       "- !locked\n- !locked null\n- !locked ''\n- ! 12\n- !!str 12\n- !!str null\n- !<!x> y\n"
