@@ -5,32 +5,39 @@
 namespace kscpush::server::pushes {
 namespace {
 
-// Why the push is not taken; nothing: it is. The error is the database's.
-using Objection = Result<std::optional<Error>>;
+// Between two looks at how large the database is.
+constexpr std::size_t kMeasureEvery = 256;
 
-Objection object(Error error) {
+Result<std::optional<Error>> object(Error error) {
   return std::optional<Error>(std::move(error));
 }
 
-Objection object_to_size(Database& database, const PushRecord& push, const StoreLimits& limits) {
-  if (push.params.size() > limits.params_bytes) {
+}  // namespace
+
+Adder::Objection Adder::object_to_size(const PushRecord& push) {
+  if (push.params.size() > limits_.params_bytes) {
     return object({ErrorCode::kTooLarge,
                    fmt::format("the push's parameters are {} bytes; at most {} are allowed",
-                               push.params.size(), limits.params_bytes),
+                               push.params.size(), limits_.params_bytes),
                    ""});
   }
-  const auto used = used_bytes(database);
-  if (!used) return fail(used.error());
-  if (*used < limits.database_bytes) return std::nullopt;
+  if (measured_ago_ == 0 || measured_ago_ == kMeasureEvery) {
+    const auto used = used_bytes(database_);
+    if (!used) return fail(used.error());
+    used_ = *used;
+    measured_ago_ = 0;
+  }
+  ++measured_ago_;
+  if (used_ < limits_.database_bytes) return std::nullopt;
   return object({ErrorCode::kOverloaded,
                  fmt::format("the database {} has reached its limit of {} bytes",
-                             database.path().string(), limits.database_bytes),
+                             database_.path().string(), limits_.database_bytes),
                  "older history is dropped in the background; try again in a minute"});
 }
 
-Objection object_to_device(Database& database, const DeviceId& id, const Admit& admit) {
+Adder::Objection Adder::object_to_device(const DeviceId& id) {
   auto query =
-      database.query("SELECT revoked, device_group, platform, address FROM devices WHERE id = ?1");
+      database_.query("SELECT revoked, device_group, platform, address FROM devices WHERE id = ?1");
   if (!query) return fail(query.error());
   const auto row = query->bind(id.str()).next();
   if (!row) return fail(row.error());
@@ -42,46 +49,43 @@ Objection object_to_device(Database& database, const DeviceId& id, const Admit& 
     return object({ErrorCode::kDenied, fmt::format("device '{}' is revoked", id.str()),
                    "enrol it anew first: kscpush device enroll " + id.str()});
   }
-  if (admit == nullptr) return std::nullopt;
+  if (admit_ == nullptr) return std::nullopt;
   const std::string group = query->text(1);
   const std::string platform = query->text(2);
   const std::string address = query->text(3);
-  auto admitted = admit(id, {group, platform, address});
+  auto admitted = admit_(id, {group, platform, address});
   if (admitted) return std::nullopt;
   return object(std::move(admitted.error()));
 }
 
-Objection object_to_number(Database& database, const PushRecord& push, std::size_t replaced,
-                           const StoreLimits& limits, WallTime now) {
-  const auto pending = count_pending(database, push.device, now);
-  if (!pending) return fail(pending.error());
-  if (*pending < limits.pending_per_device + replaced) return std::nullopt;
-  return object(
-      {ErrorCode::kOverloaded,
-       fmt::format("{} pushes wait for device '{}' already", *pending, push.device.str()),
-       "they wait until the device connects or their time to live ends; 'kscpush device show " +
-           push.device.str() + "' shows them"});
-}
+namespace {
 
 struct Older {
   std::int64_t seq;
   Standing was;
 };
 
-// Those that wait for the device, were not sent, and have the same key.
-Result<std::vector<Older>> find_older(Database& database, const PushRecord& push, WallTime now) {
-  std::vector<Older> older;
-  if (push.collapse_key.empty()) return older;
+// What waits for the device of a push.
+struct Waiting {
+  std::size_t count = 0;
+  std::vector<Older> replaced;  // not sent yet, with the push's collapse key
+};
+
+Result<Waiting> find_waiting(Database& database, const PushRecord& push, WallTime now) {
   auto query = database.query(
-      "SELECT seq, state, rollout FROM pushes WHERE device = ?1 AND (state < 3) = 1 AND state < 2"
-      " AND collapse_key = ?2 AND expires > ?3");
+      "SELECT seq, state, rollout, collapse_key = ?2 FROM pushes"
+      " WHERE device = ?1 AND (state < 3) = 1 AND expires > ?3");
   if (!query) return fail(query.error());
   query->bind(push.device.str(), push.collapse_key, now);
+  Waiting waiting;
   for (;;) {
     const auto row = query->next();
     if (!row) return fail(row.error());
-    if (!*row) return older;
-    older.push_back({query->integer(0), {PushState(query->integer(1)), query->integer(2)}});
+    if (!*row) return waiting;
+    ++waiting.count;
+    const auto state = PushState(query->integer(1));
+    if (push.collapse_key.empty() || query->integer(3) == 0 || state >= PushState::kSent) continue;
+    waiting.replaced.push_back({query->integer(0), {state, query->integer(2)}});
   }
 }
 
@@ -116,30 +120,32 @@ void note_stored(PushRecord& push, WallTime now) {
 
 }  // namespace
 
-Result<std::optional<Error>> add_unless(Database& database, PushRecord& push, const Admit& admit,
-                                        const StoreLimits& limits, WallTime now,
-                                        PushChanges& changes) {
-  if (auto against = object_to_size(database, push, limits); !against || *against) return against;
-  if (auto against = object_to_device(database, push.device, admit); !against || *against) {
-    return against;
+Result<std::optional<Error>> Adder::add(PushRecord& push) {
+  if (auto against = object_to_size(push); !against || *against) return against;
+  if (auto against = object_to_device(push.device); !against || *against) return against;
+  const auto waiting = find_waiting(database_, push, now_);
+  if (!waiting) return fail(waiting.error());
+  if (waiting->count >= limits_.pending_per_device + waiting->replaced.size()) {
+    return object(
+        {ErrorCode::kOverloaded,
+         fmt::format("{} pushes wait for device '{}' already", waiting->count, push.device.str()),
+         "they wait until the device connects or their time to live ends; 'kscpush device show " +
+             push.device.str() + "' shows them"});
   }
-  const auto older = find_older(database, push, now);
-  if (!older) return fail(older.error());
-  auto against = object_to_number(database, push, older->size(), limits, now);
-  if (!against || *against) return against;
-  for (const auto& [seq, was] : *older) {
-    const PushStep ended{seq, PushState::kSuperseded, now, 0, "replaced by " + push.id.str(), {}};
-    if (auto done = update(database, ended, was, limits, changes); !done) return fail(done.error());
+  for (const auto& [seq, was] : waiting->replaced) {
+    const PushStep ended{seq, PushState::kSuperseded, now_, 0, "replaced by " + push.id.str(), {}};
+    if (auto done = end(database_, ended, was, limits_, changes_); !done) return fail(done.error());
   }
-  note_stored(push, now);
-  if (auto done = insert(database, push); !done) return fail(done.error());
-  changes.push_back({push.seq, push.state, now, std::nullopt, push.rollout});
+  note_stored(push, now_);
+  if (auto done = insert(database_, push); !done) return fail(done.error());
+  changes_.push_back({push.seq, push.state, now_, std::nullopt, push.rollout});
   return std::nullopt;
 }
 
 Status add(Database& database, PushRecord& push, const StoreLimits& limits, WallTime now,
            PushChanges& changes) {
-  auto against = add_unless(database, push, nullptr, limits, now, changes);
+  const Admit nobody_asked;
+  auto against = Adder(database, nobody_asked, limits, now, changes).add(push);
   if (!against) return fail(against.error());
   if (*against) return fail(std::move(**against));
   return {};

@@ -10,30 +10,15 @@ namespace {
 // The schema's index and the statements below say "state < 3" for what waits for the device.
 static_assert(static_cast<int>(PushState::kAcked) == 3);
 
-// ?1 seq, ?2 time, ?3 attempts, ?4 reason, ?5 result, ?6 milliseconds until the row is due next:
-// from the end of its time to live, or from the end of its life.
-const std::string& update_of(PushState state) {
+// ?1 seq, ?2 time, ?3 reason, ?4 when the row leaves the history.
+const std::string& end_of(PushState state) {
   static const std::array<std::string, kPushStates> kUpdates = [] {
     std::array<std::string, kPushStates> updates;
     for (std::size_t i = 0; i < kPushStates; ++i) {
-      const auto to = PushState(i);
       updates[i] = fmt::format(
-          "UPDATE pushes SET state = {}, {}_at = ?2, attempts = max(attempts, ?3), reason = ?4,"
-          " result = ?5, due = {} + ?6 WHERE seq = ?1",
-          i, to_string(to), is_final(to) ? "?2" : "expires");
-    }
-    return updates;
-  }();
-  return kUpdates.at(static_cast<std::size_t>(state));
-}
-
-// ?1 seq, ?2 time: for a step that comes after a later one.
-const std::string& late_time_of(PushState state) {
-  static const std::array<std::string, kPushStates> kUpdates = [] {
-    std::array<std::string, kPushStates> updates;
-    for (std::size_t i = 0; i < kPushStates; ++i) {
-      updates[i] = fmt::format("UPDATE pushes SET {0}_at = ?2 WHERE seq = ?1 AND {0}_at IS NULL",
-                               to_string(PushState(i)));
+          "UPDATE pushes SET state = {}, {}_at = ?2, reason = ?3, result = '', due = ?4"
+          " WHERE seq = ?1",
+          i, to_string(PushState(i)));
     }
     return updates;
   }();
@@ -42,13 +27,10 @@ const std::string& late_time_of(PushState state) {
 
 }  // namespace
 
-Status update(Database& database, const PushStep& step, const Standing& was,
-              const StoreLimits& limits, PushChanges& changes) {
-  std::chrono::milliseconds wait{0};
-  if (step.state >= PushState::kAcked) wait = limits.answer_wait;
-  if (is_final(step.state)) wait = limits.keep_history;
-  auto done = database.run(update_of(step.state), step.seq, step.at, step.attempts, step.reason,
-                           step.result, std::int64_t{wait.count()});
+Status end(Database& database, const PushStep& step, const Standing& was, const StoreLimits& limits,
+           PushChanges& changes) {
+  auto done = database.run(end_of(step.state), step.seq, step.at, step.reason,
+                           step.at + std::chrono::milliseconds(limits.keep_history));
   if (done) changes.push_back({step.seq, step.state, step.at, was.state, was.rollout});
   return done;
 }
@@ -64,43 +46,11 @@ struct Due {
 Status end_as_expired(Database& database, const Due& row, const StoreLimits& limits,
                       PushChanges& changes) {
   const std::string why(why_expired(row.was.state));
-  return update(database, {row.seq, PushState::kExpired, row.due, 0, why, ""}, row.was, limits,
-                changes);
+  return end(database, {row.seq, PushState::kExpired, row.due, 0, why, ""}, row.was, limits,
+             changes);
 }
 
 }  // namespace
-
-Status step(Database& database, const PushStep& step, const StoreLimits& limits,
-            PushChanges& changes) {
-  std::optional<Due> row;
-  {
-    auto query = database.query("SELECT state, rollout, due FROM pushes WHERE seq = ?1");
-    if (!query) return fail(query.error());
-    const auto found = query->bind(step.seq).next();
-    if (!found) return fail(found.error());
-    if (*found) {
-      row = {step.seq, {PushState(query->integer(0)), query->integer(1)}, query->time(2)};
-    }
-  }
-  if (!row) return fail(ErrorCode::kNotFound, "no push with number {} any more", step.seq);
-  Standing& was = row->was;
-  if (!is_final(was.state) && row->due <= step.at) {
-    if (auto ended = end_as_expired(database, *row, limits, changes); !ended) return ended;
-    was.state = PushState::kExpired;
-  }
-  if (may_follow(was.state, step.state)) return update(database, step, was, limits, changes);
-  if (is_final(step.state)) return {};
-  // The time of the last sending: the pause before the next counts from it.
-  if (step.state == PushState::kSent && was.state == PushState::kSent) {
-    return database.run(
-        "UPDATE pushes SET attempts = max(attempts, ?2), sent_at = ?3 WHERE seq = ?1", step.seq,
-        step.attempts, step.at);
-  }
-  if (auto noted = database.run(late_time_of(step.state), step.seq, step.at); !noted) return noted;
-  if (step.state != PushState::kSent || is_final(was.state)) return {};
-  return database.run("UPDATE pushes SET attempts = max(attempts, ?2) WHERE seq = ?1", step.seq,
-                      step.attempts);
-}
 
 Result<PushRecord> cancel(Database& database, const Ulid& id, std::string_view reason,
                           const StoreLimits& limits, WallTime now, PushChanges& changes) {
@@ -120,7 +70,7 @@ Result<PushRecord> cancel(Database& database, const Ulid& id, std::string_view r
   }
   const PushStep ended{(*push)->seq, PushState::kCancelled, now, 0, std::string(reason), {}};
   const Standing was{state, (*push)->rollout};
-  if (auto done = update(database, ended, was, limits, changes); !done) return fail(done.error());
+  if (auto done = end(database, ended, was, limits, changes); !done) return fail(done.error());
   auto cancelled = find(database, id, now);
   if (!cancelled) return fail(cancelled.error());
   return std::move(**cancelled);

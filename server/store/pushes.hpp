@@ -13,14 +13,36 @@ namespace kscpush::server::pushes {
 // As Store::add_push(); PUSH becomes what was stored.
 [[nodiscard]] Status add(Database& database, PushRecord& push, const StoreLimits& limits,
                          WallTime now, PushChanges& changes);
-// The same; what is returned is why the push is not taken, which leaves nothing behind, or nothing.
-// The error is the database's. ADMIT may be null.
-[[nodiscard]] Result<std::optional<Error>> add_unless(Database& database, PushRecord& push,
-                                                      const Admit& admit, const StoreLimits& limits,
-                                                      WallTime now, PushChanges& changes);
-// As Store::step().
-[[nodiscard]] Status step(Database& database, const PushStep& step, const StoreLimits& limits,
-                          PushChanges& changes);
+// For many in one change.
+class Adder {
+ public:
+  // ADMIT may be null. All outlive it.
+  Adder(Database& database, const Admit& admit, const StoreLimits& limits, WallTime now,
+        PushChanges& changes)
+      : database_(database), admit_(admit), limits_(limits), now_(now), changes_(changes) {}
+  // PUSH becomes what was stored. What is returned is why it is not taken, which leaves nothing
+  // behind, or nothing. The error is the database's.
+  [[nodiscard]] Result<std::optional<Error>> add(PushRecord& push);
+
+ private:
+  // Why the push is not taken; nothing: it is.
+  using Objection = Result<std::optional<Error>>;
+  [[nodiscard]] Objection object_to_size(const PushRecord& push);
+  [[nodiscard]] Objection object_to_device(const DeviceId& id);
+
+  Database& database_;
+  const Admit& admit_;
+  const StoreLimits& limits_;
+  const WallTime now_;
+  PushChanges& changes_;
+  std::size_t measured_ago_ = 0;  // pushes since the database was measured; 0: never
+  std::int64_t used_ = 0;         // bytes, then
+};
+// As Store::step() of each, in this order. RESULTS: what became of each; the error is the
+// database's.
+[[nodiscard]] Status apply(Database& database, const std::vector<PushStep>& steps,
+                           const StoreLimits& limits, PushChanges& changes,
+                           std::vector<Status>& results);
 // As Store::cancel().
 [[nodiscard]] Result<PushRecord> cancel(Database& database, const Ulid& id, std::string_view reason,
                                         const StoreLimits& limits, WallTime now,
@@ -34,9 +56,9 @@ struct Standing {
   PushState state{};
   std::int64_t rollout = 0;
 };
-// The change itself, which must be allowed.
-[[nodiscard]] Status update(Database& database, const PushStep& step, const Standing& was,
-                            const StoreLimits& limits, PushChanges& changes);
+// Ends a push that has not ended, with a final state that is no answer of the device's.
+[[nodiscard]] Status end(Database& database, const PushStep& step, const Standing& was,
+                         const StoreLimits& limits, PushChanges& changes);
 
 [[nodiscard]] Result<std::optional<PushRecord>> find(Database& database, const Ulid& id,
                                                      WallTime now);

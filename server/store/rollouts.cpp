@@ -135,6 +135,7 @@ Result<std::vector<PushRecord>> push_to(Database& database, RolloutRecord& rollo
   std::vector<PushRecord> pushes;
   pushes.reserve(devices.size());
   Ulid id = Ulid::generate(now);
+  pushes::Adder adder(database, admit, limits, now, changes);
   for (const DeviceId& device : devices) {
     PushRecord push{.id = std::exchange(id, id.next()),
                     .device = device,
@@ -143,7 +144,7 @@ Result<std::vector<PushRecord>> push_to(Database& database, RolloutRecord& rollo
                     .collapse_key = order.collapse_key,
                     .expires = now + wait,
                     .rollout = rollout.number};
-    auto against = pushes::add_unless(database, push, admit, limits, now, changes);
+    auto against = adder.add(push);
     if (!against) return fail(against.error());
     if (*against) {
       ++rollout.refused;

@@ -303,7 +303,7 @@ void Store::drain() {
 }
 
 std::size_t Store::queued_changes() const {
-  return impl_->writer.queued();
+  return impl_->writer.queued() + impl_->steps.size();
 }
 
 Result<StoreUsage> Store::usage() const {

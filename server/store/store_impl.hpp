@@ -8,6 +8,7 @@
 #include "core/file_lock.hpp"
 #include "server/store/last_seen.hpp"
 #include "server/store/readers.hpp"
+#include "server/store/step_queue.hpp"
 #include "server/store/store.hpp"
 #include "server/store/writer.hpp"
 
@@ -24,6 +25,7 @@ class Store::Impl {
         lock(std::move(held)),
         last_seen(bounds.queued_changes),
         last_seen_written(time.now()),
+        steps(bounds.queued_changes, bounds.queued_bytes),
         writer(std::move(database),
                {.queued = bounds.queued_changes,
                 .queued_bytes = bounds.queued_bytes,
@@ -41,6 +43,9 @@ class Store::Impl {
 
   // One group's worth, and then the next.
   void expire(WallTime now, Done done);
+
+  // What waits in `steps`, as one change.
+  void write_steps();
 
   Result<StoreUsage> usage();
 
@@ -65,7 +70,8 @@ class Store::Impl {
   LastSeen last_seen;
   MonoTime last_seen_written;            // the writer thread's
   std::atomic<bool> missed_step{false};  // one was not written
-  Store::Watch watch;                    // likewise, once there is anything to see
+  StepQueue steps;
+  Store::Watch watch;  // likewise, once there is anything to see
   Writer writer;
   Readers readers;
 

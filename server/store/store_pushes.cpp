@@ -108,18 +108,35 @@ Result<std::optional<std::string>> Store::find_key(const IdempotencyKey& key) co
 }
 
 void Store::step(PushStep step, Done done) {
-  const std::size_t bytes = step.result.size();
-  impl_->writer.post(
-      [step = std::move(step), impl = impl_.get()](Database& database) {
-        return impl->changing([&](PushChanges& changes) {
-          return pushes::step(database, step, impl->limits, changes);
+  switch (impl_->steps.put(std::move(step), std::move(done))) {
+    case StepQueue::Put::kRefused:
+      impl_->missed_step = true;
+      if (done != nullptr) done(fail(Writer::queue_full()));
+      return;
+    case StepQueue::Put::kFirst:
+      return impl_->write_steps();
+    case StepQueue::Put::kBehind:
+      return;
+  }
+}
+
+void Store::Impl::write_steps() {
+  const auto batch = std::make_shared<StepQueue::Batch>();
+  writer.post(
+      [batch, this](Database& database) {
+        *batch = steps.take();
+        return changing([&](PushChanges& changes) {
+          return pushes::apply(database, batch->steps, limits, changes, batch->results);
         });
       },
-      [impl = impl_.get(), done = std::move(done)](const Status& status) {
-        if (!status && status.error().code != ErrorCode::kNotFound) impl->missed_step = true;
-        if (done != nullptr) done(status);
-      },
-      bytes);
+      [batch, this](const Status& status) {
+        if (batch->steps.empty()) *batch = steps.take();  // nothing was tried
+        for (std::size_t i = 0; i < batch->steps.size(); ++i) {
+          const Status& result = status ? batch->results[i] : status;
+          if (!result && result.error().code != ErrorCode::kNotFound) missed_step = true;
+          if (batch->done[i] != nullptr) batch->done[i](result);
+        }
+      });
 }
 
 void Store::cancel(const Ulid& id, std::string reason, Cancelled done) {

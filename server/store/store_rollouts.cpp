@@ -99,8 +99,9 @@ void Store::add_pushes(std::vector<PushRecord> pushes, Admit admit,
     const WallTime now = impl->clock.wall();
     Result<PushResults> results{PushResults()};
     const auto add_all = [&](PushChanges& changes) -> Status {
+      pushes::Adder adder(database, admit, impl->limits, now, changes);
       for (PushRecord& push : *all) {
-        auto against = pushes::add_unless(database, push, admit, impl->limits, now, changes);
+        auto against = adder.add(push);
         if (!against) return fail(against.error());
         if (*against) {
           results->push_back(fail(std::move(**against)));

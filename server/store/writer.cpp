@@ -44,9 +44,12 @@ void Writer::post(Change change, Done done, std::size_t bytes) {
       return;
     }
   }
-  if (done == nullptr) return;
-  done(fail({ErrorCode::kOverloaded, "as many changes as are allowed wait to be stored already",
-             "try again in a moment; if it stays so, the disk is too slow"}));
+  if (done != nullptr) done(fail(queue_full()));
+}
+
+Error Writer::queue_full() {
+  return {ErrorCode::kOverloaded, "as many changes as are allowed wait to be stored already",
+          "try again in a moment; if it stays so, the disk is too slow"};
 }
 
 Status Writer::wait(Change change) {

@@ -56,6 +56,8 @@ class Writer {
   // Posts and waits. Never from a callback: that is an error, as it would wait for itself.
   [[nodiscard]] Status wait(Change change);
   [[nodiscard]] std::size_t queued() const;
+  // What is said when too much waits to be written.
+  [[nodiscard]] static Error queue_full();
 
  private:
   void loop();

@@ -39,6 +39,8 @@ struct Api {
     config.dp.push_server.plain_listener = site::ListenAddress{"127.0.0.1", free_port()};
     config.paths.operator_token = write("operator", kOperator);
     config.paths.viewer_token = write("viewer", kViewer);
+    // Tests ask again and again until something has happened.
+    config.dp.push_server.admin.requests_per_second = 1'000'000;
     start();
     token = files.admin_token;
   }

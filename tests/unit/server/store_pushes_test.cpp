@@ -250,6 +250,52 @@ TEST_CASE("step: sending again counts the attempts and tells the time of the las
   CHECK(find(*store, push).state == PushState::kAcked);
 }
 
+TEST_CASE("step: those that come together are written together, and each is told of") {
+  TestStore store;
+  std::vector<PushState> seen;
+  store->watch([&](const PushChanges& changes) {
+    for (const PushChange& change : changes) {
+      if (change.from) CHECK(change.from == (seen.empty() ? PushState::kStored : seen.back()));
+      if (change.from) seen.push_back(change.state);
+    }
+  });
+  REQUIRE(store->add_device({.id = device("pc-1"), .group = "Managed devices"}).has_value());
+  const auto push = add(*store, push_to("pc-1", store.clock)).value();
+  // The writer is kept busy until all steps wait.
+  std::promise<void> busy;
+  std::promise<void> go_on;
+  store->add_push(push_to("pc-1", store.clock), [&](const Result<PushRecord>&) {
+    busy.set_value();
+    go_on.get_future().wait();
+  });
+  busy.get_future().wait();
+  std::vector<ErrorCode> failed;
+  const auto post = [&](std::int64_t seq, PushState state, int attempts) {
+    store->step({seq, state, store.clock.wall(), attempts, "", ""}, [&](const Status& done) {
+      if (!done) failed.push_back(done.error().code);
+    });
+    store.clock.advance(seconds(1));
+  };
+  const WallTime start = store.clock.wall();
+  post(push.seq, PushState::kSent, 1);
+  post(push.seq, PushState::kSent, 2);
+  post(4711, PushState::kSent, 1);
+  post(push.seq, PushState::kAcked, 0);
+  post(push.seq, PushState::kSent, 3);
+  post(push.seq, PushState::kCompleted, 0);
+  CHECK(store->queued_changes() >= 6);
+  go_on.set_value();
+  store->drain();
+  CHECK(seen == std::vector{PushState::kSent, PushState::kAcked, PushState::kCompleted});
+  CHECK(failed == std::vector{ErrorCode::kNotFound});
+  const PushRecord found = find(*store, push);
+  CHECK(found.state == PushState::kCompleted);
+  CHECK(found.attempts == 3);
+  CHECK(reached(found, PushState::kSent) == start + seconds(1));
+  CHECK(reached(found, PushState::kAcked) == start + seconds(3));
+  CHECK(reached(found, PushState::kCompleted) == start + seconds(5));
+}
+
 TEST_CASE("step: of a push that is gone is an error without consequences") {
   PushStore store;
   CHECK(step(*store, {.seq = 4711, .at = store.clock.wall()}).error().code == ErrorCode::kNotFound);

@@ -1,0 +1,148 @@
+// The steps of pushes. However many there are of one push, its row is read and written once.
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "server/store/pushes.hpp"
+
+namespace kscpush::server::pushes {
+namespace {
+
+// The states that a step can lead to. Those before are the store's own.
+constexpr auto kFirst = static_cast<std::size_t>(PushState::kSent);
+static_assert(kFirst == 2);
+constexpr std::size_t kTimes = kPushStates - kFirst;
+
+std::size_t place(PushState state) {
+  return static_cast<std::size_t>(state) - kFirst;
+}
+
+// A push's row, and what its steps make of it.
+class Fold {
+ public:
+  // Nothing: there is no such push.
+  static Result<std::optional<Fold>> read(Database& database, std::int64_t seq);
+  void take(const PushStep& step, const StoreLimits& limits, PushChanges& changes);
+  [[nodiscard]] Status write(Database& database) const;
+
+ private:
+  void move(PushState to, WallTime at, const StoreLimits& limits, PushChanges& changes);
+
+  std::int64_t seq_ = 0;
+  PushState state_{};
+  std::int64_t rollout_ = 0;
+  WallTime due_{};
+  WallTime expires_{};
+  int attempts_ = 0;
+  std::int64_t known_ = 0;                            // a bit for each time that the row has
+  std::array<std::optional<WallTime>, kTimes> at_{};  // to be written
+  std::string reason_;
+  std::string result_;
+  bool moved_ = false;  // to another state
+};
+
+Result<std::optional<Fold>> Fold::read(Database& database, std::int64_t seq) {
+  auto query = database.query(
+      "SELECT state, rollout, due, expires, attempts, (sent_at NOTNULL) | ((acked_at NOTNULL) << 1)"
+      " | ((started_at NOTNULL) << 2) FROM pushes WHERE seq = ?1");
+  if (!query) return fail(query.error());
+  const auto row = query->bind(seq).next();
+  if (!row) return fail(row.error());
+  if (!*row) return std::nullopt;
+  Fold fold;
+  fold.seq_ = seq;
+  fold.state_ = PushState(query->integer(0));
+  fold.rollout_ = query->integer(1);
+  fold.due_ = query->time(2);
+  fold.expires_ = query->time(3);
+  fold.attempts_ = static_cast<int>(query->integer(4));
+  fold.known_ = query->integer(5);
+  return fold;
+}
+
+void Fold::move(PushState to, WallTime at, const StoreLimits& limits, PushChanges& changes) {
+  changes.push_back({seq_, to, at, state_, rollout_});
+  state_ = to;
+  at_[place(to)] = at;
+  moved_ = true;
+  if (is_final(to)) {
+    due_ = at + std::chrono::milliseconds(limits.keep_history);
+  } else if (to >= PushState::kAcked) {
+    due_ = expires_ + std::chrono::milliseconds(limits.answer_wait);
+  }
+}
+
+void Fold::take(const PushStep& step, const StoreLimits& limits, PushChanges& changes) {
+  if (!is_final(state_) && due_ <= step.at) {
+    reason_ = why_expired(state_);
+    result_.clear();
+    move(PushState::kExpired, due_, limits, changes);
+  }
+  const bool sent = step.state == PushState::kSent;
+  if (may_follow(state_, step.state)) {
+    move(step.state, step.at, limits, changes);
+    attempts_ = std::max(attempts_, step.attempts);
+    reason_ = step.reason;
+    result_ = step.result;
+    return;
+  }
+  if (is_final(step.state) || step.state < PushState::kSent) return;
+  // Of several sendings the last counts: the pause before the next is from it.
+  const bool again = sent && state_ == PushState::kSent;
+  auto& at = at_[place(step.state)];
+  const bool known = at || (known_ >> place(step.state) & 1) != 0;
+  if (again || !known) at = step.at;
+  if (sent && !is_final(state_)) attempts_ = std::max(attempts_, step.attempts);
+}
+
+// What stays in its state keeps its place in every index.
+Status Fold::write(Database& database) const {
+  if (!moved_) {
+    return database.run(
+        "UPDATE pushes SET attempts = ?2, sent_at = ifnull(?3, sent_at),"
+        " acked_at = ifnull(?4, acked_at), started_at = ifnull(?5, started_at) WHERE seq = ?1",
+        seq_, attempts_, at_[0], at_[1], at_[2]);
+  }
+  static const std::string kMove = [] {
+    std::string sql =
+        "UPDATE pushes SET state = ?2, due = ?3, attempts = ?4, reason = ?5, result = ?6";
+    for (std::size_t i = 0; i < kTimes; ++i) {
+      sql +=
+          fmt::format(", {0}_at = ifnull(?{1}, {0}_at)", to_string(PushState(kFirst + i)), 7 + i);
+    }
+    return sql + " WHERE seq = ?1";
+  }();
+  return std::apply(
+      [&](const auto&... at) {
+        return database.run(kMove, seq_, static_cast<int>(state_), due_, attempts_, reason_,
+                            result_, at...);
+      },
+      at_);
+}
+
+}  // namespace
+
+Status apply(Database& database, const std::vector<PushStep>& steps, const StoreLimits& limits,
+             PushChanges& changes, std::vector<Status>& results) {
+  results.assign(steps.size(), {});
+  std::vector<std::size_t> order(steps.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return steps[i].seq; });
+  for (auto at = order.begin(); at != order.end();) {
+    const std::int64_t seq = steps[*at].seq;
+    auto push = Fold::read(database, seq);
+    if (!push) return fail(push.error());
+    for (; at != order.end() && steps[*at].seq == seq; ++at) {
+      if (*push) {
+        (*push)->take(steps[*at], limits, changes);
+      } else {
+        results[*at] = fail(ErrorCode::kNotFound, "no push with number {} any more", seq);
+      }
+    }
+    if (!*push) continue;
+    if (auto written = (*push)->write(database); !written) return written;
+  }
+  return {};
+}
+
+}  // namespace kscpush::server::pushes
