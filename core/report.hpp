@@ -14,7 +14,10 @@ namespace kscpush {
 using ReportedSettings = std::map<std::string, std::string>;
 
 struct DeviceReport {
-  // The policy that the device has applied: its revision, and "applied", or why it was not.
+  static constexpr std::size_t kLongestResult = 200;  // bytes
+
+  // The policy that the device has applied, or tried to: its revision, and "applied", or why it was
+  // not.
   struct Policy {
     std::string revision;
     std::string result;
@@ -26,6 +29,7 @@ struct DeviceReport {
 // {"v":1, "policy":{"revision":..., "result":"applied"}, "local":{"PATH":"VALUE", ...}}. Each part
 // may be left out; values may be numbers and booleans too. Bounded in number and length of
 // all; control characters are refused.
+[[nodiscard]] std::string encode(const DeviceReport& report);
 [[nodiscard]] Result<DeviceReport> decode_report(std::string_view text);
 
 // Local settings as the store keeps them: a JSON object, or nothing for none.
