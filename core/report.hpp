@@ -13,10 +13,13 @@ namespace kscpush {
 // Settings that were changed on the device itself, by path.
 using ReportedSettings = std::map<std::string, std::string>;
 
+// The result of a policy that is in force on the device; any other says why it is not.
+inline constexpr std::string_view kApplied = "applied";
+
 struct DeviceReport {
   static constexpr std::size_t kLongestResult = 200;  // bytes
 
-  // The policy that the device has applied, or tried to: its revision, and "applied", or why it was
+  // The policy that the device has applied, or tried to: its revision, and kApplied, or why it was
   // not.
   struct Policy {
     std::string revision;

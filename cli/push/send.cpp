@@ -130,12 +130,9 @@ void add_push_send(CLI::App& parent, Context& context) {
   CLI::App* command =
       parent.add_subcommand("send", "Send a push to a device, or at a pace to many");
   add_target_options(*command, options->target);
-  std::vector<std::string> kinds;
-  kinds.reserve(kPushKinds.size());
-  for (const PushKindRow& row : kPushKinds) kinds.emplace_back(row.kind);
   command->add_option("--kind", options->kind, "What it asks for (default: sync)")
       ->type_name("KIND")
-      ->check(CLI::IsMember(kinds));
+      ->check(CLI::IsMember(requestable_kinds()));
   command->add_option("--param", options->params, "A parameter; VALUE may be JSON")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
