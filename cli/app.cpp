@@ -132,6 +132,7 @@ std::unique_ptr<CLI::App> make_app(Context& context) {
   add_serve(*app, context);
   add_agent(*app, context);
   add_ping(*app, context);
+  add_sync(*app, context);
   add_push(*app, context);
   add_rollout(*app, context);
   add_events(*app, context);

@@ -41,6 +41,14 @@ const PushKindRow* find_push_kind(std::string_view kind) {
   return found == kPushKinds.end() ? nullptr : found;
 }
 
+std::vector<std::string> requestable_kinds() {
+  std::vector<std::string> kinds;
+  for (const PushKindRow& row : kPushKinds) {
+    if (row.push_class != PushClass::kState) kinds.emplace_back(row.kind);
+  }
+  return kinds;
+}
+
 std::string_view to_string(PushState state) {
   return kStateNames.at(static_cast<std::size_t>(state));
 }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -34,8 +35,12 @@ inline constexpr std::chrono::seconds kAnswerDeadline{30};
 inline constexpr std::array kPushKinds{
     PushKindRow{"sync", PushClass::kWake, std::chrono::minutes(15)},
     PushKindRow{"ping", PushClass::kRpc, std::chrono::seconds(0)},
+    // The server's own answer to up/sync: never stored, and not for others to send.
+    PushKindRow{"policy", PushClass::kState, std::chrono::seconds(0)},
 };
 [[nodiscard]] const PushKindRow* find_push_kind(std::string_view kind);
+// Those that can be asked for: all but those of desired state.
+[[nodiscard]] std::vector<std::string> requestable_kinds();
 
 // The life of a push; the order of the first six is the order in time. Numbers are stored on disk.
 enum class PushState : std::uint8_t {

@@ -1,8 +1,8 @@
 #include "core/report.hpp"
 
-#include <algorithm>
-
 #include <nlohmann/json.hpp>
+
+#include "core/words.hpp"
 
 namespace kscpush {
 namespace {
@@ -14,23 +14,9 @@ constexpr std::size_t kLongestPath = 200;
 constexpr std::size_t kLongestValue = 1024;
 constexpr std::size_t kMostBytes = 16 * 1024;  // of all local settings, as stored
 constexpr std::size_t kLongestRevision = 64;
-constexpr std::size_t kLongestResult = 200;
 
 tl::unexpected<Error> refuse(std::string_view what) {
   return fail(ErrorCode::kUsage, "a report of a device: {}", what);
-}
-
-// Dotted words; quotes, blanks and control characters have no place in them.
-bool is_plain(std::string_view text, std::size_t longest) {
-  return !text.empty() && text.size() <= longest && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '.' || c == '-';
-  });
-}
-
-// It will be shown on terminals.
-bool has_controls(std::string_view text) {
-  return std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
 }
 
 std::optional<std::string> scalar(const json& value) {
@@ -48,7 +34,7 @@ Result<DeviceReport::Policy> decode_policy(const json& value) {
   DeviceReport::Policy policy{text("revision"), text("result")};
   if (!is_plain(policy.revision, kLongestRevision)) return refuse("its 'revision' is none");
   const std::string& result = policy.result;
-  if (result.empty() || result.size() > kLongestResult || has_controls(result)) {
+  if (result.empty() || result.size() > DeviceReport::kLongestResult || has_controls(result)) {
     return refuse("its 'result' is missing, too long, or no text");
   }
   return policy;
@@ -71,6 +57,15 @@ Result<ReportedSettings> decode_local(const json& value) {
 }
 
 }  // namespace
+
+std::string encode(const DeviceReport& report) {
+  json body{{"v", 1}};
+  if (report.policy) {
+    body["policy"] = {{"revision", report.policy->revision}, {"result", report.policy->result}};
+  }
+  if (report.local) body["local"] = *report.local;
+  return body.dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
 Result<DeviceReport> decode_report(std::string_view text) {
   const json body = json::parse(text, nullptr, /*allow_exceptions=*/false);

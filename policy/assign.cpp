@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include <fmt/format.h>
+
 namespace kscpush::policy {
 namespace {
 
@@ -34,6 +36,12 @@ double rendezvous_fraction(std::string_view device_id, std::string_view dp_name)
   hash = fnv1a(std::string_view("\0", 1), hash);
   hash = mix(fnv1a(dp_name, hash));
   return (static_cast<double>(hash >> 11U) + 0.5) / 9007199254740992.0;  // 2^53
+}
+
+std::string endpoint_of(const site::DistributionPoint& dp) {
+  const bool v6 = dp.address.find(':') != std::string::npos;
+  return fmt::format("{}{}{}:{}", v6 ? "[" : "", dp.address, v6 ? "]" : "",
+                     dp.push_server.port.value());
 }
 
 Candidates candidates_for(const site::Site& site, std::string_view group) {

@@ -21,6 +21,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -51,6 +52,9 @@ struct Candidates {
 [[nodiscard]] Candidates candidates_for(const site::Site& site, const DeviceFacts& device);
 [[nodiscard]] std::vector<Ranked> rank(const std::vector<const site::DistributionPoint*>& dps,
                                        std::string_view device_id);
+
+// Where devices connect to the push server: "ADDRESS:PORT", "[V6]:PORT".
+[[nodiscard]] std::string endpoint_of(const site::DistributionPoint& dp);
 
 // u of rule 2: FNV-1a, 64 bits, over id, a zero byte and name, finished by the mixer of SplitMix64;
 // its upper 53 bits as a fraction, moved off zero.

@@ -1,4 +1,6 @@
 // The part of the push server that takes pushes and says what becomes of them.
+#include <fmt/ranges.h>
+
 #include "server/push_server_impl.hpp"
 
 namespace kscpush::server {
@@ -30,10 +32,13 @@ Result<std::string> collapse_key(const PushRequest& request, const PushKindRow& 
 // What the request makes for each device, if it makes sense.
 Result<NewRollout> make_order(const PushRequest& request, std::uint32_t most_bytes, WallTime now) {
   const PushKindRow* const row = find_push_kind(request.kind);
-  if (row == nullptr) {
-    return fail(Error{ErrorCode::kUsage,
-                      fmt::format("unknown kind of push '{}'", request.kind.substr(0, 40)),
-                      "known are: sync, ping", "kind"});
+  if (row == nullptr || row->push_class == PushClass::kState) {
+    return fail(
+        Error{ErrorCode::kUsage,
+              row == nullptr
+                  ? fmt::format("unknown kind of push '{}'", request.kind.substr(0, 40))
+                  : fmt::format("a push of the kind '{}' is sent by the server itself", row->kind),
+              fmt::format("it can be one of: {}", fmt::join(requestable_kinds(), ", ")), "kind"});
   }
   const auto ttl = request.ttl.value_or(row->default_ttl);
   if (ttl < std::chrono::seconds(0) || ttl > kMaxTtl) {

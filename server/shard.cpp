@@ -79,6 +79,7 @@ void Shard::use(std::shared_ptr<const ShardSettings> settings) {
   waiting_.for_each(change);
   connections_.for_each(change);
   settings_ = std::move(settings);
+  policies_.reset();
   if (resume_accept_) resume_accept_();
 }
 
@@ -201,6 +202,8 @@ void Shard::admit(Connection& connection, const Offer& offer) {
   device->connected_since = wall();
   device->agent = offer.agent.empty() ? nullptr : std::make_unique<const std::string>(offer.agent);
   device->backlog = false;
+  device->policy_in_flight = false;
+  device->policy_owed = false;
   context_.log.debug("{}: connected from {}, {}{}{}", device->id(), offer.address,
                      describe(offer.version), offer.secure ? ", TLS" : "",
                      present ? ", session resumed" : "");

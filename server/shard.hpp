@@ -9,7 +9,8 @@
 // device's window allows, and fetches the rest when acknowledgements make room. What was sent and
 // not acknowledged is sent again on the next connection, after a pause that grows with each attempt
 // and counts from the last one; what is behind it waits too. Probes (ping) are not stored: their
-// promise ends with the connection.
+// promise ends with the connection. The answer to up/sync (shard_sync.cpp) is not stored either: it
+// says what holds when it is sent.
 //
 // Unless it says otherwise, everything here is for the shard's own thread.
 #pragma once
@@ -33,6 +34,7 @@
 #include "server/probe.hpp"
 #include "server/shard_context.hpp"
 #include "server/store/shard_store.hpp"
+#include "server/sync/policy_book.hpp"
 #include "server/timer_wheel.hpp"
 #include "server/unwritten_steps.hpp"
 
@@ -56,6 +58,8 @@ struct Device final : Timer {
   std::unique_ptr<const std::string> agent;  // version of kscpush agent; null for other clients
   std::int64_t last_seq = 0;                 // the newest stored push given to this session
   bool backlog = false;                      // the store may hold more than was let through
+  bool policy_in_flight = false;             // sent, not acknowledged
+  bool policy_owed = false;                  // asked for, and could not be sent yet
 };
 
 // A device as the admin API shows it.
@@ -184,6 +188,12 @@ class Shard {
   void cancel_decided(std::int64_t seq, const DeviceId& id);
   void answer(Device& device, const PushAnswer& answer);
   void report(Device& device, std::string_view payload);
+  void sync(Device& device, std::string_view payload);
+  void send_policy(Device& device, std::string_view has);
+  void send_owed_policy(Device& device);
+  // False: the token is of something else.
+  bool policy_settled(Device& device, std::uint64_t token);
+  [[nodiscard]] std::optional<std::string> policy_of(const Device& device, std::string_view has);
   [[nodiscard]] std::size_t most_waiting() const;
   void make_room();
   [[nodiscard]] std::uint64_t under_way() const;
@@ -207,6 +217,7 @@ class Shard {
   std::vector<char> scratch_;
   BufferPool spare_buffers_;
   ProbeTable probes_;
+  std::unique_ptr<PolicyBook> policies_;  // of settings_; null until a device asks
   UnwrittenSteps unwritten_;
   MonoTime next_retry_{};  // of what the disk did not take
   // By id. A node never moves, so others may point to the device in it.

@@ -1,6 +1,7 @@
 #include "server/shard_context.hpp"
 
 #include "policy/assign.hpp"
+#include "server/sync/policy_book.hpp"
 
 namespace kscpush::server {
 namespace {
@@ -29,12 +30,11 @@ ShardSettings::ShardSettings(site::DistributionPoint distribution_point,
 
 std::string ShardSettings::other_server(const DeviceRecord& device) const {
   if (!site) return {};
-  const auto order = policy::assign(
-      *site, {device.id.str(), device.group, device.platform, device.address, device.tags});
+  const auto order = policy::assign(*site, facts_of(device));
   for (const policy::Ranked& ranked : order.ranked) {
     const site::DistributionPoint& other = *ranked.dp;
     if (other.name == dp.name || other.address.empty()) continue;
-    return fmt::format("{}:{}", other.address, other.push_server.port.value());
+    return policy::endpoint_of(other);
   }
   return {};
 }

@@ -5,7 +5,6 @@
 
 #include <asio/post.hpp>
 
-#include "core/report.hpp"
 #include "server/shard.hpp"
 
 namespace kscpush::server {
@@ -86,10 +85,12 @@ void Shard::cancel_decided(std::int64_t seq, const DeviceId& id) {
 
 void Shard::subscribed(Device& device) {
   pump(device);
+  send_owed_policy(device);
 }
 
 void Shard::has_room(Device& device) {
   if (device.backlog) pump(device);
+  send_owed_policy(device);
 }
 
 // WAITED: for the pause of the first push there is.
@@ -165,7 +166,7 @@ bool Shard::send(Device& device, const PushRecord& push, bool waited) {
 
 void Shard::acked(Device& device, std::uint64_t token, mqtt::ReasonCode code) {
   if (!is_stored(token)) {
-    probes_.acked(device.id(), token, now());
+    if (!policy_settled(device, token)) probes_.acked(device.id(), token, now());
   } else {
     counters_.pushes_acked.add();
     const auto seq = static_cast<std::int64_t>(token);
@@ -177,6 +178,7 @@ void Shard::acked(Device& device, std::uint64_t token, mqtt::ReasonCode code) {
     }
   }
   if (device.backlog) pump(device);
+  send_owed_policy(device);
 }
 
 void Shard::resent(std::uint64_t token, int attempts) {
@@ -186,7 +188,8 @@ void Shard::resent(std::uint64_t token, int attempts) {
 }
 
 void Shard::dropped(Device& device, std::uint64_t token, mqtt::DropReason reason) {
-  if (!is_stored(token)) return;  // its own deadline ends the probe
+  // Its own deadline ends a probe.
+  if (policy_settled(device, token) || !is_stored(token)) return;
   const auto seq = static_cast<std::int64_t>(token);
   const bool expired = reason == mqtt::DropReason::kExpired;
   step({seq, expired ? PushState::kExpired : PushState::kUndeliverable, wall(), 0,
@@ -198,6 +201,7 @@ void Shard::dropped(Device& device, std::uint64_t token, mqtt::DropReason reason
 
 void Shard::message(Device& device, mqtt::UpTopic topic, std::string_view payload) {
   if (topic == mqtt::UpTopic::kState) return report(device, payload);
+  if (topic == mqtt::UpTopic::kSync) return sync(device, payload);
   if (topic != mqtt::UpTopic::kResult) return;
   const auto decoded = decode_answer(payload);
   if (!decoded) {
@@ -206,16 +210,6 @@ void Shard::message(Device& device, mqtt::UpTopic topic, std::string_view payloa
     return;
   }
   answer(device, *decoded);
-}
-
-void Shard::report(Device& device, std::string_view payload) {
-  auto decoded = decode_report(payload);
-  if (!decoded) {
-    counters_.stray_messages.add();
-    context_.log.warn("{}: {}", device.id(), decoded.error().message);
-    return;
-  }
-  context_.store.report(*DeviceId::parse(device.id()), std::move(*decoded), wall());
 }
 
 void Shard::answer(Device& device, const PushAnswer& answer) {

@@ -8,6 +8,7 @@
 #include "core/site/load.hpp"
 #include "policy/check.hpp"
 #include "server/admin/site_json.hpp"
+#include "server/sync/policy_book.hpp"
 
 namespace kscpush::server {
 namespace {
@@ -73,10 +74,6 @@ SiteResult<RunningSite> read(const SiteRevision& revision, const std::string& dp
   auto running = read(std::move(*files), dp);
   if (running) running->revision = revision;
   return running;
-}
-
-policy::DeviceFacts facts_of(const DeviceRecord& device) {
-  return {device.id.str(), device.group, device.platform, device.address, device.tags};
 }
 
 // Calls LOOK for every device of the registry.

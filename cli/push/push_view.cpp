@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/support/interrupt.hpp"
 #include "cli/support/output.hpp"
 #include "cli/support/progress.hpp"
 #include "core/push.hpp"
@@ -12,8 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kLongestRequest = 60;      // seconds that the server lets one request wait
-constexpr double kLookEvery = 1;            // while somebody looks at the terminal
+constexpr double kLookEvery = 1;            // seconds: so long Ctrl-C may take
 constexpr std::chrono::seconds kMargin{5};  // for the way there and back
 
 PushState state_of_push(const json& push) {
@@ -47,6 +47,19 @@ std::vector<Column> fields_of(const json& push) {
 
 }  // namespace
 
+std::string reason_of(const json& push) {
+  const json& result = push.at("result");
+  if (result.is_object() && push.at("state") == "failed") {
+    if (const auto error = result.find("error"); error != result.end() && error->is_string()) {
+      auto words = error->get<std::string>();
+      std::ranges::replace_if(
+          words, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+      return words;
+    }
+  }
+  return push.at("reason").is_string() ? push.at("reason").get<std::string>() : std::string();
+}
+
 void add_wait_options(CLI::App& command, WaitOptions& options) {
   command
       .add_option("--wait", options.state,
@@ -61,17 +74,25 @@ void add_wait_options(CLI::App& command, WaitOptions& options) {
 Result<json> wait_for_push(const ApiClient& api, const std::string& id, const WaitOptions& options,
                            const Context& context) {
   const MonoTime begun = context.clock.now();
+  const Interrupt interrupt;
   Progress progress("", 0, context);
   for (;;) {
     const std::chrono::duration<double> waited = context.clock.now() - begun;
     const double left = std::max(0.0, options.timeout_s - waited.count());
-    const double most = context.terminal ? kLookEvery : kLongestRequest;
-    const auto seconds = static_cast<int>(std::ceil(std::min(left, most)));
+    const auto seconds = static_cast<int>(std::ceil(std::min(left, kLookEvery)));
     auto push = api.get(fmt::format("/v1/pushes/{}?wait={}&timeout={}", id, options.state, seconds),
                         std::chrono::seconds(seconds) + kMargin);
     if (!push) return push;
     const bool is_over = is_final(state_of_push(*push)) || has_come(*push, options.state);
-    if (is_over || left <= most) return push;
+    if (is_over || left <= kLookEvery) return push;
+    if (interrupt.pending()) {
+      return fail(
+          {ErrorCode::kPartial,
+           fmt::format("push {} goes on: it is {}", id, push->at("state").get<std::string>()),
+           fmt::format("'kscpush push show {0} --wait {1}' waits on, 'kscpush push cancel "
+                       "{0}' takes it back while it is not sent",
+                       id, options.state)});
+    }
     progress.say(fmt::format("{}, waiting for {} ({:.0f} s)", push->at("state").get<std::string>(),
                              options.state, waited.count()));
   }
@@ -83,15 +104,16 @@ Status outcome(const ApiClient& api, const json& push, const WaitOptions& option
   const auto state = push.at("state").get<std::string>();
   const auto device = push.at("device").get<std::string>();
   if (is_final(state_of_push(push))) {
-    const std::string reason =
-        push.at("reason").is_string() ? ": " + push.at("reason").get<std::string>() : "";
-    return fail({ErrorCode::kFailed, fmt::format("push {} is {}{}", id, state, reason),
+    const std::string reason = reason_of(push);
+    return fail({ErrorCode::kFailed,
+                 fmt::format("push {} is {}{}{}", id, state, reason.empty() ? "" : ": ", reason),
                  fmt::format("'kscpush push show {}' shows its life", id)});
   }
   const auto shown = api.get("/v1/devices/" + device);
   if (shown && shown->at("connection").is_null()) {
     return fail({ErrorCode::kOffline,
-                 fmt::format("device '{}' is not connected; push {} waits for it", device, id),
+                 fmt::format("device '{}' is not connected; push {} waits for it until {}", device,
+                             id, push.at("expires").get<std::string>()),
                  fmt::format("'kscpush push cancel {}' takes it back", id)});
   }
   return fail({ErrorCode::kNoAnswer,

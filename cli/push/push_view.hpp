@@ -18,7 +18,12 @@ struct WaitOptions {
 // --wait, --timeout
 void add_wait_options(CLI::App& command, WaitOptions& options);
 
-// The push, once it has come to the state, is over, or the time is.
+// Why it ended as it did, in the device's own words where it gave some, without control
+// characters; empty for nothing.
+[[nodiscard]] std::string reason_of(const nlohmann::json& push);
+
+// The push, once it has come to the state, is over, or the time is. Ctrl-C ends the waiting, not
+// the push, and says how to go on (kPartial).
 [[nodiscard]] Result<nlohmann::json> wait_for_push(const ApiClient& api, const std::string& id,
                                                    const WaitOptions& options,
                                                    const Context& context);

@@ -6,7 +6,7 @@
 #include "cli/push/push_view.hpp"
 #include "cli/rollout/rollout_view.hpp"
 #include "cli/support/output.hpp"
-#include "cli/support/targets.hpp"
+#include "cli/support/pace.hpp"
 #include "core/push.hpp"
 
 namespace kscpush::cli {
@@ -15,7 +15,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::chrono::seconds kTimeout{15};
-constexpr std::chrono::seconds kLongTimeout{60};  // a million devices are looked at
 
 struct SendOptions {
   TargetOptions target;
@@ -25,15 +24,13 @@ struct SendOptions {
   std::string collapse_key;
   std::string idempotency_key;
   WaitOptions wait;
-  double rate = 0;
-  std::optional<std::int64_t> max_failures;
-  std::optional<std::int64_t> canary;
+  PaceOptions pace;
   bool watch = false;
   bool dry_run = false;
   std::string dp;
 
   [[nodiscard]] bool to_many() const {
-    return target.devices.size() != 1 || rate > 0 || max_failures || canary || watch || dry_run;
+    return target.devices.size() != 1 || pace.given() || watch || dry_run;
   }
 };
 
@@ -84,37 +81,23 @@ Status send_to_one(const json& body, const SendOptions& options, const ApiClient
   return outcome(api, *push, options.wait);
 }
 
-// How many devices are meant, which only the server knows of some.
-Result<std::size_t> count_targets(json body, const ApiClient& api) {
-  if (body.contains("devices")) return body.at("devices").size();
-  body["dry_run"] = true;
-  const auto counted = api.post("/v1/pushes", body, kLongTimeout);
-  if (!counted) return fail(counted.error());
-  return counted->at("targets").get<std::size_t>();
-}
-
 Status send_to_many(json body, const SendOptions& options, const ApiClient& api,
                     const Context& context) {
   if (!options.wait.state.empty()) {
     return fail({ErrorCode::kUsage, "--wait is for one device",
                  "--watch waits until all have acknowledged, or failed"});
   }
-  if (options.rate > 0) body["rate"] = options.rate;
-  if (options.max_failures) body["max_failures"] = *options.max_failures;
-  body["canary"] = options.canary.value_or(0);
-  const auto count = count_targets(body, api);
-  if (!count) return fail(count.error());
   if (options.dry_run) {
+    const auto count = count_targets(std::move(body), api);
+    if (!count) return fail(count.error());
     print_object({{"targets", *count}}, {{"Devices", "/targets"}}, "/targets", context);
     return {};
   }
-  const std::string what = fmt::format("send '{}'", options.kind);
-  if (auto confirmed = confirm(options.target, what, *count, context); !confirmed) {
-    return confirmed;
-  }
-  const auto begun = api.post("/v1/pushes", body, kLongTimeout, headers_of(options));
+  const auto begun =
+      begin_rollout({std::move(body), fmt::format("send '{}'", options.kind), headers_of(options)},
+                    options.target, options.pace, api, context);
   if (!begun) return fail(begun.error());
-  json rollout = begun->at("rollout");
+  json rollout = *begun;
   const auto id = rollout.at("id").get<std::string>();
   if (options.watch) {
     auto watched = watch_rollout(api, id, context);
@@ -140,25 +123,6 @@ Status run_send(const SendOptions& options, Context& context) {
   return send_to_many(std::move(*body), options, *api, context);
 }
 
-void add_pace_options(CLI::App& command, SendOptions& options) {
-  command.add_option("--rate", options.rate, "To many: pushes a second (default: no limit)")
-      ->type_name("N")
-      ->check(CLI::Range(0.01, 100'000.0));
-  command
-      .add_option("--max-failures", options.max_failures,
-                  "To many: stop when more devices than these have failed")
-      ->type_name("N")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{10'000'000}));
-  command
-      .add_option("--canary", options.canary,
-                  "To many: so many first; the others follow when none of them has failed")
-      ->type_name("N")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{10'000'000}));
-  command.add_flag("--watch", options.watch,
-                   "To many: wait until all have acknowledged, or failed");
-  command.add_flag("--dry-run", options.dry_run, "Only say how many devices are meant");
-}
-
 }  // namespace
 
 void add_push_send(CLI::App& parent, Context& context) {
@@ -166,12 +130,9 @@ void add_push_send(CLI::App& parent, Context& context) {
   CLI::App* command =
       parent.add_subcommand("send", "Send a push to a device, or at a pace to many");
   add_target_options(*command, options->target);
-  std::vector<std::string> kinds;
-  kinds.reserve(kPushKinds.size());
-  for (const PushKindRow& row : kPushKinds) kinds.emplace_back(row.kind);
   command->add_option("--kind", options->kind, "What it asks for (default: sync)")
       ->type_name("KIND")
-      ->check(CLI::IsMember(kinds));
+      ->check(CLI::IsMember(requestable_kinds()));
   command->add_option("--param", options->params, "A parameter; VALUE may be JSON")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
@@ -189,7 +150,10 @@ void add_push_send(CLI::App& parent, Context& context) {
                    "Sent once however often the command is run with this key")
       ->type_name("KEY");
   add_wait_options(*command, options->wait);
-  add_pace_options(*command, *options);
+  add_pace_options(*command, options->pace);
+  command->add_flag("--watch", options->watch,
+                    "To many: wait until all have acknowledged, or failed");
+  command->add_flag("--dry-run", options->dry_run, "Only say how many devices are meant");
   command->add_option("--dp", options->dp, "Distribution point (default: the only one)")
       ->type_name("DP");
   command->callback([options, &context] {

@@ -3,7 +3,6 @@
 #include "cli/support/interrupt.hpp"
 #include "cli/support/output.hpp"
 #include "cli/support/progress.hpp"
-#include "core/push.hpp"
 
 namespace kscpush::cli {
 namespace {
@@ -26,16 +25,35 @@ std::int64_t reached(const json& rollout, PushState state) {
   return sum;
 }
 
-std::string progress_line(const json& rollout) {
+// GOAL: what the bar counts.
+std::string progress_line(const json& rollout, PushState goal) {
   const auto targets = rollout.at("targets").get<std::int64_t>();
   const std::int64_t acked = reached(rollout, PushState::kAcked);
+  const std::int64_t there = reached(rollout, goal);
   const auto failed = rollout.at("failed").get<std::int64_t>();
   constexpr std::int64_t kWidth = 24;
-  const std::int64_t filled = targets == 0 ? kWidth : (acked + failed) * kWidth / targets;
+  const std::int64_t filled = targets == 0 ? kWidth : (there + failed) * kWidth / targets;
   return fmt::format(
       "[{:#<{}}{:.<{}}] {} of {}: {} stored, {} sent, {} acked, {} completed, {} failed", "",
-      filled, "", kWidth - filled, acked + failed, targets, count_of(rollout, "stored"),
+      filled, "", kWidth - filled, there + failed, targets, count_of(rollout, "stored"),
       count_of(rollout, "sent"), acked, count_of(rollout, "completed"), failed);
+}
+
+bool is_over(const json& rollout, PushState goal) {
+  if (rollout.at("state") == "running") return false;
+  if (goal < PushState::kCompleted) return true;
+  std::int64_t open = 0;
+  for (std::size_t i = 0; i < kPushStates; ++i) {
+    if (!is_final(PushState(i))) open += count_of(rollout, to_string(PushState(i)));
+  }
+  return open == 0;
+}
+
+// How long nothing may happen: with a rate the next push may be that far away.
+std::chrono::duration<double> patience(const json& rollout, const RolloutWait& wait) {
+  const json& rate = rollout.at("rate");
+  return std::chrono::duration<double>(wait.silence_s +
+                                       (rate.is_null() ? 0 : 1 / rate.get<double>()));
 }
 
 }  // namespace
@@ -62,16 +80,23 @@ void print_rollout(const json& rollout, const Context& context) {
   print_object(rollout, fields, "/id", context);
 }
 
-Result<json> watch_rollout(const ApiClient& api, const std::string& id, const Context& context) {
+Result<json> watch_rollout(const ApiClient& api, const std::string& id, const Context& context,
+                           const RolloutWait& wait) {
   const Interrupt interrupt;
   Progress progress("", 0, context);
+  json before;
+  MonoTime changed = context.clock.now();
   for (;;) {
     auto rollout = api.get("/v1/rollouts/" + id);
-    if (!rollout || rollout->at("state") != "running") return rollout;
-    progress.say(progress_line(*rollout));
+    if (!rollout || is_over(*rollout, wait.goal)) return rollout;
+    progress.say(progress_line(*rollout, wait.goal));
+    if (rollout->at("counts") != before) changed = context.clock.now();
+    before = rollout->at("counts");
+    const bool silent = context.clock.now() - changed >= patience(*rollout, wait);
+    if (wait.silence_s > 0 && silent) return rollout;
     if (!interrupt.wait(kLookEvery)) continue;
     return fail({ErrorCode::kPartial,
-                 fmt::format("rollout {} goes on: {}", id, progress_line(*rollout)),
+                 fmt::format("rollout {} goes on: {}", id, progress_line(*rollout, wait.goal)),
                  fmt::format("'kscpush rollout watch {0}' watches on, 'kscpush rollout cancel {0}' "
                              "ends it",
                              id)});

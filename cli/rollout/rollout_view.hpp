@@ -7,15 +7,24 @@
 
 #include "cli/context.hpp"
 #include "cli/support/api_client.hpp"
+#include "core/push.hpp"
 
 namespace kscpush::cli {
 
 void print_rollout(const nlohmann::json& rollout, const Context& context);
 
-// Until every push of it is acknowledged or has ended, with progress; Ctrl-C ends the watching, not
-// the rollout, and says how to go on. The rollout as it is then.
+// What is waited for.
+struct RolloutWait {
+  // kAcked: until every push of it is acknowledged or has ended. kCompleted: until every one has
+  // ended, as those do that the device has answered.
+  PushState goal = PushState::kAcked;
+  double silence_s = 0;  // give up when nothing has happened for so long; 0: never
+};
+// With progress; Ctrl-C ends the watching, not the rollout, and says how to go on (kPartial). The
+// rollout as it is then.
 [[nodiscard]] Result<nlohmann::json> watch_rollout(const ApiClient& api, const std::string& id,
-                                                   const Context& context);
+                                                   const Context& context,
+                                                   const RolloutWait& wait = {});
 // kPartial: some failed, or it was halted. Nothing is said of one that goes on.
 [[nodiscard]] Status rollout_outcome(const nlohmann::json& rollout);
 

@@ -39,6 +39,10 @@ Result<std::vector<std::string>> read_ids(const std::string& name) {
 
 void add_target_options(CLI::App& command, TargetOptions& options) {
   command.add_option("device", options.devices, "Device ids")->type_name("DEVICE");
+  add_target_flags(command, options);
+}
+
+void add_target_flags(CLI::App& command, TargetOptions& options) {
   command.add_option("--group", options.group, "All devices of a group and its subgroups")
       ->type_name("GROUP");
   command

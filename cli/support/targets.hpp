@@ -22,6 +22,8 @@ struct TargetOptions {
 
 // Positional ids, --group, --select, --all, --from, --yes.
 void add_target_options(CLI::App& command, TargetOptions& options);
+// The same without the positional ids, for commands whose words mean something else as well.
+void add_target_flags(CLI::App& command, TargetOptions& options);
 
 // The fields of a request to the admin API. One device: {"devices": [ID]}. kUsage: none, several
 // kinds, or an id that is none, with its line.

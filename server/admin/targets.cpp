@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/admin/call.hpp"
+#include "server/sync/policy_book.hpp"
 
 namespace kscpush::server {
 namespace {
@@ -97,8 +98,7 @@ Result<std::vector<DeviceId>> resolve(const Targets& targets, const Store& store
     auto page = store.list_devices(filter, after, kPage);
     if (!page) return fail(page.error());
     for (DeviceRecord& device : page->devices) {
-      const policy::DeviceFacts facts{device.id.str(), device.group, device.platform,
-                                      device.address, device.tags};
+      const policy::DeviceFacts facts = facts_of(device);
       if (!site::in_scope(dp, facts.whereabouts())) continue;
       if (targets.select && !targets.select->holds(facts)) continue;
       if (devices.size() == most) {

@@ -112,8 +112,16 @@ Status remove(Database& database, const DeviceId& id) {
   return change_one(database, id, "DELETE FROM devices WHERE id = ?1");
 }
 
+// Devices say it with every connection: what is known already costs a look, and no sync of the
+// disk.
 Status report(Database& database, const DeviceId& id, const DeviceReport& report, WallTime now) {
-  if (report.policy) {
+  const auto found = find(database, id);
+  if (!found) return fail(found.error());
+  if (!found->has_value()) return fail(not_found(id));
+  const std::optional<ReportedPolicy>& known = (*found)->policy;
+  const bool same = known && report.policy && known->revision == report.policy->revision &&
+                    known->result == report.policy->result;
+  if (report.policy && !same) {
     auto done =
         change_one(database, id,
                    "UPDATE devices SET policy_reported = CASE WHEN policy_reported IS NULL OR"
@@ -122,7 +130,7 @@ Status report(Database& database, const DeviceId& id, const DeviceReport& report
                    report.policy->revision, report.policy->result, now);
     if (!done) return done;
   }
-  if (!report.local) return {};
+  if (!report.local || encode_settings(*report.local) == (*found)->local_settings) return {};
   return change_one(database, id, "UPDATE devices SET local_settings = ?2 WHERE id = ?1",
                     encode_settings(*report.local));
 }

@@ -4,6 +4,7 @@
 
 #include "core/push.hpp"
 #include "core/report.hpp"
+#include "core/sync.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using namespace kscpush;
@@ -20,6 +21,19 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     // What the store keeps is JSON that reads back as the same settings.
     const auto again = decode_report("{\"local\":" + encode_settings(*report->local) + "}");
     if (!again || again->local != report->local) std::abort();
+  }
+  if (const auto request = decode_sync(text)) {
+    const auto again = decode_sync(encode(*request));
+    if (!again || again->revision != request->revision) std::abort();
+  }
+  if (const auto policy = decode_policy(text)) {
+    // A text that is no UTF-8 is mended once: from then on it stays as it is.
+    const auto once = decode_policy(encode(*policy));
+    if (!once) std::abort();
+    const auto again = decode_policy(encode(*once));
+    if (!again || again->settings != once->settings || again->servers != once->servers) {
+      std::abort();
+    }
   }
   return 0;
 }
