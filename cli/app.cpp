@@ -136,6 +136,7 @@ std::unique_ptr<CLI::App> make_app(Context& context) {
   add_push(*app, context);
   add_rollout(*app, context);
   add_events(*app, context);
+  add_doctor(*app, context);
   add_bench(*app, context);
   add_completion(*app, context);
   return app;

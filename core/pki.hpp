@@ -65,6 +65,17 @@ struct CertificateInfo {
 [[nodiscard]] Result<CertificateInfo> inspect(std::string_view certificate_pem);
 [[nodiscard]] std::string fingerprint(const x509_st& certificate);
 
+// When to renew a certificate: after two thirds of its life.
+[[nodiscard]] WallTime renewal_due(const CertificateInfo& certificate);
+// Whether a TLS client that connects to HOST, a DNS name or an IP address, finds it in the
+// certificate.
+[[nodiscard]] Result<bool> is_for_host(std::string_view certificate_pem, std::string_view host);
+// The names of a server certificate, as issue_server() takes them.
+[[nodiscard]] Result<std::vector<std::string>> server_names(std::string_view certificate_pem);
+// Whether one of the authorities in the PEM text has signed the certificate.
+[[nodiscard]] Result<bool> is_issued_by(std::string_view certificate_pem,
+                                        std::string_view authorities_pem);
+
 // The device that the certificate is of: its one CN, or urn:kscpush:device:ID in its SAN. kDenied,
 // with the reason, when it has neither, several that differ, or one that is not a device id. That a
 // trusted authority issued it is for the TLS handshake to check.

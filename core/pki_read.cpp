@@ -4,6 +4,7 @@
 #include <ctime>
 #include <span>
 
+#include <arpa/inet.h>
 #include <openssl/sha.h>
 
 #include "core/openssl.hpp"
@@ -117,6 +118,58 @@ Result<CertificateInfo> inspect(std::string_view certificate_pem) {
   if (!not_after) return fail(not_after.error());
   return CertificateInfo{subject_of(certificate->get()), fingerprint(**certificate), *not_before,
                          *not_after};
+}
+
+WallTime renewal_due(const CertificateInfo& certificate) {
+  return certificate.not_before + (certificate.not_after - certificate.not_before) * 2 / 3;
+}
+
+Result<bool> is_for_host(std::string_view certificate_pem, std::string_view host) {
+  const auto certificate = openssl::read_certificate(certificate_pem);
+  if (!certificate) return fail(certificate.error());
+  const std::string name(host);
+  return X509_check_ip_asc(certificate->get(), name.c_str(), 0) == 1 ||
+         X509_check_host(certificate->get(), name.data(), name.size(), 0, nullptr) == 1;
+}
+
+Result<std::vector<std::string>> server_names(std::string_view certificate_pem) {
+  const auto certificate = openssl::read_certificate(certificate_pem);
+  if (!certificate) return fail(certificate.error());
+  std::vector<std::string> found;
+  const openssl::GeneralNames names(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate->get(), NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    int type = 0;
+    const auto* const value = static_cast<const ASN1_STRING*>(
+        GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names.get(), i), &type));
+    const std::span bytes(ASN1_STRING_get0_data(value),
+                          static_cast<std::size_t>(ASN1_STRING_length(value)));
+    if (type == GEN_DNS) found.emplace_back(bytes.begin(), bytes.end());
+    if (type != GEN_IPADD) continue;
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    const int family = bytes.size() == 4 ? AF_INET : AF_INET6;
+    if (bytes.size() != 4 && bytes.size() != 16) continue;
+    if (inet_ntop(family, bytes.data(), text.data(), text.size()) != nullptr) {
+      found.emplace_back(text.data());
+    }
+  }
+  return found;
+}
+
+Result<bool> is_issued_by(std::string_view certificate_pem, std::string_view authorities_pem) {
+  const auto certificate = openssl::read_certificate(certificate_pem);
+  if (!certificate) return fail(certificate.error());
+  constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
+  for (auto at = authorities_pem.find(kBegin); at != std::string_view::npos;
+       at = authorities_pem.find(kBegin, at + 1)) {
+    const auto authority = openssl::read_certificate(authorities_pem.substr(at));
+    if (!authority) return fail(authority.error());
+    const bool issued = X509_check_issued(authority->get(), certificate->get()) == X509_V_OK &&
+                        X509_verify(certificate->get(), X509_get0_pubkey(authority->get())) == 1;
+    ERR_clear_error();
+    if (issued) return true;
+  }
+  return false;
 }
 
 Result<DeviceId> device_id_of(const x509_st& certificate) {

@@ -42,6 +42,14 @@ PolicyHalf policy_half(const site::Site& site, const site::DistributionPoint& dp
   return first;
 }
 
+std::string option_command(const site::Site& site, const site::Policy& policy) {
+  std::string command = "kscpush policy set force-via-dp";
+  if (site.policies.size() > 1) {
+    command += fmt::format(" --policy '{}' --group '{}'", policy.name, policy.group);
+  }
+  return command;
+}
+
 std::vector<const site::DistributionPoint*> distribution_points_for(const site::Site& site,
                                                                     const site::Policy& policy) {
   std::vector<const site::DistributionPoint*> found;

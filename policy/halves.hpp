@@ -31,6 +31,9 @@ struct PolicyHalf {
 // included, that lacks it.
 [[nodiscard]] PolicyHalf policy_half(const site::Site& site, const site::DistributionPoint& dp);
 
+// The command that switches the option on in that policy and locks it.
+[[nodiscard]] std::string option_command(const site::Site& site, const site::Policy& policy);
+
 // Distribution points whose scope meets the policy's group.
 [[nodiscard]] std::vector<const site::DistributionPoint*> distribution_points_for(
     const site::Site& site, const site::Policy& policy);

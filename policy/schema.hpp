@@ -61,6 +61,10 @@ inline constexpr std::string_view kForceViaDp =
     "connectivity.network.use_distribution_point_to_force_connection";
 inline constexpr std::string_view kConnect = "connectivity.schedule.connect";
 inline constexpr std::string_view kIntervals = "connectivity.schedule.intervals";
+inline constexpr std::string_view kSynchronizationInterval =
+    "connectivity.schedule.synchronization_interval";
+inline constexpr std::string_view kUseUdpPort = "connectivity.network.use_udp_port";
+inline constexpr std::string_view kUdpPort = "connectivity.network.udp_port";
 
 [[nodiscard]] std::span<const SettingRow> settings();
 // By path or short name; nullptr if there is no such setting.

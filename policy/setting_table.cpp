@@ -82,14 +82,14 @@ constexpr std::array kSettings{
                .german = "Verbindungs-Gateway des Verteilungspunkts verwenden, falls verfügbar",
                .help = "Agents reach the Administration Server through the gateway of their "
                        "distribution point where one is enabled, up to 10,000 a gateway."},
-    SettingRow{.path = "connectivity.network.use_udp_port",
+    SettingRow{.path = kUseUdpPort,
                .type = kBoolean,
                .default_value = "true",
                .english = "Use UDP port",
                .german = "UDP-Port verwenden",
                .help = "The agent listens for packets that bring the next synchronization forward. "
                        "They fail behind NAT, and are not needed with a push server."},
-    SettingRow{.path = "connectivity.network.udp_port",
+    SettingRow{.path = kUdpPort,
                .type = kPort,
                .default_value = "15000",
                .default_documented = true,
@@ -111,7 +111,7 @@ constexpr std::array kSettings{
                .german = "Verbindungszeitplan: Zeiträume",
                .help = "When agents may connect, as `22:00-06:00` in the device's own time; used "
                        "with `connect: at_given_intervals` alone."},
-    SettingRow{.path = "connectivity.schedule.synchronization_interval",
+    SettingRow{.path = kSynchronizationInterval,
                .type = {.kind = Kind::kInteger, .least = 1, .most = 1440},
                .default_value = "15",
                .default_documented = true,

@@ -24,14 +24,6 @@ std::string_view name_of(Half half) {
   return "";
 }
 
-std::string set_command(const site::Site& site, const site::Policy& policy) {
-  std::string command = "kscpush policy set force-via-dp";
-  if (site.policies.size() > 1) {
-    command += fmt::format(" --policy '{}' --group '{}'", policy.name, policy.group);
-  }
-  return command;
-}
-
 nlohmann::json scope_json(const site::DistributionPoint& dp) {
   std::vector<std::string> shown;
   nlohmann::json groups = nlohmann::json::array();
@@ -104,12 +96,12 @@ std::string describe_policy_half(const site::Site& site, const site::Distributio
       return fmt::format(
           "The other half is missing: for group '{}' policy '{}' leaves force-via-dp off ({}).\n"
           "Agents will not connect until it is on: {}",
-          half.group, half.policy->name, where, set_command(site, *half.policy));
+          half.group, half.policy->name, where, policy::option_command(site, *half.policy));
     case Half::kOpen:
       return fmt::format(
           "The other half is not certain: for group '{}' policy '{}' sets force-via-dp, but open; "
           "a device may overwrite it ({}).\nLock it: {}",
-          half.group, half.policy->name, where, set_command(site, *half.policy));
+          half.group, half.policy->name, where, policy::option_command(site, *half.policy));
     case Half::kNoPolicy:
       return fmt::format(
           "The other half is missing: no active Network Agent policy acts on group '{}'.",
