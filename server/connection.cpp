@@ -85,6 +85,12 @@ void Connection::leave() {
   shard_ = nullptr;
 }
 
+LinkPtr Connection::give_link() {
+  link_->set_owner(nullptr);
+  link_->detach();
+  return std::move(link_);
+}
+
 void Connection::enter(Shard& shard) {
   shard_ = &shard;
   use(shard.settings().mqtt_limits);
@@ -154,6 +160,9 @@ Connection::Next Connection::read_once() {
       return Next::kWait;
     case IoResult::Kind::kWantWrite:
       return Next::kWaitWritable;
+    case IoResult::Kind::kOtherProtocol:
+      shard_->hand_over(*this);
+      return Next::kGone;
     case IoResult::Kind::kEnd:
     case IoResult::Kind::kError:
       break;

@@ -4,6 +4,7 @@
 //
 //   accepted      a deadline runs for TLS and CONNECT together; until it has made the server work
 //                 (ClientHello, or CONNECT without TLS) it waits, and may have to give way
+//   handed over   when ALPN has agreed on another protocol than MQTT: it leaves the shard
 //   CONNECT       the certificate's name must be the client identifier; the connection moves to
 //                 the device's home shard, which admits or refuses it
 //   active        the keep alive's deadline; pushes and their acknowledgements
@@ -73,6 +74,9 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   // What speaks against the certificate that the device came with; empty: nothing.
   [[nodiscard]] std::string_view objection() const;
   [[nodiscard]] mqtt::Version version() const { return session_.version(); }
+
+  // Of a connection that turned out to speak another protocol; it is good for nothing then.
+  [[nodiscard]] LinkPtr give_link();
 
   // Since it was accepted; while it waits.
   [[nodiscard]] Duration age(MonoTime now) const;

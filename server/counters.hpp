@@ -29,6 +29,7 @@ struct Counters {
   Counter handshaking;         // gauge: accepted, CONNECT not yet answered
   Counter waiting;             // gauge: those of them that have sent no ClientHello or CONNECT yet
   Counter gave_way;            // of these, to newer ones
+  Counter handed_over;         // to what is not MQTT (server/side)
   Counter connected;           // gauge: devices with a live session
   Counter tls_failures;        // ended before a CONNECT because TLS failed
   Counter tls_parked;          // admitted, and parked by then

@@ -6,6 +6,8 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include "server/side/side_server.hpp"
+
 namespace kscpush::server {
 namespace {
 
@@ -36,6 +38,9 @@ constexpr Row kRows[] = {
     {"kscpush_connections_gave_way_total",
      "Connections closed as they had sent next to nothing and newer ones wanted their place",
      MetricType::Counter, &Counters::gave_way},
+    {"kscpush_connections_handed_over_total",
+     "Connections of tunnels and enrolments, which agreed on their protocol by ALPN",
+     MetricType::Counter, &Counters::handed_over},
     {"kscpush_devices_connected", "Devices with a live session", MetricType::Gauge,
      &Counters::connected},
     {"kscpush_tls_failures_total", "Connections that ended in the TLS handshake",
@@ -114,6 +119,23 @@ void add_store(std::vector<MetricFamily>& families, const PushServer& server) {
         std::max(0.0, std::chrono::duration<double>(age).count()));
 }
 
+void add_side(std::vector<MetricFamily>& families, const SideCounters& side) {
+  const auto add = [&](std::string_view name, std::string_view help, MetricType type,
+                       const Counter& counter) {
+    add_single(families, name, help, type, static_cast<double>(counter.get()));
+  };
+  add("kscpush_side_connections", "Of tunnels and enrolments, those that are not served yet",
+      MetricType::Gauge, side.open);
+  add("kscpush_side_connections_gave_way_total",
+      "Such connections that were closed as newer ones wanted their place", MetricType::Counter,
+      side.gave_way);
+  add("kscpush_side_timeouts_total", "Such connections that said or took nothing in time",
+      MetricType::Counter, side.timeouts);
+  add("kscpush_side_warnings_left_out_total",
+      "Warnings about them that were not written, as there were too many", MetricType::Counter,
+      side.warnings_left_out);
+}
+
 }  // namespace
 
 std::string render_metrics(const PushServer& server, const AdminFigures& admin) {
@@ -143,6 +165,7 @@ std::string render_metrics(const PushServer& server, const AdminFigures& admin) 
   add_single(families, "kscpush_draining", "1 while devices are sent to other servers",
              MetricType::Gauge, server.draining() ? 1 : 0);
   add_store(families, server);
+  add_side(families, server.side_counters());
   if (const auto left = server.crl_left()) {
     add_single(families, "kscpush_tls_crl_expires_seconds",
                "Until a revocation list is out of date; negative: it is already", MetricType::Gauge,

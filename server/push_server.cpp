@@ -29,6 +29,7 @@ Status PushServer::Impl::start() {
   auto serving = prepare(*config_, context_.settings, {});
   if (!serving) return fail(serving.error());
   crl_watch_.use(*serving->front().trust);
+  side_.start();
   for (std::size_t i = 0; i < count; ++i) {
     workers_[i]->start(std::move((*serving)[i]), [this, first = i == 0] {
       if (first) expire();
@@ -91,6 +92,7 @@ void PushServer::Impl::stop() {
   }
   rollouts_.stop();
   for (auto& worker : workers_) worker->join();
+  side_.stop();
   // What the loops and the writer still hold is answered now; the listeners' last handlers run
   // in it too, so they go afterwards. The shards stay: their counters may still be asked for.
   for (auto& shard : context_.shards) {
@@ -203,6 +205,9 @@ const Store& PushServer::store() const {
 }
 std::shared_ptr<const ServerConfig> PushServer::config() const {
   return impl_->config();
+}
+const SideCounters& PushServer::side_counters() const {
+  return impl_->side_.counters();
 }
 const Clock& PushServer::clock() const {
   return impl_->clock_;

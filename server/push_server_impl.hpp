@@ -13,6 +13,7 @@
 #include "server/crl_watch.hpp"
 #include "server/events/push_waits.hpp"
 #include "server/push_server.hpp"
+#include "server/side/side_server.hpp"
 
 namespace kscpush::server {
 
@@ -72,7 +73,9 @@ class PushServer::Impl {
                      });
                    },
                    admit()}),
+        side_(clock, log),
         ticket_keys_(std::make_shared<TicketKeys>(clock.now())) {
+    context_.hand_over = [this](LinkPtr link) { side_.take(std::move(link)); };
     store_->watch([this](const PushChanges& changes) {
       context_.events.pushes(changes);
       waits_.changed(changes);
@@ -165,6 +168,7 @@ class PushServer::Impl {
   std::vector<std::unique_ptr<Worker>> workers_;
   PushWaits waits_;
   Rollouts rollouts_;
+  SideServer side_;
 
  private:
   // For every worker, in order.

@@ -154,6 +154,8 @@ class Shard {
   [[nodiscard]] bool may_begin(Connection& connection);
   void stops_waiting(Connection& connection);
   void handshake_ended();
+  // CONNECTION speaks something else than MQTT: its link goes to ShardContext::hand_over.
+  void hand_over(Connection& connection);
   void transfer(Connection& connection);
   void subscribed(Device& device);
   void has_room(Device& device);  // output has been flushed that pushes waited behind

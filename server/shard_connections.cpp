@@ -85,6 +85,14 @@ void Shard::handshake_ended() {
   if (resume_accept_) resume_accept_();
 }
 
+void Shard::hand_over(Connection& connection) {
+  counters_.handed_over.add();
+  handshake_ended();
+  LinkPtr link = connection.give_link();
+  destroy(connection);
+  if (context_.hand_over) context_.hand_over(std::move(link));
+}
+
 std::unique_ptr<Connection> Shard::unlink(Connection& connection) {
   if (!ready_.empty()) std::erase(ready_, &connection);
   if (connection.flush_queued()) std::ranges::replace(to_flush_, &connection, nullptr);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "core/mqtt/session.hpp"
 #include "core/site/model.hpp"
 #include "server/events/event_log.hpp"
+#include "server/net/link.hpp"
 #include "server/store/shard_store.hpp"
 
 namespace kscpush::server {
@@ -60,6 +62,9 @@ struct ShardContext {
   std::atomic<bool> draining{false};  // nobody new comes in
   EventLog events{};
   std::vector<std::unique_ptr<Shard>> shards;
+  // Takes the connections that agreed on another protocol than MQTT. Thread safe; null: they are
+  // closed.
+  std::function<void(LinkPtr)> hand_over{};
 };
 
 }  // namespace kscpush::server

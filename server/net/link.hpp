@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/io_result.hpp"
 #include "core/result.hpp"
 
 namespace kscpush::server {
@@ -27,17 +28,7 @@ class LinkOwner {
   ~LinkOwner() = default;
 };
 
-struct IoResult {
-  enum class Kind : std::uint8_t {
-    kBytes,      // that many were read or written
-    kWantRead,   // wait until it is readable and try again
-    kWantWrite,  // the same for writable; TLS may want either for both
-    kEnd,        // the peer has closed its side
-    kError,
-  };
-  Kind kind = Kind::kError;
-  std::size_t bytes = 0;
-};
+using kscpush::IoResult;
 
 class Link {
  public:
@@ -49,8 +40,9 @@ class Link {
   virtual IoResult write(std::string_view bytes) = 0;
   virtual void wait_readable() = 0;
   virtual void wait_writable() = 0;
-  // Says "no more from me"; what the peer sends can still be read.
-  virtual void shutdown_write() = 0;
+  // Says "no more from me"; what the peer sends can still be read. kBytes: it is said. kWantWrite,
+  // of a link that speaks another protocol than MQTT: ask again when it is writable.
+  virtual IoResult shutdown_write() = 0;
 
   // Leaves the poller of its shard; nothing may be waited for. attach() enters another one's.
   virtual void detach() = 0;
@@ -62,6 +54,8 @@ class Link {
   // What this rests on, and must go on to hold; null if nothing was proved.
   [[nodiscard]] virtual const PeerProof* peer_proof() const { return nullptr; }
   [[nodiscard]] virtual bool secure() const = 0;
+  // What was agreed on by ALPN when that is not MQTT; else empty.
+  [[nodiscard]] virtual std::string_view other_protocol() const { return {}; }
   // A handshake has begun that costs: TLS has read a whole ClientHello.
   [[nodiscard]] virtual bool handshake_begun() const { return false; }
   // It has TLS without an object of the TLS library's.

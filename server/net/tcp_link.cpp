@@ -78,8 +78,9 @@ void TcpLink::on_events(std::uint32_t events) {
   }
 }
 
-void TcpLink::shutdown_write() {
+IoResult TcpLink::shutdown_write() {
   ::shutdown(descriptor(), SHUT_WR);
+  return {IoResult::Kind::kBytes, 0};
 }
 
 void TcpLink::detach() {

@@ -17,7 +17,7 @@ class TcpLink : public Link, private Watched {
   IoResult write(std::string_view bytes) override;
   void wait_readable() override;
   void wait_writable() override;
-  void shutdown_write() override;
+  IoResult shutdown_write() override;
   void detach() override;
   void attach(Poller& poller) override;
   [[nodiscard]] Result<std::string> peer_device_id() const override { return std::string(); }

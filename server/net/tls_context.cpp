@@ -8,6 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "core/port_protocols.hpp"
 #include "server/net/tls_capture.hpp"
 #include "server/net/tls_resumption.hpp"
 
@@ -100,17 +101,32 @@ int shared_index() {
   return index;
 }
 
-// Whoever names protocols and not this one has come to the wrong port: RFC 7301 has an alert for
+// As ALPN lists them: each behind its length.
+std::string known_protocols() {
+  std::string list;
+  for (const std::string_view name : {kMqttProtocol, kTunnelProtocol, kEnrollProtocol}) {
+    list.push_back(static_cast<char>(name.size()));
+    list.append(name);
+  }
+  return list;
+}
+
+// Whoever names protocols and none of these has come to the wrong port: RFC 7301 has an alert for
 // it, and it keeps a browser from being made to speak to us.
-int select_alpn(SSL* /*ssl*/, const unsigned char** selected, unsigned char* selected_size,
+int select_alpn(SSL* ssl, const unsigned char** selected, unsigned char* selected_size,
                 const unsigned char* offered, unsigned offered_size, void* /*unused*/) {
-  constexpr std::string_view kMqtt = "\x04mqtt";
+  static const std::string known = known_protocols();
   unsigned char* found = nullptr;
   const int outcome = SSL_select_next_proto(
-      &found, selected_size, reinterpret_cast<const unsigned char*>(kMqtt.data()),
-      static_cast<unsigned>(kMqtt.size()), offered, offered_size);
+      &found, selected_size, reinterpret_cast<const unsigned char*>(known.data()),
+      static_cast<unsigned>(known.size()), offered, offered_size);
   if (outcome != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;
   *selected = found;
+  if (std::string_view(reinterpret_cast<const char*>(found), *selected_size) != kMqttProtocol) {
+    // A certificate that is shown must still be good.
+    SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
+    SSL_set_num_tickets(ssl, 0);
+  }
   return SSL_TLSEXT_ERR_OK;
 }
 

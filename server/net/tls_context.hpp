@@ -1,4 +1,6 @@
-// TLS for devices: 1.2 and 1.3, client certificates required, session tickets; ALPN "mqtt" or none.
+// TLS for devices: 1.2 and 1.3, client certificates required, session tickets. ALPN: "mqtt" or
+// none; or one of the other protocols of core/port_protocols.hpp, for which a client need not have
+// a certificate and gets no ticket.
 #pragma once
 
 #include <memory>

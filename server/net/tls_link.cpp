@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 #include <sys/socket.h>
 
+#include "core/port_protocols.hpp"
 #include "server/net/tls_context.hpp"
 #include "server/net/tls_resumption.hpp"
 
@@ -18,6 +19,17 @@ namespace {
 
 // Reads in a row that bring nothing for the owner.
 constexpr int kReadsInARow = 4;
+
+// What OpenSSL reads of a stream with one system call; without it there are two for each record.
+constexpr std::size_t kReadAhead = 64UL * 1024;
+
+// By ALPN; empty: nothing was spoken of.
+std::string_view agreed_protocol(const SSL* ssl) {
+  const unsigned char* name = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl, &name, &size);
+  return {reinterpret_cast<const char*>(name), size};
+}
 
 }  // namespace
 
@@ -63,10 +75,24 @@ void TlsLink::after_handshake() {
     peer.refusal = "its session ticket names no device";
   }
   drop_certificates(ssl);
+  const std::string_view protocol = agreed_protocol(ssl);
+  speaks_mqtt_ = protocol.empty() || protocol == kMqttProtocol;
+  if (!speaks_mqtt_) prepare_for_streams();
   is_device_ = !peer.device_id.empty();
   who_ = is_device_ ? std::move(peer.device_id) : std::move(peer.refusal);
   proof_ = std::move(peer.proof);
   peer = {};
+}
+
+void TlsLink::prepare_for_streams() {
+  SSL* const ssl = openssl_->ssl.get();
+  if (openssl_->capture) {
+    stop_capture(ssl);
+    openssl_->capture.reset();
+  }
+  SSL_clear_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_set_read_ahead(ssl, 1);
+  SSL_set_default_read_buffer_len(ssl, kReadAhead);
 }
 
 void TlsLink::park_if_possible() {
@@ -87,10 +113,14 @@ IoResult TlsLink::read(std::span<char> into) {
   if (parked_) return read_parked(into);
   SSL* const ssl = openssl_->ssl.get();
   ERR_clear_error();
+  if (!handshake_done_) {
+    if (const int done = SSL_do_handshake(ssl); done != 1) return outcome(done);
+    after_handshake();
+    if (!speaks_mqtt_) return {IoResult::Kind::kOtherProtocol, 0};
+  }
   std::size_t n = 0;
   const int result = SSL_read_ex(ssl, into.data(), into.size(), &n);
   const IoResult got = result == 1 ? IoResult{IoResult::Kind::kBytes, n} : outcome(result);
-  if (!handshake_done_ && SSL_is_init_finished(ssl) == 1) after_handshake();
   if (got.kind == IoResult::Kind::kBytes || got.kind == IoResult::Kind::kWantRead) {
     park_if_possible();
   }
@@ -108,24 +138,28 @@ IoResult TlsLink::write(std::string_view bytes) {
 }
 
 // Once; and not after an error, when TLS has said what there was to say.
-void TlsLink::say_close() {
+bool TlsLink::say_close() {
   if (parked_) {
     std::string last;
     parked_->close(last);
     send_control(last);
-    return;
+    return true;
   }
   SSL* const ssl = openssl_->ssl.get();
-  if (!handshake_done_ || openssl_->failed) return;
-  if ((SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN) != 0) return;
+  if (!handshake_done_ || openssl_->failed || openssl_->close_said) return true;
   ERR_clear_error();
-  SSL_shutdown(ssl);
+  const int result = SSL_shutdown(ssl);
+  const bool blocked = result < 0 && SSL_get_error(ssl, result) == SSL_ERROR_WANT_WRITE;
   ERR_clear_error();
+  openssl_->close_said = !blocked;
+  return !blocked;
 }
 
-void TlsLink::shutdown_write() {
-  say_close();
-  TcpLink::shutdown_write();
+// A device learns of the end by the packet before it, and by TCP. Of a stream close_notify is the
+// only proof that it is whole.
+IoResult TlsLink::shutdown_write() {
+  if (!say_close() && !speaks_mqtt_) return {IoResult::Kind::kWantWrite, 0};
+  return TcpLink::shutdown_write();
 }
 
 void TlsLink::dispose() {
@@ -221,6 +255,10 @@ IoResult TlsLink::write_parked(std::string_view bytes) {
 }
 
 // --- Who it is
+
+std::string_view TlsLink::other_protocol() const {
+  return speaks_mqtt_ ? std::string_view() : agreed_protocol(openssl_->ssl.get());
+}
 
 bool TlsLink::handshake_begun() const {
   if (!openssl_) return true;

@@ -15,7 +15,9 @@
 
 namespace kscpush::server {
 
-// The handshake happens inside the first reads.
+// The handshake happens inside the first reads. Of a connection that agrees on another protocol
+// than MQTT the read that ends it says so (kOtherProtocol), and nothing behind it has been read; it
+// is never parked, and an end of the stream without close_notify is an error.
 class TlsLink final : public TcpLink {
  public:
   // CONTEXT: a TlsContext's.
@@ -24,12 +26,13 @@ class TlsLink final : public TcpLink {
   // INTO has room for a record (kMostTlsRecord), so that none is kept for the next read.
   IoResult read(std::span<char> into) override;
   IoResult write(std::string_view bytes) override;
-  void shutdown_write() override;
+  IoResult shutdown_write() override;
   // Says close_notify first, as far as the kernel takes it.
   void dispose() override;
   [[nodiscard]] Result<std::string> peer_device_id() const override;
   [[nodiscard]] const PeerProof* peer_proof() const override;
   [[nodiscard]] bool secure() const override { return true; }
+  [[nodiscard]] std::string_view other_protocol() const override;
   [[nodiscard]] bool handshake_begun() const override;
   [[nodiscard]] std::string last_error() const override;
   [[nodiscard]] bool parked() const override { return parked_ != nullptr; }
@@ -49,6 +52,7 @@ class TlsLink final : public TcpLink {
     unsigned long error = 0;
     bool write_blocked = false;  // a record is half written
     bool failed = false;         // OpenSSL forbids to go on with it
+    bool close_said = false;
   };
   // Of a parked connection, while there is something to keep.
   struct Held {
@@ -59,7 +63,8 @@ class TlsLink final : public TcpLink {
 
   IoResult outcome(int result);
   void after_handshake();
-  void say_close();
+  void prepare_for_streams();
+  bool say_close();  // false: the kernel has not taken it
   void park_if_possible();
   IoResult read_parked(std::span<char> into);
   IoResult write_parked(std::string_view bytes);
@@ -76,6 +81,7 @@ class TlsLink final : public TcpLink {
   PeerProof proof_;
   bool is_device_ = false;
   bool handshake_done_ = false;
+  bool speaks_mqtt_ = true;
 };
 
 }  // namespace kscpush::server

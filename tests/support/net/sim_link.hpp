@@ -80,7 +80,7 @@ class SimLink final : public server::Link {
   server::IoResult write(std::string_view bytes) override;
   void wait_readable() override;
   void wait_writable() override;
-  void shutdown_write() override;
+  server::IoResult shutdown_write() override;
   void detach() override;
   void attach(server::Poller& poller) override;
   [[nodiscard]] Result<std::string> peer_device_id() const override;
