@@ -1,12 +1,10 @@
 #include "agent/agent.hpp"
 
-#include <algorithm>
-#include <cctype>
 #include <csignal>
-#include <optional>
 #include <random>
 
 #include <asio/connect.hpp>
+#include <asio/post.hpp>
 #include <asio/write.hpp>
 
 #include "core/version.hpp"
@@ -14,22 +12,12 @@
 namespace kscpush::agent {
 namespace {
 
-constexpr Port kUsualPort = Port::of<13295>();
-
 mqtt::ClientOptions session_options(const AgentOptions& options) {
   mqtt::ClientOptions result;
   result.device = options.id.str();
   result.agent = kVersion;
   result.keep_alive_s = options.keep_alive_s;
   return result;
-}
-
-bool in_host_name(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-' || c == '_';
-}
-
-bool in_v6_address(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == ':' || c == '.' || c == '%';
 }
 
 Status load_tls(asio::ssl::context& tls, const AgentOptions& options) {
@@ -53,42 +41,25 @@ Status load_tls(asio::ssl::context& tls, const AgentOptions& options) {
 
 }  // namespace
 
-Result<Endpoint> parse_endpoint(std::string_view text) {
-  // An IPv6 address has colons of its own: before a port it stands in brackets.
-  const bool bracketed = text.starts_with('[');
-  const bool v6 = bracketed || std::ranges::count(text, ':') > 1;
-  std::string_view host = text;
-  std::optional<std::string_view> port;
-  if (bracketed) {
-    const std::size_t end = text.find(']');
-    const std::string_view after = text.substr(std::min(text.size(), end + 1));
-    const bool closed = end != std::string_view::npos && (after.empty() || after[0] == ':');
-    host = closed ? text.substr(1, end - 1) : std::string_view();
-    if (!after.empty()) port = after.substr(1);
-  } else if (const std::size_t colon = text.find(':'); !v6 && colon != std::string_view::npos) {
-    host = text.substr(0, colon);
-    port = text.substr(colon + 1);
+std::string_view to_string(ConnectionStatus::State state) {
+  switch (state) {
+    case ConnectionStatus::State::kConnecting:
+      return "connecting";
+    case ConnectionStatus::State::kConnected:
+      return "connected";
+    case ConnectionStatus::State::kWaiting:
+      return "waiting";
+    case ConnectionStatus::State::kStopped:
+      return "stopped";
   }
-  if (host.empty() || !std::ranges::all_of(host, v6 ? in_v6_address : in_host_name)) {
-    return fail({ErrorCode::kUsage, fmt::format("'{}' is not a server", text),
-                 "give HOST:PORT, for example dp-berlin-1.example.com:13295"});
-  }
-  const auto parsed = port ? Port::parse(*port) : kUsualPort;
-  if (!parsed) return fail(parsed.error());
-  return Endpoint{std::string(host), *parsed};
+  return "";
 }
 
-std::string to_string(const Endpoint& endpoint) {
-  const bool v6 = endpoint.host.find(':') != std::string::npos;
-  return fmt::format("{}{}{}:{}", v6 ? "[" : "", endpoint.host, v6 ? "]" : "",
-                     endpoint.port.value());
-}
-
-Agent::Agent(asio::io_context& loop, AgentOptions options, PushHandlers handlers,
-             const Clock& clock, spdlog::logger& log)
+Agent::Agent(asio::io_context& loop, AgentOptions options, PushRunner& runner, const Clock& clock,
+             spdlog::logger& log)
     : loop_(loop),
       options_(std::move(options)),
-      handlers_(std::move(handlers)),
+      runner_(runner),
       clock_(clock),
       log_(log),
       tls_(asio::ssl::context::tls_client),
@@ -96,13 +67,15 @@ Agent::Agent(asio::io_context& loop, AgentOptions options, PushHandlers handlers
       timer_(loop),
       retry_(loop),
       session_(session_options(options_)),
-      backoff_(options_.backoff, std::random_device{}()) {}
+      backoff_(options_.backoff, std::random_device{}()) {
+  runner_.send_with(
+      [this](const PushAnswer& answer, std::uint64_t token) { return send_answer(answer, token); });
+}
 
 Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& loop, AgentOptions options,
-                                             PushHandlers handlers, const Clock& clock,
+                                             PushRunner& runner, const Clock& clock,
                                              spdlog::logger& log) {
-  std::unique_ptr<Agent> agent(
-      new Agent(loop, std::move(options), std::move(handlers), clock, log));
+  std::unique_ptr<Agent> agent(new Agent(loop, std::move(options), runner, clock, log));
   if (auto loaded = load_tls(agent->tls_, agent->options_); !loaded) return fail(loaded.error());
   return agent;
 }
@@ -113,6 +86,7 @@ void Agent::start() {
 
 void Agent::stop() {
   stopping_ = true;
+  now_is(ConnectionStatus::State::kStopped);
   retry_.cancel();
   resolver_.cancel();
   if (session_.phase() == mqtt::ClientSession::Phase::kIdle) {
@@ -128,6 +102,7 @@ void Agent::stop() {
 void Agent::connect() {
   const std::uint64_t attempt = ++attempt_;
   ended_ = false;
+  now_is(ConnectionStatus::State::kConnecting);
   stream_ = std::make_shared<Stream>(loop_, tls_);
   timer_.expires_after(options_.connect_timeout);
   timer_.async_wait([this, attempt](const asio::error_code& error) {
@@ -238,6 +213,7 @@ void Agent::end_within(std::chrono::milliseconds time) {
 
 void Agent::attempt_failed(const std::string& what, const std::string& why) {
   log_.warn("cannot {} ({}): {}", what, to_string(server()), why);
+  status_.last_failure = fmt::format("cannot {} ({}): {}", what, to_string(server()), why);
   close();
 }
 
@@ -258,6 +234,7 @@ void Agent::close() {
 
 void Agent::schedule_next() {
   server_ = (server_ + 1) % options_.servers.size();
+  now_is(ConnectionStatus::State::kWaiting);
   const auto wait = backoff_.next();
   log_.info("next attempt in {:.1f} s, {}", std::chrono::duration<double>(wait).count(),
             to_string(server()));
@@ -267,12 +244,25 @@ void Agent::schedule_next() {
   });
 }
 
+void Agent::now_is(ConnectionStatus::State state) {
+  status_.state = state;
+  status_.server = to_string(server());
+  status_.since = clock_.wall();
+}
+
 // --- The session
 
 void Agent::on_ready(bool session_present) {
   backoff_.reset();
+  now_is(ConnectionStatus::State::kConnected);
   log_.info("connected to {} and subscribed{}", to_string(server()),
             session_present ? ", session resumed" : "");
+  // Behind what comes with the same bytes, and out of the session's own call.
+  asio::post(loop_, [this, attempt = attempt_] {
+    if (!current(attempt) || stopping_) return;
+    runner_.connected();
+    if (when_connected_) when_connected_();
+  });
 }
 
 void Agent::on_push(const mqtt::IncomingPush& incoming) {
@@ -282,17 +272,60 @@ void Agent::on_push(const mqtt::IncomingPush& incoming) {
     return;
   }
   log_.info("push {} {}{}", push->kind, push->id.str(), incoming.dup ? " (sent again)" : "");
-  const PushAnswer answer = handlers_.handle(*push);
-  const auto published =
-      session_.publish(mqtt::UpTopic::kResult, encode(answer), 1, 0, clock_.now(), *this);
-  using Publishing = mqtt::ClientSession::Publishing;
-  if (published != Publishing::kSent && published != Publishing::kQueued) {
-    log_.error("the answer to push {} cannot be queued: too many wait already", push->id.str());
-  }
+  runner_.take(*push);
 }
 
-void Agent::on_published(std::uint64_t /*token*/, mqtt::ReasonCode code) {
-  if (mqtt::is_error(code)) log_.warn("an answer was refused: {}", mqtt::to_string(code));
+Status Agent::publish(mqtt::UpTopic topic, std::string payload) {
+  const std::size_t bytes = payload.size();
+  switch (send(topic, std::move(payload), 0)) {
+    case mqtt::ClientSession::Publishing::kSent:
+    case mqtt::ClientSession::Publishing::kQueued:
+      return {};
+    case mqtt::ClientSession::Publishing::kTooLarge:
+      return fail(ErrorCode::kTooLarge, "{} bytes are more than the server takes", bytes);
+    case mqtt::ClientSession::Publishing::kOffline:
+    case mqtt::ClientSession::Publishing::kFull:
+      return fail(ErrorCode::kOverloaded, "too many messages wait for the server already");
+  }
+  return {};
+}
+
+// Written by a later turn of the loop, as this may be within a call of the session.
+mqtt::ClientSession::Publishing Agent::send(mqtt::UpTopic topic, std::string payload,
+                                            std::uint64_t token) {
+  asio::post(loop_, [this, attempt = attempt_] {
+    if (!current(attempt) || stream_ == nullptr) return;
+    flush();
+    keep_time();
+  });
+  return session_.publish(topic, std::move(payload), 1, token, clock_.now(), *this);
+}
+
+Sending Agent::send_answer(const PushAnswer& answer, std::uint64_t token) {
+  switch (send(mqtt::UpTopic::kResult, encode(answer), token)) {
+    case mqtt::ClientSession::Publishing::kSent:
+    case mqtt::ClientSession::Publishing::kQueued:
+      return Sending::kQueued;
+    case mqtt::ClientSession::Publishing::kTooLarge:
+      return Sending::kTooLarge;
+    case mqtt::ClientSession::Publishing::kOffline:
+    case mqtt::ClientSession::Publishing::kFull:
+      return Sending::kLater;
+  }
+  return Sending::kLater;
+}
+
+void Agent::on_published(std::uint64_t token, mqtt::ReasonCode code) {
+  const bool refused = mqtt::is_error(code);
+  if (refused) log_.warn("a message was refused: {}", mqtt::to_string(code));
+  if (token == 0) return;
+  // Out of the session's own call: the runner may have more to send.
+  asio::post(loop_, [this, token, refused, code] {
+    const bool large = code == mqtt::ReasonCode::kPacketTooLarge;
+    runner_.acknowledged(token, large     ? PushRunner::Taken::kTooLarge
+                                : refused ? PushRunner::Taken::kRefused
+                                          : PushRunner::Taken::kTaken);
+  });
 }
 
 void Agent::on_end(const mqtt::ClientEnded& ended) {
@@ -301,6 +334,8 @@ void Agent::on_end(const mqtt::ClientEnded& ended) {
   const std::string_view why = coded ? mqtt::to_string(ended.code) : ended.detail;
   log_.warn("connection to {} ended: {}{}{}", to_string(server()), mqtt::to_string(ended.end),
             why.empty() ? "" : ": ", why);
+  status_.last_failure =
+      fmt::format("{}{}{}", mqtt::to_string(ended.end), why.empty() ? "" : ": ", why);
   ended_ = true;
   end_within(options_.goodbye_timeout);
 }

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,21 +23,15 @@
 #include <spdlog/logger.h>
 
 #include "agent/backoff.hpp"
-#include "agent/handlers.hpp"
+#include "agent/endpoint.hpp"
+#include "agent/push_runner.hpp"
+#include "agent/uplink.hpp"
 #include "core/clock.hpp"
 #include "core/ids.hpp"
 #include "core/mqtt/client_session.hpp"
 #include "core/result.hpp"
 
 namespace kscpush::agent {
-
-struct Endpoint {
-  std::string host;
-  Port port;
-};
-// "HOST", "HOST:PORT", "[V6]:PORT"; without a port the push server's usual one, 13295.
-[[nodiscard]] Result<Endpoint> parse_endpoint(std::string_view text);
-[[nodiscard]] std::string to_string(const Endpoint& endpoint);
 
 struct AgentOptions {
   DeviceId id;
@@ -51,23 +46,36 @@ struct AgentOptions {
   std::uint16_t keep_alive_s = 60;
 };
 
-class Agent final : private mqtt::ClientActions {
+// How the connection stands, for who asks on the device.
+struct ConnectionStatus {
+  enum class State : std::uint8_t { kConnecting, kConnected, kWaiting, kStopped };
+  State state = State::kWaiting;
+  std::string server;          // the one that is meant
+  WallTime since{};            // of the state
+  std::string last_failure{};  // why the last attempt or connection ended; empty: none has
+};
+[[nodiscard]] std::string_view to_string(ConnectionStatus::State state);
+
+class Agent final : public Uplink, private mqtt::ClientActions {
  public:
-  // kInvalidConfig: certificate, key or authority cannot be used.
+  // kInvalidConfig: certificate, key or authority cannot be used. RUNNER gets the pushes.
   [[nodiscard]] static Result<std::unique_ptr<Agent>> create(asio::io_context& loop,
                                                              AgentOptions options,
-                                                             PushHandlers handlers,
-                                                             const Clock& clock,
+                                                             PushRunner& runner, const Clock& clock,
                                                              spdlog::logger& log);
   void start();
   // Says goodbye if there is a connection; the io_context then runs out of work, within
   // goodbye_timeout whatever the server does.
   void stop();
+  [[nodiscard]] Status publish(mqtt::UpTopic topic, std::string payload) override;
+  // Called each time that the server can be spoken to.
+  void when_connected(std::function<void()> call) { when_connected_ = std::move(call); }
+  [[nodiscard]] const ConnectionStatus& status() const { return status_; }
 
  private:
   using Stream = asio::ssl::stream<asio::ip::tcp::socket>;
 
-  Agent(asio::io_context& loop, AgentOptions options, PushHandlers handlers, const Clock& clock,
+  Agent(asio::io_context& loop, AgentOptions options, PushRunner& runner, const Clock& clock,
         spdlog::logger& log);
 
   void connect();
@@ -81,6 +89,10 @@ class Agent final : private mqtt::ClientActions {
   void attempt_failed(const std::string& what, const std::string& why);
   void close();
   void schedule_next();
+  void now_is(ConnectionStatus::State state);
+  [[nodiscard]] mqtt::ClientSession::Publishing send(mqtt::UpTopic topic, std::string payload,
+                                                     std::uint64_t token);
+  [[nodiscard]] Sending send_answer(const PushAnswer& answer, std::uint64_t token);
 
   std::string& output() override { return queued_; }
   void on_ready(bool session_present) override;
@@ -94,7 +106,7 @@ class Agent final : private mqtt::ClientActions {
 
   asio::io_context& loop_;
   const AgentOptions options_;
-  const PushHandlers handlers_;
+  PushRunner& runner_;
   const Clock& clock_;
   spdlog::logger& log_;
   asio::ssl::context tls_;
@@ -103,6 +115,8 @@ class Agent final : private mqtt::ClientActions {
   asio::steady_timer retry_;  // until the next attempt
   mqtt::ClientSession session_;
   Backoff backoff_;
+  std::function<void()> when_connected_;
+  ConnectionStatus status_;
   std::shared_ptr<Stream> stream_;  // shared with the operations under way on it
   std::uint64_t attempt_ = 0;
   std::size_t server_ = 0;

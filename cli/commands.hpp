@@ -68,6 +68,9 @@ void add_device_revoke(CLI::App& parent, Context& context);
 void add_device_restore(CLI::App& parent, Context& context);
 void add_device_enroll(CLI::App& parent, Context& context);
 
+// Below agent.
+void add_agent_status(CLI::App& parent, Context& context);
+
 // Below push.
 void add_push_send(CLI::App& parent, Context& context);
 void add_push_list(CLI::App& parent, Context& context);

@@ -15,6 +15,7 @@
 #include "core/version.hpp"
 #include "tests/support/net/socket_device.hpp"
 #include "tests/support/net/test_site.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace kscpush::test {
 namespace {
@@ -51,8 +52,8 @@ class LogLines final : public spdlog::sinks::base_sink<std::mutex> {
 
 PushHandlers ping_handler() {
   PushHandlers handlers;
-  handlers.add("ping", [](const PushMessage&) -> Result<nlohmann::json> {
-    return nlohmann::json{{"agent", kVersion}};
+  handlers.add("ping", [](const PushMessage&, const agent::Answer& answer) {
+    agent::finish(answer, nlohmann::json{{"agent", kVersion}});
   });
   return handlers;
 }
@@ -65,7 +66,8 @@ class RunningAgent {
  public:
   RunningAgent(const TestSite& site, std::vector<Endpoint> servers,
                PushHandlers handlers = ping_handler(),
-               const std::function<void(AgentOptions&)>& change = nullptr) {
+               const std::function<void(AgentOptions&)>& change = nullptr)
+      : handlers_(std::move(handlers)) {
     const DeviceFiles files = site.enroll("pc-1");
     AgentOptions options{.id = DeviceId::parse("pc-1").value(),
                          .servers = std::move(servers),
@@ -74,8 +76,7 @@ class RunningAgent {
                          .authority = site.config.paths.client_ca,
                          .backoff = {milliseconds(1), milliseconds(20)}};
     if (change) change(options);
-    agent =
-        Agent::create(loop, std::move(options), std::move(handlers), system_clock(), log_).value();
+    agent = Agent::create(loop, std::move(options), runner_, system_clock(), log_).value();
     agent->start();
   }
 
@@ -119,6 +120,11 @@ class RunningAgent {
 
  private:
   spdlog::logger log_{"agent", lines};
+  TempDir folder_;
+  const PushHandlers handlers_;
+  agent::StateDirectory state_ = agent::StateDirectory::open(folder_ / "state").value();
+  agent::PushJournal journal_ = agent::PushJournal::open(state_).value();
+  agent::PushRunner runner_{handlers_, journal_, system_clock(), log_};
 
  public:
   std::unique_ptr<Agent> agent;
@@ -381,9 +387,9 @@ TEST_CASE("agent: stop takes bounded time although the server does not read") {
   DeafServer server(server_loop, site);
   int handled = 0;
   PushHandlers handlers;
-  handlers.add("large", [&](const PushMessage&) -> Result<nlohmann::json> {
+  handlers.add("large", [&](const PushMessage&, const agent::Answer& answer) {
     ++handled;
-    return std::string(30'000, 'x');
+    agent::finish(answer, nlohmann::json(std::string(30'000, 'x')));
   });
   RunningAgent agent(site, {{"127.0.0.1", server.port()}}, std::move(handlers),
                      [](AgentOptions& options) { options.goodbye_timeout = milliseconds(100); });
@@ -421,7 +427,12 @@ TEST_CASE("agent: files that cannot be used are named") {
   SUBCASE("another's key") {
     wrong = options.key = site.enroll("pc-2").key;
   }
-  const auto agent = Agent::create(loop, options, {}, system_clock(), silent_log());
+  const PushHandlers handlers;
+  const TempDir folder;
+  const auto state = agent::StateDirectory::open(folder / "state").value();
+  auto journal = agent::PushJournal::open(state).value();
+  agent::PushRunner runner(handlers, journal, system_clock(), silent_log());
+  const auto agent = Agent::create(loop, options, runner, system_clock(), silent_log());
   REQUIRE_FALSE(agent.has_value());
   CHECK(agent.error().code == ErrorCode::kInvalidConfig);
   CHECK(agent.error().message.find(wrong.string()) != std::string::npos);

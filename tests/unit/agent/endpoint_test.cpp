@@ -1,9 +1,9 @@
+#include "agent/endpoint.hpp"
+
 #include <string>
 #include <utility>
 
 #include <doctest/doctest.h>
-
-#include "agent/agent.hpp"
 
 namespace kscpush::agent {
 

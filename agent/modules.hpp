@@ -1,0 +1,14 @@
+// The one list of what the agent can do.
+#pragma once
+
+#include "agent/handlers.hpp"
+#include "agent/services.hpp"
+
+namespace kscpush::agent {
+
+void add_modules(PushHandlers& handlers, Services& services);
+
+// One each; where it is made says what it does.
+void add_ping(PushHandlers& handlers, Services& services);
+
+}  // namespace kscpush::agent
