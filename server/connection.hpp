@@ -18,6 +18,7 @@
 // buffer grows; when it takes nothing for limits.slow_reader_timeout_s its connection ends.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -66,6 +67,12 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   [[nodiscard]] bool subscribed() const { return session_.state().subscribed; }
   [[nodiscard]] bool acknowledges() const { return session_.state().qos > 0; }
   [[nodiscard]] std::size_t in_flight() const { return session_.state().in_flight.size(); }
+  [[nodiscard]] bool in_flight(std::uint64_t token) const {
+    return std::ranges::any_of(session_.state().in_flight,
+                               [token](const auto& sent) { return sent.push.token == token; });
+  }
+  // Until release(); nothing else may overtake what is held back.
+  [[nodiscard]] bool held() const { return session_.state().held; }
   [[nodiscard]] std::size_t unread() const { return buffers_ ? buffers_->in.size() : 0; }
   [[nodiscard]] Device* device() const { return device_; }
   void forget_device() { device_ = nullptr; }

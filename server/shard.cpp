@@ -193,7 +193,7 @@ void Shard::admit(Connection& connection, const Offer& offer) {
     give_up(state);
     hold_back(*device, state);
   } else {
-    device->last_seq = 0;
+    device->last_seq = {};
     probes_.fail_all_of(device->id(),
                         Error{ErrorCode::kOffline,
                               "the device made a new connection before it answered", "ask again"});
@@ -201,7 +201,7 @@ void Shard::admit(Connection& connection, const Offer& offer) {
   device->connection = &connection;
   device->connected_since = wall();
   device->agent = offer.agent.empty() ? nullptr : std::make_unique<const std::string>(offer.agent);
-  device->backlog = false;
+  device->backlog = {};
   device->policy_in_flight = false;
   device->policy_owed = false;
   context_.log.debug("{}: connected from {}, {}{}{}", device->id(), offer.address,

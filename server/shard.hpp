@@ -15,6 +15,7 @@
 // Unless it says otherwise, everything here is for the shard's own thread.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -56,10 +57,11 @@ struct Device final : Timer {
   MonoTime session_ends{};                   // while away
   WallTime connected_since{};
   std::unique_ptr<const std::string> agent;  // version of kscpush agent; null for other clients
-  std::int64_t last_seq = 0;                 // the newest stored push given to this session
-  bool backlog = false;                      // the store may hold more than was let through
-  bool policy_in_flight = false;             // sent, not acknowledged
-  bool policy_owed = false;                  // asked for, and could not be sent yet
+  // Of each lane of stored pushes.
+  std::array<std::int64_t, kPushLanes> last_seq{};  // the newest that was given to this session
+  std::array<bool, kPushLanes> backlog{};           // the store may hold more than was let through
+  bool policy_in_flight = false;                    // sent, not acknowledged
+  bool policy_owed = false;                         // asked for, and could not be sent yet
 };
 
 // A device as the admin API shows it.
@@ -186,6 +188,8 @@ class Shard {
   void step(PushStep step);
   void retry_steps(std::size_t most);
   void pump(Device& device, bool waited = false);
+  void pump_lane(Device& device, PushLane lane, bool waited);
+  [[nodiscard]] static bool may_send(const Device& device, PushLane lane);
   bool send(Device& device, const PushRecord& push, bool waited = false);
   void cancel_decided(std::int64_t seq, const DeviceId& id);
   void answer(Device& device, const PushAnswer& answer);

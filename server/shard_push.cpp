@@ -18,6 +18,10 @@ constexpr std::array kPauses{std::chrono::seconds(0), std::chrono::seconds(1),
 constexpr int kMaxAttempts = static_cast<int>(kPauses.size());
 constexpr std::size_t kFetch = 16;  // rows of one look into the store: a window's worth
 
+std::size_t index(PushLane lane) {
+  return static_cast<std::size_t>(lane);
+}
+
 bool is_stored(std::uint64_t token) {
   return (token & ProbeTable::kTokenBit) == 0;
 }
@@ -48,8 +52,9 @@ void Shard::offer_push(const PushRecord& push, bool online_only) {
     step({push.seq, PushState::kUndeliverable, wall(), 0,
           "the device is not connected, or has not subscribed", ""});
   }
-  if (!ready || push.seq <= device->last_seq) return;
-  if (!device->backlog) {
+  const std::size_t lane = index(lane_of(push.kind));
+  if (!ready || push.seq <= device->last_seq[lane]) return;
+  if (!device->backlog[lane]) {
     send(*device, push);
   } else if (device->connection->in_flight() == 0) {
     pump(*device);  // no acknowledgement will come to do it
@@ -79,30 +84,50 @@ void Shard::cancel_decided(std::int64_t seq, const DeviceId& id) {
   const auto found = cancelling_.find(seq);
   if (--found->second == 0) cancelling_.erase(found);
   Device* const device = find(id.str());
-  if (device == nullptr || device->connection == nullptr || !device->backlog) return;
+  if (device == nullptr || device->connection == nullptr) return;
   pump(*device);
 }
 
 void Shard::subscribed(Device& device) {
+  // Most have nothing to come, and are told so by one look.
+  const auto any = context_.store.pending(*DeviceId::parse(device.id()), wall(),
+                                          std::ranges::min(device.last_seq), 1, std::nullopt);
+  device.backlog.fill(!any || !any->empty());
   pump(device);
   send_owed_policy(device);
 }
 
 void Shard::has_room(Device& device) {
-  if (device.backlog) pump(device);
+  pump(device);
   send_owed_policy(device);
 }
 
 // WAITED: for the pause of the first push there is.
 void Shard::pump(Device& device, bool waited) {
-  device.backlog = false;
-  while (!device.backlog) {
-    const auto rows =
-        context_.store.pending(*DeviceId::parse(device.id()), wall(), device.last_seq, kFetch);
+  for (const PushLane lane : {PushLane::kAnswered, PushLane::kOthers}) {
+    if (device.backlog[index(lane)] && may_send(device, lane)) pump_lane(device, lane, waited);
+  }
+}
+
+// What is held back goes first. Of those that are answered one is in flight at a time: the device
+// gets to the next when it has taken the one before.
+bool Shard::may_send(const Device& device, PushLane lane) {
+  if (device.connection->held()) return false;
+  if (lane != PushLane::kAnswered) return true;
+  const std::int64_t newest = device.last_seq[index(lane)];
+  return newest == 0 || !device.connection->in_flight(static_cast<std::uint64_t>(newest));
+}
+
+void Shard::pump_lane(Device& device, PushLane lane, bool waited) {
+  bool& backlog = device.backlog[index(lane)];
+  backlog = false;
+  while (!backlog) {
+    const auto rows = context_.store.pending(*DeviceId::parse(device.id()), wall(),
+                                             device.last_seq[index(lane)], kFetch, lane);
     if (!rows) {
       context_.log.error("{}: its pending pushes cannot be read: {}", device.id(),
                          rows.error().message);
-      device.backlog = true;
+      backlog = true;
       return;
     }
     for (const PushRecord& push : *rows) {
@@ -115,20 +140,25 @@ void Shard::pump(Device& device, bool waited) {
 // False when no further push of this device can be sent now.
 bool Shard::send(Device& device, const PushRecord& push, bool waited) {
   using Delivery = mqtt::Session::Delivery;
-  if (!cancelling_.empty() && cancelling_.contains(push.seq)) {
-    device.backlog = true;
+  const PushLane lane = lane_of(push.kind);
+  bool& backlog = device.backlog[index(lane)];
+  std::int64_t& last_seq = device.last_seq[index(lane)];
+  const auto not_now = [&backlog] {
+    backlog = true;
     return false;
-  }
+  };
+  if (!may_send(device, lane)) return not_now();
+  if (!cancelling_.empty() && cancelling_.contains(push.seq)) return not_now();
   const auto ahead = unwritten_.progress(push.seq);
   if (ahead.over) {
-    device.last_seq = push.seq;
+    last_seq = push.seq;
     return true;
   }
   int before = std::max(push.attempts, ahead.attempts);
   if (before == 0 && push.seq <= context_.store.perhaps_sent()) before = 1;
   const auto sent = push.reached[static_cast<std::size_t>(PushState::kSent)].value_or(WallTime{});
   const auto settle = [&](PushState state, std::string reason) {
-    device.last_seq = push.seq;
+    last_seq = push.seq;
     step({push.seq, state, wall(), state == PushState::kSent ? before + 1 : 0, std::move(reason),
           ""});
     return true;
@@ -137,9 +167,8 @@ bool Shard::send(Device& device, const PushRecord& push, bool waited) {
   const Duration pause =
       pause_left(before, std::max(sent, ahead.sent), push.expires, wall(), waited);
   if (pause > Duration::zero()) {
-    device.backlog = true;
-    wheel_.set(device, now() + pause);
-    return false;
+    if (!device.set() || device.deadline() > now() + pause) wheel_.set(device, now() + pause);
+    return not_now();
   }
   if (push.params != "{}" && !nlohmann::json::accept(push.params)) {
     return settle(PushState::kUndeliverable, "its parameters are damaged");
@@ -158,10 +187,9 @@ bool Shard::send(Device& device, const PushRecord& push, bool waited) {
       return settle(PushState::kExpired, std::string(why_expired(push.state)));
     case Delivery::kNotSubscribed:
     case Delivery::kWindowFull:
-      device.backlog = true;
-      return false;
+      return not_now();
   }
-  return false;
+  return not_now();
 }
 
 void Shard::acked(Device& device, std::uint64_t token, mqtt::ReasonCode code) {
@@ -177,7 +205,7 @@ void Shard::acked(Device& device, std::uint64_t token, mqtt::ReasonCode code) {
       step({seq, PushState::kAcked, wall(), 0, "", ""});
     }
   }
-  if (device.backlog) pump(device);
+  pump(device);
   send_owed_policy(device);
 }
 
@@ -196,7 +224,7 @@ void Shard::dropped(Device& device, std::uint64_t token, mqtt::DropReason reason
         expired ? std::string(why_expired(PushState::kSent))
                 : "larger than the device's maximum packet size",
         ""});
-  if (device.backlog) pump(device);
+  pump(device);
 }
 
 void Shard::message(Device& device, mqtt::UpTopic topic, std::string_view payload) {
@@ -252,7 +280,7 @@ void Shard::hold_back(Device& device, mqtt::SessionState& state) {
 
 void Shard::pause_over(Device& device) {
   device.connection->release();
-  if (device.backlog) pump(device, /*waited=*/true);
+  pump(device, /*waited=*/true);
 }
 
 void Shard::step(PushStep step) {

@@ -80,6 +80,16 @@ const std::string& list_of(const PushFilter& filter) {
   return filter.rollout == 0 ? kAll : kOfRollout;
 }
 
+// Those of PushLane::kAnswered, as a list in SQL.
+std::string answered_kinds() {
+  std::string list;
+  for (const PushKindRow& row : kPushKinds) {
+    if (lane_of(row.kind) != PushLane::kAnswered) continue;
+    list += fmt::format("{}'{}'", list.empty() ? "" : ", ", row.kind);
+  }
+  return list;
+}
+
 Result<std::optional<PushRecord>> one(Query query, WallTime now) {
   const auto row = query.next();
   if (!row) return fail(row.error());
@@ -108,13 +118,17 @@ Result<std::optional<PushRecord>> find(Database& database, std::int64_t seq, Wal
 }
 
 Result<std::vector<PushRecord>> pending(Database& database, const DeviceId& device, WallTime now,
-                                        std::int64_t after, std::size_t limit) {
-  static const std::string kSql =
-      std::string(kSelect) +
-      "WHERE device = ?1 AND (state < 3) = 1 AND seq > ?3 AND expires > ?2 ORDER BY seq LIMIT ?4";
+                                        std::int64_t after, std::size_t limit,
+                                        std::optional<PushLane> lane) {
+  static const std::string kSql = fmt::format(
+      "{}WHERE device = ?1 AND (state < 3) = 1 AND seq > ?3 AND expires > ?2"
+      " AND ifnull(?5 = (kind IN ({})), 1) ORDER BY seq LIMIT ?4",
+      kSelect, answered_kinds());
   auto query = database.query(kSql);
   if (!query) return fail(query.error());
-  query->bind(device.str(), now, after, limit);
+  std::optional<std::int64_t> answered;
+  if (lane) answered = *lane == PushLane::kAnswered ? 1 : 0;
+  query->bind(device.str(), now, after, limit, answered);
   return read_all(*query, now);
 }
 

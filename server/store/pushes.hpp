@@ -66,7 +66,8 @@ struct Standing {
                                                      WallTime now);
 [[nodiscard]] Result<std::vector<PushRecord>> pending(Database& database, const DeviceId& device,
                                                       WallTime now, std::int64_t after,
-                                                      std::size_t limit);
+                                                      std::size_t limit,
+                                                      std::optional<PushLane> lane);
 [[nodiscard]] Result<std::size_t> count_pending(Database& database, const DeviceId& device,
                                                 WallTime now);
 // As Store::list_pushes(). As find(), it shows what has ended at NOW as ended.

@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/clock.hpp"
@@ -17,6 +18,16 @@
 #include "server/store/disconnects.hpp"
 
 namespace kscpush::server {
+
+// In which order a device's pushes are sent: those whose answer somebody waits for go before the
+// others; within a lane the oldest goes first.
+enum class PushLane : std::uint8_t { kAnswered, kOthers };
+inline constexpr std::size_t kPushLanes = 2;
+[[nodiscard]] inline PushLane lane_of(std::string_view kind) {
+  const PushKindRow* const row = find_push_kind(kind);
+  return row != nullptr && row->push_class == PushClass::kRpc ? PushLane::kAnswered
+                                                              : PushLane::kOthers;
+}
 
 struct PushRecord {
   std::int64_t seq = 0;  // row number, ascending in order of acceptance; the Session's token
@@ -77,10 +88,11 @@ class ShardStore {
   using Cancelled = std::function<void(Result<PushRecord>)>;
   virtual void cancel(const Ulid& id, std::string reason, Cancelled done) = 0;
   [[nodiscard]] virtual Result<std::optional<PushRecord>> find_push(const Ulid& id) const = 0;
-  // Neither final nor acknowledged, not expired at NOW, oldest first, with seq above AFTER.
-  [[nodiscard]] virtual Result<std::vector<PushRecord>> pending(const DeviceId& device,
-                                                                WallTime now, std::int64_t after,
-                                                                std::size_t limit) const = 0;
+  // Neither final nor acknowledged, not expired at NOW, oldest first, with seq above AFTER; of one
+  // lane, or of all.
+  [[nodiscard]] virtual Result<std::vector<PushRecord>> pending(
+      const DeviceId& device, WallTime now, std::int64_t after, std::size_t limit,
+      std::optional<PushLane> lane) const = 0;
   // Pushes up to this number that nobody is known to have sent may have been sent all the same: by
   // a process that was killed before it could note that, or after the backup was made from which
   // the database was restored. Constant while the store is open.

@@ -146,9 +146,9 @@ class Store final : public ShardStore {
   void cancel(const Ulid& id, std::string reason, Cancelled done) override;
   [[nodiscard]] Result<std::optional<PushRecord>> find_push(const Ulid& id) const override;
   [[nodiscard]] Result<std::optional<PushRecord>> find_push(std::int64_t seq) const;
-  [[nodiscard]] Result<std::vector<PushRecord>> pending(const DeviceId& device, WallTime now,
-                                                        std::int64_t after,
-                                                        std::size_t limit) const override;
+  [[nodiscard]] Result<std::vector<PushRecord>> pending(
+      const DeviceId& device, WallTime now, std::int64_t after, std::size_t limit,
+      std::optional<PushLane> lane = std::nullopt) const override;
   [[nodiscard]] std::int64_t perhaps_sent() const override;
   // How many pending() has in all.
   [[nodiscard]] Result<std::size_t> count_pending(const DeviceId& device, WallTime now) const;

@@ -166,9 +166,11 @@ Result<std::optional<PushRecord>> Store::find_push(const Ulid& id) const {
 }
 
 Result<std::vector<PushRecord>> Store::pending(const DeviceId& device, WallTime now,
-                                               std::int64_t after, std::size_t limit) const {
-  return impl_->readers.use(
-      [&](Database& database) { return pushes::pending(database, device, now, after, limit); });
+                                               std::int64_t after, std::size_t limit,
+                                               std::optional<PushLane> lane) const {
+  return impl_->readers.use([&](Database& database) {
+    return pushes::pending(database, device, now, after, limit, lane);
+  });
 }
 
 std::int64_t Store::perhaps_sent() const {

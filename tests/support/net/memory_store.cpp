@@ -229,7 +229,8 @@ Result<std::optional<PushRecord>> MemoryStore::find_push(const Ulid& id) const {
 }
 
 Result<std::vector<PushRecord>> MemoryStore::pending(const DeviceId& device, WallTime now,
-                                                     std::int64_t after, std::size_t limit) const {
+                                                     std::int64_t after, std::size_t limit,
+                                                     std::optional<server::PushLane> lane) const {
   if (broken_) return fail(ErrorCode::kFailed, "the disk is broken");
   std::vector<PushRecord> result;
   const auto found = waiting_.find(device.str());
@@ -237,6 +238,7 @@ Result<std::vector<PushRecord>> MemoryStore::pending(const DeviceId& device, Wal
   for (auto seq = found->second.upper_bound(after); seq != found->second.end(); ++seq) {
     const PushRecord& push = pushes_.at(*seq);
     if (push.expires <= now) continue;
+    if (lane && server::lane_of(push.kind) != *lane) continue;
     if (result.size() == limit) break;
     result.push_back(push);
   }

@@ -61,9 +61,9 @@ class MemoryStore final : public server::ShardStore {
   void step(server::PushStep step, Done done = nullptr) override;
   void cancel(const Ulid& id, std::string reason, Cancelled done) override;
   [[nodiscard]] Result<std::optional<server::PushRecord>> find_push(const Ulid& id) const override;
-  [[nodiscard]] Result<std::vector<server::PushRecord>> pending(const DeviceId& device,
-                                                                WallTime now, std::int64_t after,
-                                                                std::size_t limit) const override;
+  [[nodiscard]] Result<std::vector<server::PushRecord>> pending(
+      const DeviceId& device, WallTime now, std::int64_t after, std::size_t limit,
+      std::optional<server::PushLane> lane = std::nullopt) const override;
   [[nodiscard]] std::int64_t perhaps_sent() const override { return perhaps_sent_; }
 
  private:
