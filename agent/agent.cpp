@@ -1,5 +1,6 @@
 #include "agent/agent.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <random>
 
@@ -67,7 +68,9 @@ Agent::Agent(asio::io_context& loop, AgentOptions options, PushRunner& runner, c
       timer_(loop),
       retry_(loop),
       session_(session_options(options_)),
-      backoff_(options_.backoff, std::random_device{}()) {
+      backoff_(options_.backoff, std::random_device{}()),
+      servers_(options_.servers),
+      server_(servers_.front()) {
   runner_.send_with(
       [this](const PushAnswer& answer, std::uint64_t token) { return send_answer(answer, token); });
 }
@@ -81,6 +84,8 @@ Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& loop, AgentOption
 }
 
 void Agent::start() {
+  server_ = servers_.front();
+  next_server_ = 1 % servers_.size();
   connect();
 }
 
@@ -102,6 +107,7 @@ void Agent::stop() {
 void Agent::connect() {
   const std::uint64_t attempt = ++attempt_;
   ended_ = false;
+  left_ = false;
   now_is(ConnectionStatus::State::kConnecting);
   stream_ = std::make_shared<Stream>(loop_, tls_);
   timer_.expires_after(options_.connect_timeout);
@@ -233,9 +239,12 @@ void Agent::close() {
 }
 
 void Agent::schedule_next() {
-  server_ = (server_ + 1) % options_.servers.size();
+  if (left_) next_server_ = 0;
+  server_ = servers_[next_server_];
+  next_server_ = (next_server_ + 1) % servers_.size();
   now_is(ConnectionStatus::State::kWaiting);
-  const auto wait = backoff_.next();
+  const auto wait = left_ ? *away_ : backoff_.next();
+  away_.reset();
   log_.info("next attempt in {:.1f} s, {}", std::chrono::duration<double>(wait).count(),
             to_string(server()));
   retry_.expires_after(wait);
@@ -248,6 +257,48 @@ void Agent::now_is(ConnectionStatus::State state) {
   status_.state = state;
   status_.server = to_string(server());
   status_.since = clock_.wall();
+}
+
+// --- Presence
+
+void Agent::use_servers(const std::vector<Endpoint>& servers) {
+  std::vector<Endpoint> all = servers;
+  for (const Endpoint& own : options_.servers) {
+    if (std::ranges::find(all, own) == all.end()) all.push_back(own);
+  }
+  if (all == servers_) return;
+  servers_ = std::move(all);
+  next_server_ = 0;
+}
+
+void Agent::leave_for(std::chrono::milliseconds away) {
+  if (stopping_ || session_.phase() == mqtt::ClientSession::Phase::kIdle) return;
+  away_ = away;
+  retry_.expires_after(options_.leave_timeout);
+  retry_.async_wait([this, attempt = attempt_](const asio::error_code& error) {
+    if (!error && current(attempt) && away_) leave();
+  });
+  asio::post(loop_, [this, attempt = attempt_] {
+    if (current(attempt)) leave_if_told();
+  });
+}
+
+void Agent::stay() {
+  if (!away_ || left_) return;
+  away_.reset();
+  retry_.cancel();
+}
+
+void Agent::leave_if_told() {
+  if (away_ && session_.pending() == 0) leave();
+}
+
+void Agent::leave() {
+  if (stopping_ || ended_ || session_.phase() == mqtt::ClientSession::Phase::kIdle) return;
+  left_ = true;
+  retry_.cancel();
+  session_.disconnect(mqtt::ReasonCode::kSuccess, *this);
+  flush();
 }
 
 // --- The session
@@ -318,6 +369,11 @@ Sending Agent::send_answer(const PushAnswer& answer, std::uint64_t token) {
 void Agent::on_published(std::uint64_t token, mqtt::ReasonCode code) {
   const bool refused = mqtt::is_error(code);
   if (refused) log_.warn("a message was refused: {}", mqtt::to_string(code));
+  if (away_) {
+    asio::post(loop_, [this, attempt = attempt_] {
+      if (current(attempt)) leave_if_told();
+    });
+  }
   if (token == 0) return;
   // Out of the session's own call: the runner may have more to send.
   asio::post(loop_, [this, token, refused, code] {
@@ -329,6 +385,9 @@ void Agent::on_published(std::uint64_t token, mqtt::ReasonCode code) {
 }
 
 void Agent::on_end(const mqtt::ClientEnded& ended) {
+  ended_ = true;
+  end_within(options_.goodbye_timeout);
+  if (left_) return log_.info("leaves {}, as its policy wants it", to_string(server()));
   // Without a Reason String the code is all there is to tell.
   const bool coded = ended.detail.empty() && mqtt::is_error(ended.code);
   const std::string_view why = coded ? mqtt::to_string(ended.code) : ended.detail;
@@ -336,8 +395,6 @@ void Agent::on_end(const mqtt::ClientEnded& ended) {
             why.empty() ? "" : ": ", why);
   status_.last_failure =
       fmt::format("{}{}{}", mqtt::to_string(ended.end), why.empty() ? "" : ": ", why);
-  ended_ = true;
-  end_within(options_.goodbye_timeout);
 }
 
 }  // namespace kscpush::agent

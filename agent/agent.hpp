@@ -4,6 +4,7 @@
 //   connect  TCP, TLS with the device's certificate, CONNECT; each step within a deadline
 //   ready    subscribed; pushes are handled and answered under up/result
 //   lost     the next server of the list, after a wait with full jitter
+//   left     when it is told to leave_for() a time: then the first of the list again
 //   stop     DISCONNECT, for which there is a bounded time
 //
 // One thread: that of the io_context.
@@ -13,6 +14,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,7 @@
 
 #include "agent/backoff.hpp"
 #include "agent/endpoint.hpp"
+#include "agent/presence.hpp"
 #include "agent/push_runner.hpp"
 #include "agent/uplink.hpp"
 #include "core/clock.hpp"
@@ -43,6 +46,8 @@ struct AgentOptions {
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(15);  // TCP and TLS
   // For the last bytes of a connection, after which it is closed.
   std::chrono::milliseconds goodbye_timeout = std::chrono::seconds(2);
+  // How long the server may take to acknowledge what is queued for it before the device leaves.
+  std::chrono::milliseconds leave_timeout = std::chrono::seconds(10);
   std::uint16_t keep_alive_s = 60;
 };
 
@@ -56,7 +61,7 @@ struct ConnectionStatus {
 };
 [[nodiscard]] std::string_view to_string(ConnectionStatus::State state);
 
-class Agent final : public Uplink, private mqtt::ClientActions {
+class Agent final : public Uplink, public Presence, private mqtt::ClientActions {
  public:
   // kInvalidConfig: certificate, key or authority cannot be used. RUNNER gets the pushes.
   [[nodiscard]] static Result<std::unique_ptr<Agent>> create(asio::io_context& loop,
@@ -68,6 +73,9 @@ class Agent final : public Uplink, private mqtt::ClientActions {
   // goodbye_timeout whatever the server does.
   void stop();
   [[nodiscard]] Status publish(mqtt::UpTopic topic, std::string payload) override;
+  void use_servers(const std::vector<Endpoint>& servers) override;
+  void leave_for(std::chrono::milliseconds away) override;
+  void stay() override;
   // Called each time that the server can be spoken to.
   void when_connected(std::function<void()> call) { when_connected_ = std::move(call); }
   [[nodiscard]] const ConnectionStatus& status() const { return status_; }
@@ -90,6 +98,8 @@ class Agent final : public Uplink, private mqtt::ClientActions {
   void close();
   void schedule_next();
   void now_is(ConnectionStatus::State state);
+  void leave_if_told();
+  void leave();
   [[nodiscard]] mqtt::ClientSession::Publishing send(mqtt::UpTopic topic, std::string payload,
                                                      std::uint64_t token);
   [[nodiscard]] Sending send_answer(const PushAnswer& answer, std::uint64_t token);
@@ -100,7 +110,7 @@ class Agent final : public Uplink, private mqtt::ClientActions {
   void on_published(std::uint64_t token, mqtt::ReasonCode code) override;
   void on_end(const mqtt::ClientEnded& ended) override;
 
-  [[nodiscard]] const Endpoint& server() const { return options_.servers[server_]; }
+  [[nodiscard]] const Endpoint& server() const { return server_; }
   // Callbacks of an attempt that is over must do nothing: each checks that its number still counts.
   [[nodiscard]] bool current(std::uint64_t attempt) const { return attempt == attempt_; }
 
@@ -112,14 +122,19 @@ class Agent final : public Uplink, private mqtt::ClientActions {
   asio::ssl::context tls_;
   asio::ip::tcp::resolver resolver_;
   asio::steady_timer timer_;  // of the attempt: connect timeout, keep alive, goodbye
-  asio::steady_timer retry_;  // until the next attempt
+  asio::steady_timer retry_;  // until the next attempt; while connected, until it leaves anyway
   mqtt::ClientSession session_;
   Backoff backoff_;
   std::function<void()> when_connected_;
   ConnectionStatus status_;
   std::shared_ptr<Stream> stream_;  // shared with the operations under way on it
   std::uint64_t attempt_ = 0;
-  std::size_t server_ = 0;
+  std::vector<Endpoint> servers_;
+  std::size_t next_server_ = 0;
+  Endpoint server_;  // of the attempt, or of the next
+  // Set: leaves when nothing is queued for the server any more.
+  std::optional<std::chrono::milliseconds> away_;
+  bool left_ = false;  // on purpose: back when away_ is over
   std::array<char, 16 * 1024> incoming_{};
   std::string unparsed_;  // the start of a packet
   std::string queued_;    // to be written next

@@ -14,6 +14,7 @@
 // Relative paths are relative to the folder of the file. docs/agent.md describes every key.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -49,6 +50,8 @@ struct AgentConfig {
   std::vector<CollectorDeclaration> collectors{};
   TunnelRules tunnels{};
   ReportedSettings local{};
+  // How long a minute of the policy's schedule takes; trials make it short.
+  std::chrono::milliseconds minute = std::chrono::minutes(1);
 };
 
 // Always gives a configuration; it is of use only if the diagnostics hold no error. FOLDER is the

@@ -80,6 +80,8 @@ Status Device::open(AgentOptions options) {
   agent_ = std::move(*agent);
   services_.emplace(Services{loop_, clock_, log_, config_, state_, *agent_, board_});
   add_status();
+  synchronizer_.emplace(*services_, *agent_, SyncOptions{.minute = config_.minute});
+  synchronizer_->add_to(handlers_);
   add_modules(handlers_, *services_);
   agent_->when_connected([this] {
     for (const auto& call : services_->on_connected) call();

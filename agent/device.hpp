@@ -7,6 +7,7 @@
 #include "agent/agent.hpp"
 #include "agent/services.hpp"
 #include "agent/status_socket.hpp"
+#include "agent/sync/synchronizer.hpp"
 
 namespace kscpush::agent {
 
@@ -42,6 +43,7 @@ class Device {
   std::optional<PushRunner> runner_;
   std::unique_ptr<Agent> agent_;
   std::optional<Services> services_;
+  std::optional<Synchronizer> synchronizer_;
   std::unique_ptr<StatusSocket> socket_;
 };
 

@@ -5,9 +5,12 @@
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
 #include "cli/plan_view.hpp"
+#include "cli/rollout/rollout_view.hpp"
 #include "cli/support/api_client.hpp"
 #include "cli/support/output.hpp"
+#include "cli/support/pace.hpp"
 #include "cli/support/site_file.hpp"
+#include "server/admin/json.hpp"
 #include "server/admin/site_json.hpp"
 
 namespace kscpush::cli {
@@ -17,12 +20,16 @@ using nlohmann::json;
 
 // A look at each of a million devices takes seconds.
 constexpr std::chrono::seconds kPlanTimeout{70};
+constexpr double kSilence = 30;  // seconds without an answer, then --watch gives up
 
 struct ApplyOptions {
   std::string dp;
   std::string comment;
   std::int64_t revision = 0;
   bool dry_run = false;
+  bool sync = true;
+  bool watch = false;
+  PaceOptions pace;
 };
 
 struct Target {
@@ -57,14 +64,27 @@ bool same(const json& plan) {
   return plan.value("changes", json::array()).empty();
 }
 
-json body_of(const Target& target, const ApplyOptions& options) {
-  return {{"files", server::to_json(target.file.sources.bundle())}, {"comment", options.comment}};
+json files_of(const Target& target) {
+  return {{"files", server::to_json(target.file.sources.bundle())}};
+}
+
+// What apply and rollback say beside which configuration.
+json with_options(json body, const ApplyOptions& options) {
+  body["comment"] = options.comment;
+  body["sync"] = options.sync;
+  if (options.sync) body.update(pace_fields(options.pace));
+  return body;
+}
+
+Status check(const ApplyOptions& options) {
+  if (options.sync || !(options.pace.given() || options.watch)) return {};
+  return fail({ErrorCode::kUsage, "with --no-sync there is nothing to pace, nor to watch", ""});
 }
 
 Status run_diff(const ApplyOptions& options, Context& context) {
   const auto target = find_target(options.dp, context);
   if (!target) return fail(target.error());
-  const auto plan = target->client.post("/v1/site/plan", body_of(*target, options), kPlanTimeout);
+  const auto plan = target->client.post("/v1/site/plan", files_of(*target), kPlanTimeout);
   if (!plan) return fail(plan.error());
   print_plan(*plan, context);
   print_notes(*plan, context);
@@ -99,30 +119,65 @@ void report(const json& plan, const std::string& dp, bool dry_run, const Context
   }
 }
 
+// The devices that are told to synchronize; with --watch until all have answered.
+Status follow_sync(const json& plan, const ApplyOptions& options, const ApiClient& api,
+                   const Context& context) {
+  const auto changed = plan.value("policy_changes", std::uint64_t{0});
+  if (options.dry_run) {
+    if (options.sync && changed > 0) {
+      print_note(
+          "Those in the scope of this push server would be told to synchronize "
+          "(--no-sync: not).",
+          context);
+    }
+    return {};
+  }
+  const json sync = plan.value("sync", json());
+  if (sync.is_null()) return {};
+  if (!sync.at("error").is_null()) {
+    return fail(within("the configuration runs, but its devices are not told to synchronize",
+                       server::error_from_json(sync.at("error"))));
+  }
+  const auto id = sync.at("rollout").at("id").get<std::string>();
+  print_note(
+      fmt::format("{} are told to synchronize: 'kscpush rollout watch {}' shows how far that "
+                  "is, 'kscpush status' which have applied it.",
+                  count_devices(sync.at("devices").get<std::uint64_t>()), id),
+      context);
+  if (!options.watch) return {};
+  context.out.flush();
+  const auto watched = watch_rollout(api, id, context, {PushState::kCompleted, kSilence});
+  if (!watched) return fail(watched.error());
+  if (prints_text(context)) print_rollout(*watched, context);
+  return rollout_outcome(*watched);
+}
+
 Status run_apply(const ApplyOptions& options, Context& context) {
+  if (auto fits = check(options); !fits) return fits;
   const auto target = find_target(options.dp, context);
   if (!target) return fail(target.error());
-  const json body = body_of(*target, options);
+  const json body = with_options(files_of(*target), options);
   const auto plan = options.dry_run ? target->client.post("/v1/site/plan", body, kPlanTimeout)
                                     : target->client.put("/v1/site", body, kPlanTimeout);
   if (!plan) return fail(plan.error());
   report(*plan, target->dp, options.dry_run, context);
-  return {};
+  return follow_sync(*plan, options, target->client, context);
 }
 
 Status run_rollback(const ApplyOptions& options, Context& context) {
+  if (auto fits = check(options); !fits) return fits;
   const auto target = find_target(options.dp, context);
   if (!target) return fail(target.error());
   const auto plan = target->client.post(fmt::format("/v1/site/revisions/{}/{}", options.revision,
                                                     options.dry_run ? "plan" : "rollback"),
-                                        {{"comment", options.comment}}, kPlanTimeout);
+                                        with_options(json::object(), options), kPlanTimeout);
   if (!plan) return fail(plan.error());
   report(*plan, target->dp, options.dry_run, context);
   if (!options.dry_run && prints_text(context)) {
     print_note("The files still say otherwise: 'kscpush diff' shows how; bring them back with git.",
                context);
   }
-  return {};
+  return follow_sync(*plan, options, target->client, context);
 }
 
 std::shared_ptr<ApplyOptions> add_command(CLI::App& parent, Context& context,
@@ -140,9 +195,14 @@ std::shared_ptr<ApplyOptions> add_command(CLI::App& parent, Context& context,
   return options;
 }
 
-void add_comment(CLI::App& command, ApplyOptions& options) {
+void add_change_options(CLI::App& command, ApplyOptions& options) {
   command.add_option("-m,--comment", options.comment, "Why, for the history")->type_name("TEXT");
   command.add_flag("--dry-run", options.dry_run, "Say what would change; change nothing");
+  command.add_flag("--sync,!--no-sync", options.sync,
+                   "Tell the devices whose effective policy changes to synchronize (default), or "
+                   "leave it until they come");
+  add_pace_options(command, options.pace);
+  command.add_flag("--watch", options.watch, "Wait for their answers");
 }
 
 }  // namespace
@@ -159,7 +219,7 @@ void add_apply(CLI::App& parent, Context& context) {
   const auto options =
       add_command(parent, context, "apply", "Make the running push server run what the files say",
                   run_apply, &command);
-  add_comment(*command, *options);
+  add_change_options(*command, *options);
 }
 
 void add_rollback(CLI::App& parent, Context& context) {
@@ -171,7 +231,7 @@ void add_rollback(CLI::App& parent, Context& context) {
       ->type_name("REV")
       ->required()
       ->check(CLI::PositiveNumber);
-  add_comment(*command, *options);
+  add_change_options(*command, *options);
 }
 
 }  // namespace kscpush::cli

@@ -23,6 +23,7 @@ void add_serve(CLI::App& parent, Context& context);
 void add_agent(CLI::App& parent, Context& context);
 void add_ping(CLI::App& parent, Context& context);
 void add_sync(CLI::App& parent, Context& context);
+void add_status(CLI::App& parent, Context& context);
 void add_push(CLI::App& parent, Context& context);
 void add_rollout(CLI::App& parent, Context& context);
 void add_events(CLI::App& parent, Context& context);

@@ -62,7 +62,7 @@ inline constexpr std::string_view kForceViaDp =
 inline constexpr std::string_view kConnect = "connectivity.schedule.connect";
 inline constexpr std::string_view kIntervals = "connectivity.schedule.intervals";
 inline constexpr std::string_view kSynchronizationInterval =
-    "connectivity.schedule.synchronization_interval";
+    "connectivity.schedule.synchronization_interval";  // minutes
 inline constexpr std::string_view kUseUdpPort = "connectivity.network.use_udp_port";
 inline constexpr std::string_view kUdpPort = "connectivity.network.udp_port";
 

@@ -1,6 +1,7 @@
 #include "server/site_keeper.hpp"
 
 #include <algorithm>
+#include <random>
 
 #include <asio/post.hpp>
 
@@ -181,12 +182,14 @@ void SiteKeeper::submit(SiteRequest request, Done done) {
     if (waiting_ < kMostWaiting) {
       ++waiting_;
       asio::post(thread_, [this, request = std::move(request), done = std::move(done)] {
-        auto change = run(request);
+        std::vector<DeviceId> to_tell;
+        auto change = run(request, to_tell);
         {
           const std::scoped_lock finished(mutex_);
           --waiting_;
         }
-        done(std::move(change));
+        if (!change || to_tell.empty() || !request.sync) return done(std::move(change));
+        synchronize(std::move(*change), std::move(to_tell), *request.sync, done);
       });
       return;
     }
@@ -213,27 +216,28 @@ SiteResult<RunningSite> SiteKeeper::candidate(const SiteRequest& request) const 
 }
 
 SiteResult<policy::Plan> SiteKeeper::look_at_devices(const RunningSite& from, const RunningSite& to,
-                                                     std::vector<DeviceId>& out_of_scope) const {
+                                                     Concerned& concerned) const {
   const auto& before = *from.site.find_distribution_point(dp_);
   const auto& after = *to.site.find_distribution_point(dp_);
   policy::Planner planner(from.site, to.site);
   const auto looked = each_device(server_.store(), [&](const DeviceRecord& device) {
     const auto facts = facts_of(device);
-    static_cast<void>(planner.look_at(facts));
+    const bool changes = planner.look_at(facts);
     const auto where = facts.whereabouts();
-    if (site::in_scope(before, where) && !site::in_scope(after, where))
-      out_of_scope.push_back(device.id);
+    const bool here = site::in_scope(after, where);
+    if (site::in_scope(before, where) && !here) concerned.out_of_scope.push_back(device.id);
+    if (changes && here && !device.revoked) concerned.changed.push_back(device.id);
   });
   if (!looked) return refuse(looked.error());
   return planner.finish();
 }
 
-SiteResult<SiteChange> SiteKeeper::run(const SiteRequest& request) {
+SiteResult<SiteChange> SiteKeeper::run(const SiteRequest& request, std::vector<DeviceId>& to_tell) {
   auto next = candidate(request);
   if (!next) return tl::unexpected<Refusal>(std::move(next.error()));
   const auto present = running();
-  std::vector<DeviceId> out_of_scope;
-  auto plan = look_at_devices(*present, *next, out_of_scope);
+  Concerned concerned;
+  auto plan = look_at_devices(*present, *next, concerned);
   if (!plan) return tl::unexpected<Refusal>(std::move(plan.error()));
   SiteChange change{present->revision.number, present->revision.number, std::move(*plan),
                     notes(*next->site.find_distribution_point(dp_))};
@@ -248,8 +252,41 @@ SiteResult<SiteChange> SiteKeeper::run(const SiteRequest& request) {
             change.to, request.how, change.plan.changes.size(), change.plan.policy_changes);
   const std::scoped_lock lock(mutex_);
   if (!same_text) running_ = std::make_shared<const RunningSite>(std::move(*next));
-  server_.recheck(std::move(out_of_scope));
+  server_.recheck(std::move(concerned.out_of_scope));
+  to_tell = std::move(concerned.changed);
   return change;
+}
+
+// Only when the configuration is in force: what a device is told is what it is answered when it
+// asks.
+void SiteKeeper::synchronize(SiteChange change, std::vector<DeviceId> devices, const SyncPace& pace,
+                             const Done& done) {
+  const std::size_t count = devices.size();
+  const auto finish = [this, count, done, change](Result<RolloutProgress> begun) mutable {
+    if (begun) {
+      log_.info("{} devices are told to synchronize: rollout {}", count,
+                begun->rollout.order.id.str());
+    } else {
+      log_.warn("{} devices are not told to synchronize: {}", count, begun.error().message);
+    }
+    change.sync = SyncBegun{count, std::move(begun)};
+    done(std::move(change));
+  };
+  if (count > Rollouts::kMostTargets) {
+    auto refused = finish;
+    return refused(fail({ErrorCode::kTooLarge,
+                         fmt::format("a rollout has at most {} devices", Rollouts::kMostTargets),
+                         "they hear of it when they connect next"}));
+  }
+  // Neighbours in the registry are often neighbours in a network.
+  std::shuffle(devices.begin(), devices.end(), std::mt19937_64(std::random_device{}()));
+  server_.roll_out(
+      std::move(devices), {.kind = "sync"},
+      {.targets = json{{"revision", change.to}}.dump(),
+       .rate = pace.rate,
+       .max_failures = pace.max_failures,
+       .canary = pace.canary},
+      [finish](Result<RolloutProgress> begun, bool) mutable { finish(std::move(begun)); });
 }
 
 Status SiteKeeper::activate(RunningSite& next, const SiteRequest& request,

@@ -44,20 +44,39 @@ struct Refusal {
 template <class T>
 using SiteResult = tl::expected<T, Refusal>;
 
+// At which pace those devices are told to synchronize whose effective policy a change concerns.
+struct SyncPace {
+  static constexpr double kUsualRate = 1000;  // pushes a second
+
+  double rate = kUsualRate;
+  std::optional<std::int64_t> max_failures{};
+  std::int64_t canary = 0;
+};
+
+// The rollout that does so, or why there is none.
+struct SyncBegun {
+  std::uint64_t devices = 0;
+  Result<RolloutProgress> rollout;
+};
+
 // What was done or, of a trial, would be.
 struct SiteChange {
   std::int64_t from = 0;  // revisions
   std::int64_t to = 0;    // the same as from: nothing was applied
   policy::Plan plan;
   std::vector<std::string> notes;  // what only takes effect at the next start
+  // Of those in scope that are not revoked, so many have another effective policy now, and are told
+  // to synchronize unless that was not wanted: then nothing.
+  std::optional<SyncBegun> sync{};
 };
 
 struct SiteRequest {
   SiteFiles files{};
-  std::optional<std::int64_t> revision{};  // instead of files: those of that revision
-  bool trial = false;                      // plan only
-  bool own_files = false;                  // they are those on the server's own disk
-  std::string how{};                       // as in SiteRevision
+  std::optional<std::int64_t> revision{};     // instead of files: those of that revision
+  bool trial = false;                         // plan only
+  bool own_files = false;                     // they are those on the server's own disk
+  std::optional<SyncPace> sync = SyncPace{};  // nothing: devices hear of it when they come next
+  std::string how{};                          // as in SiteRevision
   std::string comment{};
 };
 
@@ -81,17 +100,24 @@ class SiteKeeper {
   // Completes what is waiting; what is submitted afterwards is not answered.
   void stop();
 
-  // Thread safe. DONE is called on the keeper's thread, or at once when too much is waiting.
+  // Thread safe. DONE is called on a thread of the server, or at once when too much is waiting.
   // Refused: kInvalidConfig with diagnostics, kNotFound (the revision, or the distribution point in
   // the files), kTooLarge, and what PushServer::reconfigure() and the store say.
   void submit(SiteRequest request, Done done);
   [[nodiscard]] std::shared_ptr<const RunningSite> running() const;
 
  private:
-  SiteResult<SiteChange> run(const SiteRequest& request);
+  // What looking at every device has found.
+  struct Concerned {
+    std::vector<DeviceId> out_of_scope;  // now; they were in it
+    std::vector<DeviceId> changed;       // another effective policy, and a device of this server
+  };
+  SiteResult<SiteChange> run(const SiteRequest& request, std::vector<DeviceId>& to_tell);
+  void synchronize(SiteChange change, std::vector<DeviceId> devices, const SyncPace& pace,
+                   const Done& done);
   SiteResult<RunningSite> candidate(const SiteRequest& request) const;
   SiteResult<policy::Plan> look_at_devices(const RunningSite& from, const RunningSite& to,
-                                           std::vector<DeviceId>& out_of_scope) const;
+                                           Concerned& concerned) const;
   Status activate(RunningSite& next, const SiteRequest& request, const policy::Plan& plan);
   [[nodiscard]] std::vector<std::string> notes(const site::DistributionPoint& dp) const;
 

@@ -15,6 +15,7 @@ struct AgentCommand {
   std::vector<std::string> servers;
   std::string id;
   std::string files;
+  double minute_s = 60;
   std::string log_level = "info";
 };
 
@@ -29,6 +30,7 @@ Result<agent::AgentConfig> agent_config(const AgentCommand& command, const Conte
     if (!server) return fail(server.error());
     config->servers.push_back(std::move(*server));
   }
+  config->minute = std::chrono::milliseconds(static_cast<std::int64_t>(command.minute_s * 1000));
   return config;
 }
 
@@ -62,6 +64,11 @@ void add_agent(CLI::App& parent, Context& context) {
                    "Folder with ID.crt, ID.key and ca.crt, as 'device enroll' writes them")
       ->type_name("DIR");
   add_agent_file_options(*command, options->file);
+  command
+      ->add_option("--minute", options->minute_s,
+                   "For trials: how long a minute of the synchronization interval takes")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.001, 60.0));
   add_log_level(*command, options->log_level);
   add_agent_status(*command, context);
   command->callback([command, options, &context] {

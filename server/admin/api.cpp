@@ -63,6 +63,7 @@ const std::vector<AdminApi::Route>& AdminApi::routes() {
       {"POST", "/v1/devices/{id}/ping", Role::kOperator, &AdminApi::ping},
       {"POST", "/v1/ping", Role::kOperator, &AdminApi::ping_all},
       {"POST", "/v1/devices/{id}/pushes", Role::kOperator, &AdminApi::push},
+      {"GET", "/v1/compliance", Role::kViewer, &AdminApi::list_compliance},
       {"GET", "/v1/events", Role::kViewer, &AdminApi::events},
       {"GET", "/v1/groups", Role::kViewer, &AdminApi::list_groups},
       {"GET", "/v1/openapi.json", Role::kViewer, &AdminApi::openapi},

@@ -13,6 +13,7 @@
 //   POST   /v1/devices/{id}/ping                  operator   {"timeout_ms"}
 //   POST   /v1/ping                               operator   {"timeout_ms"} and which devices
 //   POST   /v1/devices/{id}/pushes                operator   {"kind", "params", "ttl", ...}
+//   GET    /v1/compliance[?after=ID&limit=N&...]  viewer     also group, select, devices, state
 //   GET    /v1/events                             viewer     also type, device, group
 //   GET    /v1/groups                             viewer     how many devices each has
 //   GET    /v1/openapi.json                       viewer     docs/openapi.json
@@ -24,12 +25,13 @@
 //   GET    /v1/rollouts/{id}                      viewer
 //   DELETE /v1/rollouts/{id}                      operator   cancels it
 //   GET    /v1/site                               viewer     the configuration that runs
-//   PUT    /v1/site                               admin      {"files": [...], "comment"}
+//   PUT    /v1/site                               admin      {"files": [...], "comment", "sync",
+//                                                            "rate", "max_failures", "canary"}
 //   POST   /v1/site/plan                          viewer     the same: what it would change
 //   GET    /v1/site/revisions[?before=N&limit=N]  viewer     all that ran, newest first
 //   GET    /v1/site/revisions/{id}                viewer
 //   POST   /v1/site/revisions/{id}/plan           viewer     what going back to it would change
-//   POST   /v1/site/revisions/{id}/rollback       admin      {"comment"}
+//   POST   /v1/site/revisions/{id}/rollback       admin      {"comment", "sync", ...}
 //
 // Errors are {"code", "message", "hint", "field"}; the HTTP status comes from core/error_table.hpp.
 #pragma once
@@ -47,6 +49,7 @@
 #include "server/metrics.hpp"
 #include "server/push_server.hpp"
 #include "server/site_keeper.hpp"
+#include "server/sync/policy_book.hpp"
 
 namespace kscpush::server {
 
@@ -80,6 +83,7 @@ class AdminApi {
   void stop_draining(const Call& call);
   void list_devices(const Call& call);
   void list_groups(const Call& call);
+  void list_compliance(const Call& call);
   void add_device(const Call& call);
   void add_devices(const Call& call, const nlohmann::json& list, bool dry_run);
   void show_device(const Call& call);
@@ -107,6 +111,7 @@ class AdminApi {
   void roll_back(const Call& call);
 
   [[nodiscard]] nlohmann::json status() const;
+  [[nodiscard]] PolicyBook& policy_book();
   void submit_files(const Call& call, bool trial);
   void submit_revision(const Call& call, bool trial);
   [[nodiscard]] std::shared_ptr<const Authenticator> authenticator() const;
@@ -126,6 +131,9 @@ class AdminApi {
 
   PushServer& server_;
   SiteKeeper& keeper_;
+  // Of the configuration that ran when compliance was asked for last; background_'s.
+  std::shared_ptr<const RunningSite> booked_;
+  std::unique_ptr<PolicyBook> book_;
   // For what takes long, so that neither the HTTP thread nor a shard waits for it.
   asio::thread_pool background_{1};
   mutable std::mutex mutex_;

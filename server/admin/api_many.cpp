@@ -14,8 +14,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::int64_t kMostCounted = 10'000'000;
-
 std::vector<std::string> with_targets(std::vector<std::string> fields) {
   fields.insert(fields.end(), Targets::fields().begin(), Targets::fields().end());
   return fields;
@@ -65,44 +63,6 @@ json AdminApi::describe_pings(const std::vector<DeviceId>& ids, const ProbeRepor
 
 namespace {
 
-// What makes a request for pushes a rollout: something beside whom they go to.
-struct Pace {
-  RolloutOptions options;
-  bool dry_run = false;
-};
-
-Result<std::optional<std::int64_t>> count_field(const json& body, const char* name) {
-  auto number = number_field(body, name);
-  if (number && number->has_value() && (**number < 0 || **number > kMostCounted)) {
-    return fail_field(name, "'{}' must be from 0 to {}", name, std::int64_t{kMostCounted});
-  }
-  return number;
-}
-
-Result<Pace> read_pace(const json& body, const Targets& targets) {
-  Pace pace;
-  pace.options.targets = targets.as_asked.dump();
-  if (const auto rate = body.find("rate"); rate != body.end()) {
-    const bool fits = rate->is_number() && rate->get<double>() >= 0.01 &&
-                      rate->get<double>() <= Rollouts::kLargestRate;
-    if (!fits) {
-      return fail_field("rate", "'rate' must be from 0.01 to {} pushes a second",
-                        double{Rollouts::kLargestRate});
-    }
-    pace.options.rate = rate->get<double>();
-  }
-  const auto max_failures = count_field(body, "max_failures");
-  if (!max_failures) return fail(max_failures.error());
-  pace.options.max_failures = *max_failures;
-  const auto canary = count_field(body, "canary");
-  if (!canary) return fail(canary.error());
-  pace.options.canary = canary->value_or(0);
-  const auto dry_run = bool_field(body, "dry_run");
-  if (!dry_run) return fail(dry_run.error());
-  pace.dry_run = dry_run->value_or(false);
-  return pace;
-}
-
 // {"accepted": [{"device", "id"}], "failed": [{"device", "code", "message", ...}]}
 json describe_pushes(const std::vector<DeviceId>& ids, const Store::PushResults& results) {
   json accepted = json::array();
@@ -123,24 +83,28 @@ json describe_pushes(const std::vector<DeviceId>& ids, const Store::PushResults&
 
 void AdminApi::push_all(const Call& call) {
   auto fields = with_targets(push_fields());
-  fields.insert(fields.end(), {"rate", "max_failures", "canary", "dry_run"});
+  fields.insert(fields.end(), pace_fields().begin(), pace_fields().end());
+  fields.emplace_back("dry_run");
   const auto body = body_object(call.request, fields);
   if (!body) return call.answer(body.error());
   auto request = read_push(call.request, *body);
   if (!request) return call.answer(request.error());
   auto targets = read_targets(*body, keeper_.running()->site);
   if (!targets) return call.answer(targets.error());
-  auto pace = read_pace(*body, *targets);
+  const auto pace = read_pace(*body);
   if (!pace) return call.answer(pace.error());
-  const bool plain = targets->listed() && !request->key && !body->contains("rate") &&
-                     !body->contains("max_failures") && !body->contains("canary");
+  const auto dry_run = bool_field(*body, "dry_run");
+  if (!dry_run) return call.answer(dry_run.error());
+  const RolloutOptions options{targets->as_asked.dump(), pace->rate.value_or(0), pace->max_failures,
+                               pace->canary.value_or(0)};
+  const bool plain = targets->listed() && !request->key && !pace->given();
   asio::post(background_, [this, plain, request = std::move(*request),
-                           targets = std::move(*targets), pace = std::move(*pace),
-                           answer = call.later()] {
+                           targets = std::move(*targets), options,
+                           only_count = dry_run->value_or(false), answer = call.later()] {
     auto ids = resolve(targets, server_.store(), server_.config()->dp, Rollouts::kMostTargets);
     if (!ids) return answer(ids.error());
-    if (pace.dry_run) return answer(200, {{"targets", ids->size()}});
-    if (!plain) return roll_out(std::move(*ids), request, pace.options, answer);
+    if (only_count) return answer(200, {{"targets", ids->size()}});
+    if (!plain) return roll_out(std::move(*ids), request, options, answer);
     const auto shared = std::make_shared<const std::vector<DeviceId>>(std::move(*ids));
     server_.push_all(*shared, request, [this, shared, answer](Result<Store::PushResults> results) {
       if (!results) return answer(results.error());

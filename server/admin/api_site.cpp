@@ -6,6 +6,7 @@
 #include "server/admin/api.hpp"
 #include "server/admin/call.hpp"
 #include "server/admin/json.hpp"
+#include "server/admin/push_fields.hpp"
 #include "server/admin/site_json.hpp"
 
 namespace kscpush::server {
@@ -53,18 +54,45 @@ void AdminApi::show_site(const Call& call) {
   call.answer(200, body);
 }
 
+namespace {
+
+std::vector<std::string> change_fields(std::vector<std::string> fields) {
+  fields.insert(fields.end(), {"comment", "sync"});
+  fields.insert(fields.end(), pace_fields().begin(), pace_fields().end());
+  return fields;
+}
+
+// What the fields of a change have in common, put into REQUEST.
+Status read_change(const json& body, SiteRequest& request) {
+  auto comment = text_field(body, "comment");
+  if (!comment) return fail(comment.error());
+  request.comment = comment->value_or("");
+  const auto sync = bool_field(body, "sync");
+  if (!sync) return fail(sync.error());
+  const auto pace = read_pace(body);
+  if (!pace) return fail(pace.error());
+  if (sync->value_or(true)) {
+    request.sync = SyncPace{pace->rate.value_or(SyncPace::kUsualRate), pace->max_failures,
+                            pace->canary.value_or(0)};
+    return {};
+  }
+  if (pace->given()) return fail_field("sync", "without 'sync' there is nothing to pace");
+  request.sync.reset();
+  return {};
+}
+
+}  // namespace
+
 void AdminApi::submit_files(const Call& call, bool trial) {
-  const auto body = body_object(call.request, {"files", "comment"});
+  const auto body = body_object(call.request, change_fields({"files"}));
   if (!body) return call.answer(body.error());
   auto files = site_files_from_json(body->value("files", json()));
   if (!files) return call.answer(files.error());
-  const auto comment = text_field(*body, "comment");
-  if (!comment) return call.answer(comment.error());
   SiteRequest request;
+  if (auto read = read_change(*body, request); !read) return call.answer(read.error());
   request.files = std::move(*files);
   request.trial = trial;
   request.how = "apply";
-  request.comment = comment->value_or("");
   keeper_.submit(std::move(request), answer_later(call));
 }
 
@@ -106,15 +134,13 @@ void AdminApi::show_revision(const Call& call) {
 void AdminApi::submit_revision(const Call& call, bool trial) {
   const auto number = number_of(call.id);
   if (!number) return call.answer(no_revision(call.id));
-  const auto body = body_object(call.request, {"comment"});
+  const auto body = body_object(call.request, change_fields({}));
   if (!body) return call.answer(body.error());
-  const auto comment = text_field(*body, "comment");
-  if (!comment) return call.answer(comment.error());
   SiteRequest request;
+  if (auto read = read_change(*body, request); !read) return call.answer(read.error());
   request.revision = *number;
   request.trial = trial;
   request.how = fmt::format("rollback to {}", *number);
-  request.comment = comment->value_or("");
   keeper_.submit(std::move(request), answer_later(call));
 }
 

@@ -8,6 +8,16 @@ using nlohmann::json;
 
 namespace {
 
+constexpr std::int64_t kMostCounted = 10'000'000;
+
+Result<std::optional<std::int64_t>> count_field(const json& body, const char* name) {
+  auto number = number_field(body, name);
+  if (number && number->has_value() && (**number < 0 || **number > kMostCounted)) {
+    return fail_field(name, "'{}' must be from 0 to {}", name, std::int64_t{kMostCounted});
+  }
+  return number;
+}
+
 // The key of the request's header, if it has one.
 Result<std::optional<IdempotencyKey>> read_key(const HttpRequest& request) {
   if (request.idempotency_key.empty()) return std::nullopt;
@@ -21,6 +31,31 @@ Result<std::optional<IdempotencyKey>> read_key(const HttpRequest& request) {
 
 std::vector<std::string> push_fields() {
   return {"kind", "params", "ttl", "collapse_key"};
+}
+
+const std::vector<std::string>& pace_fields() {
+  static const std::vector<std::string> fields{"rate", "max_failures", "canary"};
+  return fields;
+}
+
+Result<PaceFields> read_pace(const json& body) {
+  PaceFields pace;
+  if (const auto rate = body.find("rate"); rate != body.end()) {
+    const bool fits = rate->is_number() && rate->get<double>() >= 0.01 &&
+                      rate->get<double>() <= Rollouts::kLargestRate;
+    if (!fits) {
+      return fail_field("rate", "'rate' must be from 0.01 to {} pushes a second",
+                        double{Rollouts::kLargestRate});
+    }
+    pace.rate = rate->get<double>();
+  }
+  const auto max_failures = count_field(body, "max_failures");
+  if (!max_failures) return fail(max_failures.error());
+  pace.max_failures = *max_failures;
+  const auto canary = count_field(body, "canary");
+  if (!canary) return fail(canary.error());
+  pace.canary = *canary;
+  return pace;
 }
 
 Result<PushRequest> read_push(const HttpRequest& http, const json& body) {

@@ -1,5 +1,6 @@
 #include "server/admin/site_json.hpp"
 
+#include "server/admin/json.hpp"
 #include "server/site_keeper.hpp"
 
 namespace kscpush::server {
@@ -40,6 +41,13 @@ json to_json(const SiteChange& change) {
   body["from"] = change.from;
   body["to"] = change.to;
   body["notes"] = change.notes;
+  body["sync"] = nullptr;
+  if (change.sync) {
+    const Result<RolloutProgress>& rollout = change.sync->rollout;
+    body["sync"] = {{"devices", change.sync->devices},
+                    {"rollout", rollout ? to_json(*rollout) : json()},
+                    {"error", rollout ? json() : to_json(rollout.error())}};
+  }
   return body;
 }
 

@@ -19,7 +19,7 @@ struct SiteChange;
 // {"changes": [{"action", "subject", "what", "devices", "where"}], "devices", "policy_changes",
 //  "policy_changes_by_group": {...}, "examples": [...], "moved", "lost", "gained", "orphans"}
 [[nodiscard]] nlohmann::json to_json(const policy::Plan& plan);
-// The same, and {"from", "to", "notes"}.
+// The same, and {"from", "to", "notes", "sync": {"devices", "rollout", "error"} or null}.
 [[nodiscard]] nlohmann::json to_json(const SiteChange& change);
 // [{"severity", "file", "line", "column", "message", "hint"}]
 [[nodiscard]] nlohmann::json to_json(const Diagnostics& diagnostics);

@@ -122,12 +122,10 @@ Status report(Database& database, const DeviceId& id, const DeviceReport& report
   const bool same = known && report.policy && known->revision == report.policy->revision &&
                     known->result == report.policy->result;
   if (report.policy && !same) {
-    auto done =
-        change_one(database, id,
-                   "UPDATE devices SET policy_reported = CASE WHEN policy_reported IS NULL OR"
-                   " policy_revision <> ?2 OR policy_result <> ?3 THEN ?4 ELSE policy_reported END,"
-                   " policy_revision = ?2, policy_result = ?3 WHERE id = ?1",
-                   report.policy->revision, report.policy->result, now);
+    auto done = change_one(database, id,
+                           "UPDATE devices SET policy_revision = ?2, policy_result = ?3,"
+                           " policy_reported = ?4 WHERE id = ?1",
+                           report.policy->revision, report.policy->result, now);
     if (!done) return done;
   }
   if (!report.local || encode_settings(*report.local) == (*found)->local_settings) return {};

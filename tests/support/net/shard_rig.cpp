@@ -47,8 +47,8 @@ ShardRig::ShardRig(const RigOptions& options)
     : store(clock, options.commit),
       dp(make_dp(options)),
       log("test", std::make_shared<spdlog::sinks::null_sink_mt>()),
-      context{std::make_shared<const server::ShardSettings>(dp),        store, clock, log,
-              server::ConnectionBudget(dp.push_server.max_connections), false, {},    {}} {
+      context{std::make_shared<const server::ShardSettings>(dp, options.site), store, clock, log,
+              server::ConnectionBudget(dp.push_server.max_connections),        false, {},    {}} {
   for (const char* id : {"pc-1", "pc-2", "pc-3"}) store.add_device(device_id(id));
   for (std::size_t i = 0; i < options.shards; ++i) {
     context.shards.push_back(std::make_unique<Shard>(i, context));

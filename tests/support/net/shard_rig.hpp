@@ -32,6 +32,7 @@ struct RigOptions {
   std::uint32_t max_connections = 1000;
   site::ServerLimits limits{};
   MemoryStore::Commit commit = MemoryStore::Commit::kAtOnce;
+  std::shared_ptr<const site::Site> site{};  // null: nothing is known of policies
 };
 
 struct PushSpec {
