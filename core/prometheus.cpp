@@ -23,6 +23,10 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
+bool is_control(unsigned char c) {
+  return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
+}
+
 bool is_name(std::string_view text, bool colons) {
   const auto first = [&](char c) { return is_letter(c) || (colons && c == ':'); };
   return !text.empty() && first(text[0]) &&
@@ -50,7 +54,8 @@ std::string escape(std::string_view text, bool quotes) {
       continue;
     }
     if (c == '\\' || (quotes && c == '"')) result += '\\';
-    result += c;
+    // As parse() refuses them, wherever they come from.
+    result += is_control(static_cast<unsigned char>(c)) ? '?' : c;
   }
   return result;
 }
@@ -293,10 +298,7 @@ std::string to_metric_name(std::string_view text) {
 
 Result<std::vector<Family>> parse(std::string_view text) {
   if (!mqtt::is_utf8(text)) return fail(ErrorCode::kUsage, "the metrics are not UTF-8");
-  const auto is_control = [](unsigned char c) {
-    return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
-  };
-  if (std::ranges::any_of(text, is_control)) {
+  if (std::ranges::any_of(text, [](char c) { return is_control(static_cast<unsigned char>(c)); })) {
     return fail(ErrorCode::kUsage, "the metrics hold a control character");
   }
   Parser parser;
