@@ -15,6 +15,8 @@ void add_ping(PushHandlers& handlers, Services& /*services*/) {
 
 void add_modules(PushHandlers& handlers, Services& services) {
   add_ping(handlers, services);
+  add_stats(handlers, services);
+  add_tasks(handlers, services);
 }
 
 }  // namespace kscpush::agent

@@ -134,6 +134,8 @@ std::unique_ptr<CLI::App> make_app(Context& context) {
   add_ping(*app, context);
   add_sync(*app, context);
   add_status(*app, context);
+  add_stats(*app, context);
+  add_task(*app, context);
   add_push(*app, context);
   add_rollout(*app, context);
   add_events(*app, context);

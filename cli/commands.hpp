@@ -24,6 +24,8 @@ void add_agent(CLI::App& parent, Context& context);
 void add_ping(CLI::App& parent, Context& context);
 void add_sync(CLI::App& parent, Context& context);
 void add_status(CLI::App& parent, Context& context);
+void add_stats(CLI::App& parent, Context& context);
+void add_task(CLI::App& parent, Context& context);
 void add_push(CLI::App& parent, Context& context);
 void add_rollout(CLI::App& parent, Context& context);
 void add_events(CLI::App& parent, Context& context);
@@ -77,6 +79,12 @@ void add_push_send(CLI::App& parent, Context& context);
 void add_push_list(CLI::App& parent, Context& context);
 void add_push_show(CLI::App& parent, Context& context);
 void add_push_cancel(CLI::App& parent, Context& context);
+
+// Below task.
+void add_task_list(CLI::App& parent, Context& context);
+void add_task_start(CLI::App& parent, Context& context);
+void add_task_stop(CLI::App& parent, Context& context);
+void add_task_status(CLI::App& parent, Context& context);
 
 // Below store.
 void add_store_check(CLI::App& parent, Context& context);

@@ -35,6 +35,13 @@ inline constexpr std::chrono::seconds kAnswerDeadline{30};
 inline constexpr std::array kPushKinds{
     PushKindRow{"sync", PushClass::kWake, std::chrono::minutes(15)},
     PushKindRow{"ping", PushClass::kRpc, std::chrono::seconds(0)},
+    // Of what the device's own configuration declares: docs/tasks.md.
+    PushKindRow{"task.list", PushClass::kRpc, std::chrono::seconds(0)},
+    PushKindRow{"task.start", PushClass::kRpc, std::chrono::seconds(0)},
+    PushKindRow{"task.stop", PushClass::kRpc, std::chrono::seconds(0)},
+    PushKindRow{"task.status", PushClass::kRpc, std::chrono::seconds(0)},
+    PushKindRow{"task.output", PushClass::kRpc, std::chrono::seconds(0)},
+    PushKindRow{"stats", PushClass::kRpc, std::chrono::seconds(0)},
     // The server's own answer to up/sync: never stored, and not for others to send.
     PushKindRow{"policy", PushClass::kState, std::chrono::seconds(0)},
 };
