@@ -68,6 +68,7 @@ class Agent final : public Uplink, private mqtt::ClientActions {
   // goodbye_timeout whatever the server does.
   void stop();
   [[nodiscard]] Status publish(mqtt::UpTopic topic, std::string payload) override;
+  [[nodiscard]] const Endpoint& server() const override { return options_.servers[server_]; }
   // Called each time that the server can be spoken to.
   void when_connected(std::function<void()> call) { when_connected_ = std::move(call); }
   [[nodiscard]] const ConnectionStatus& status() const { return status_; }
@@ -100,7 +101,6 @@ class Agent final : public Uplink, private mqtt::ClientActions {
   void on_published(std::uint64_t token, mqtt::ReasonCode code) override;
   void on_end(const mqtt::ClientEnded& ended) override;
 
-  [[nodiscard]] const Endpoint& server() const { return options_.servers[server_]; }
   // Callbacks of an attempt that is over must do nothing: each checks that its number still counts.
   [[nodiscard]] bool current(std::uint64_t attempt) const { return attempt == attempt_; }
 

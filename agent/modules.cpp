@@ -15,6 +15,7 @@ void add_ping(PushHandlers& handlers, Services& /*services*/) {
 
 void add_modules(PushHandlers& handlers, Services& services) {
   add_ping(handlers, services);
+  add_tunnels(handlers, services);
 }
 
 }  // namespace kscpush::agent

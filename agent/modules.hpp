@@ -10,5 +10,6 @@ void add_modules(PushHandlers& handlers, Services& services);
 
 // One each; where it is made says what it does.
 void add_ping(PushHandlers& handlers, Services& services);
+void add_tunnels(PushHandlers& handlers, Services& services);
 
 }  // namespace kscpush::agent

@@ -41,8 +41,6 @@ inline constexpr std::array kPushKinds{
 [[nodiscard]] const PushKindRow* find_push_kind(std::string_view kind);
 // Those that can be asked for: all but those of desired state.
 [[nodiscard]] std::vector<std::string> requestable_kinds();
-// In no table: it carries a secret, so it is never stored, and nobody but the server sends it.
-inline constexpr std::string_view kTunnelOpen = "tunnel.open";
 
 // The life of a push; the order of the first six is the order in time. Numbers are stored on disk.
 enum class PushState : std::uint8_t {
@@ -80,7 +78,7 @@ struct PushMessage {
 };
 // {"v":1,"id":...,"kind":...,"attempt":...,"ttl":...,"params":{...}}
 [[nodiscard]] std::string encode(const PushMessage& message);
-// The same of parts. KIND needs no escapes, PARAMS is the text of a JSON object.
+// The same of parts. KIND is one of kPushKinds, PARAMS the text of a JSON object.
 [[nodiscard]] std::string encode_push(const Ulid& id, std::string_view kind, int attempt,
                                       std::chrono::seconds ttl, std::string_view params);
 [[nodiscard]] Result<PushMessage> decode_push(std::string_view json);

@@ -1,4 +1,5 @@
 // The part of the push server that opens tunnels.
+#include "core/port_protocols.hpp"
 #include "server/push_server_impl.hpp"
 
 namespace kscpush::server {
