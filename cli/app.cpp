@@ -135,6 +135,7 @@ std::unique_ptr<CLI::App> make_app(Context& context) {
   add_sync(*app, context);
   add_push(*app, context);
   add_rollout(*app, context);
+  add_tunnel(*app, context);
   add_events(*app, context);
   add_doctor(*app, context);
   add_bench(*app, context);

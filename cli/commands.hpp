@@ -25,6 +25,7 @@ void add_ping(CLI::App& parent, Context& context);
 void add_sync(CLI::App& parent, Context& context);
 void add_push(CLI::App& parent, Context& context);
 void add_rollout(CLI::App& parent, Context& context);
+void add_tunnel(CLI::App& parent, Context& context);
 void add_events(CLI::App& parent, Context& context);
 void add_doctor(CLI::App& parent, Context& context);
 void add_bench(CLI::App& parent, Context& context);
