@@ -8,6 +8,7 @@
 #include <asio/post.hpp>
 #include <asio/write.hpp>
 
+#include "agent/tls.hpp"
 #include "core/version.hpp"
 
 namespace kscpush::agent {
@@ -19,25 +20,6 @@ mqtt::ClientOptions session_options(const AgentOptions& options) {
   result.agent = kVersion;
   result.keep_alive_s = options.keep_alive_s;
   return result;
-}
-
-Status load_tls(asio::ssl::context& tls, const AgentOptions& options) {
-  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes its sockets without MSG_NOSIGNAL
-  asio::error_code error;
-  const auto failed = [&](std::string_view what, const std::filesystem::path& path) {
-    return fail({ErrorCode::kInvalidConfig,
-                 fmt::format("{} {} cannot be used: {}", what, path.string(), error.message()),
-                 "'kscpush device enroll ID --out DIR' writes the three files of a device"});
-  };
-  tls.load_verify_file(options.authority.string(), error);
-  if (error) return failed("the certificate authority", options.authority);
-  tls.use_certificate_chain_file(options.certificate.string(), error);
-  if (error) return failed("the certificate", options.certificate);
-  tls.use_private_key_file(options.key.string(), asio::ssl::context::pem, error);
-  if (error) return failed("the key", options.key);
-  tls.set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
-  SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
-  return {};
 }
 
 }  // namespace
@@ -79,7 +61,10 @@ Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& loop, AgentOption
                                              PushRunner& runner, const Clock& clock,
                                              spdlog::logger& log) {
   std::unique_ptr<Agent> agent(new Agent(loop, std::move(options), runner, clock, log));
-  if (auto loaded = load_tls(agent->tls_, agent->options_); !loaded) return fail(loaded.error());
+  if (auto loaded = load_tls(agent->tls_, {agent->options_.authority, agent->options_.certificate,
+                                           agent->options_.key});
+      !loaded)
+    return fail(loaded.error());
   return agent;
 }
 

@@ -76,6 +76,7 @@ class Agent final : public Uplink, public Presence, private mqtt::ClientActions 
   void use_servers(const std::vector<Endpoint>& servers) override;
   void leave_for(std::chrono::milliseconds away) override;
   void stay() override;
+  [[nodiscard]] const Endpoint& server() const override { return server_; }
   // Called each time that the server can be spoken to.
   void when_connected(std::function<void()> call) { when_connected_ = std::move(call); }
   [[nodiscard]] const ConnectionStatus& status() const { return status_; }
@@ -110,7 +111,6 @@ class Agent final : public Uplink, public Presence, private mqtt::ClientActions 
   void on_published(std::uint64_t token, mqtt::ReasonCode code) override;
   void on_end(const mqtt::ClientEnded& ended) override;
 
-  [[nodiscard]] const Endpoint& server() const { return server_; }
   // Callbacks of an attempt that is over must do nothing: each checks that its number still counts.
   [[nodiscard]] bool current(std::uint64_t attempt) const { return attempt == attempt_; }
 

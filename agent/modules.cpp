@@ -17,6 +17,7 @@ void add_modules(PushHandlers& handlers, Services& services) {
   add_ping(handlers, services);
   add_stats(handlers, services);
   add_tasks(handlers, services);
+  add_tunnels(handlers, services);
 }
 
 }  // namespace kscpush::agent

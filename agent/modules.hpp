@@ -12,5 +12,6 @@ void add_modules(PushHandlers& handlers, Services& services);
 void add_ping(PushHandlers& handlers, Services& services);
 void add_stats(PushHandlers& handlers, Services& services);
 void add_tasks(PushHandlers& handlers, Services& services);
+void add_tunnels(PushHandlers& handlers, Services& services);
 
 }  // namespace kscpush::agent

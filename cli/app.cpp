@@ -138,6 +138,7 @@ std::unique_ptr<CLI::App> make_app(Context& context) {
   add_task(*app, context);
   add_push(*app, context);
   add_rollout(*app, context);
+  add_tunnel(*app, context);
   add_events(*app, context);
   add_doctor(*app, context);
   add_bench(*app, context);

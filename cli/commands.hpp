@@ -28,6 +28,7 @@ void add_stats(CLI::App& parent, Context& context);
 void add_task(CLI::App& parent, Context& context);
 void add_push(CLI::App& parent, Context& context);
 void add_rollout(CLI::App& parent, Context& context);
+void add_tunnel(CLI::App& parent, Context& context);
 void add_events(CLI::App& parent, Context& context);
 void add_doctor(CLI::App& parent, Context& context);
 void add_bench(CLI::App& parent, Context& context);

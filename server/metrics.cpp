@@ -7,6 +7,7 @@
 #include <prometheus/text_serializer.h>
 
 #include "server/side/side_server.hpp"
+#include "server/tunnel/tunnels.hpp"
 
 namespace kscpush::server {
 namespace {
@@ -119,7 +120,9 @@ void add_store(std::vector<MetricFamily>& families, const PushServer& server) {
         std::max(0.0, std::chrono::duration<double>(age).count()));
 }
 
-void add_side(std::vector<MetricFamily>& families, const SideCounters& side) {
+void add_side(std::vector<MetricFamily>& families, const PushServer& server) {
+  const SideCounters& side = server.side_counters();
+  const TunnelCounters& tunnels = server.tunnel_counters();
   const auto add = [&](std::string_view name, std::string_view help, MetricType type,
                        const Counter& counter) {
     add_single(families, name, help, type, static_cast<double>(counter.get()));
@@ -134,6 +137,17 @@ void add_side(std::vector<MetricFamily>& families, const SideCounters& side) {
   add("kscpush_side_warnings_left_out_total",
       "Warnings about them that were not written, as there were too many", MetricType::Counter,
       side.warnings_left_out);
+  add("kscpush_tunnels_open", "Tunnels that carry bytes", MetricType::Gauge, tunnels.open);
+  add("kscpush_tunnels_pending", "Tunnels that wait for the device or the operator's side",
+      MetricType::Gauge, tunnels.pending);
+  add("kscpush_tunnels_opened_total", "Tunnels that were opened", MetricType::Counter,
+      tunnels.opened);
+  add("kscpush_tunnels_failed_total", "Tunnels that were asked for and never open",
+      MetricType::Counter, tunnels.failed);
+  add("kscpush_tunnel_bytes_total", "Both ways, of tunnels that have ended", MetricType::Counter,
+      tunnels.bytes);
+  add("kscpush_tunnel_tokens_refused_total", "Sides of tunnels that were refused",
+      MetricType::Counter, tunnels.tokens_refused);
 }
 
 }  // namespace
@@ -165,7 +179,7 @@ std::string render_metrics(const PushServer& server, const AdminFigures& admin) 
   add_single(families, "kscpush_draining", "1 while devices are sent to other servers",
              MetricType::Gauge, server.draining() ? 1 : 0);
   add_store(families, server);
-  add_side(families, server.side_counters());
+  add_side(families, server);
   if (const auto left = server.crl_left()) {
     add_single(families, "kscpush_tls_crl_expires_seconds",
                "Until a revocation list is out of date; negative: it is already", MetricType::Gauge,

@@ -4,10 +4,11 @@
 
 namespace kscpush::server {
 
-ProbeOrder::ProbeOrder(WallTime now, Duration wait) : id(Ulid::generate(now)), timeout(wait) {
+ProbeOrder::ProbeOrder(WallTime now, Duration wait, std::string_view kind, std::string_view params)
+    : id(Ulid::generate(now)), timeout(wait), is_ping(kind == "ping") {
   const auto ttl = std::chrono::ceil<std::chrono::seconds>(timeout);
   expires = now + ttl;
-  payload = std::make_shared<const std::string>(encode_push(id, "ping", 1, ttl, "{}"));
+  payload = std::make_shared<const std::string>(encode_push(id, kind, 1, ttl, params));
 }
 
 void Probe::on_timer(MonoTime /*now*/) {
@@ -52,9 +53,11 @@ void ProbeTable::acked(std::string_view device, std::uint64_t token, MonoTime no
   finish_if_complete(found);
 }
 
-bool ProbeTable::answered(std::string_view device, const Ulid& id, MonoTime now) {
-  const auto found = find(device, [&](const Probe& probe) { return probe.id_ == id; });
+bool ProbeTable::answered(std::string_view device, const PushAnswer& answer, MonoTime now) {
+  const auto found = find(device, [&](const Probe& probe) { return probe.id_ == answer.id; });
   if (found == probes_.end()) return false;
+  if (answer.status == PushState::kStarted) return true;
+  found->second->report_.said = answer;
   found->second->report_.answer = now - found->second->sent_;
   finish_if_complete(found);
   return true;

@@ -1,8 +1,8 @@
-// Pings that wait for their answer.
+// Pings, and other questions, that wait for their answer.
 //
-// A probe is a push that is never stored: it goes out at QoS 1 if the device is connected, its
-// PUBACK is timed, and when the device is an agent its own answer is waited for as well.
-// One thread: the shard's.
+// A probe is a push that is never stored: it goes out at QoS 1 if the device is connected. Of a
+// ping the PUBACK is timed, and when the device is an agent its own answer is waited for as well;
+// of what else is asked the answer is what counts. One thread: the shard's.
 #pragma once
 
 #include <functional>
@@ -22,17 +22,21 @@ namespace kscpush::server {
 
 // What a device is sent, the same for all devices of one request, so that it is encoded once.
 struct ProbeOrder {
-  ProbeOrder(WallTime now, Duration timeout);
+  // PARAMS: the text of a JSON object.
+  ProbeOrder(WallTime now, Duration timeout, std::string_view kind = "ping",
+             std::string_view params = "{}");
   Ulid id;
   Duration timeout;
   WallTime expires;
   std::shared_ptr<const std::string> payload;
+  bool is_ping = true;
 };
 
 struct ProbeReport {
   // Nothing when the device subscribed with QoS 0, which has no PUBACK.
   std::optional<Duration> puback;
-  std::optional<Duration> answer;  // until the agent's own answer; nothing of other clients
+  std::optional<Duration> answer;    // until the agent's own answer; nothing of other clients
+  std::optional<PushAnswer> said{};  // that answer
 };
 // Called once, on the shard's thread. kOffline, kNoAnswer, kOverloaded.
 using ProbeDone = std::function<void(Result<ProbeReport>)>;
@@ -79,8 +83,8 @@ class ProbeTable {
   Probe& add(std::unique_ptr<Probe> probe, MonoTime now);
   // Each may finish the probe: its callback runs and it is gone.
   void acked(std::string_view device, std::uint64_t token, MonoTime now);
-  // False if no probe of this device has the id.
-  bool answered(std::string_view device, const Ulid& id, MonoTime now);
+  // False if no probe of this device has the id. That it has started is no answer yet.
+  bool answered(std::string_view device, const PushAnswer& answer, MonoTime now);
   void fail(const Probe& probe, Error error);
   void fail_all_of(std::string_view device, const Error& error);
   void fail_all(const Error& error);

@@ -5,6 +5,7 @@
 
 #include <malloc.h>
 
+#include "core/port_protocols.hpp"
 #include "server/push_server_impl.hpp"
 
 namespace kscpush::server {
@@ -29,6 +30,9 @@ Status PushServer::Impl::start() {
   auto serving = prepare(*config_, context_.settings, {});
   if (!serving) return fail(serving.error());
   crl_watch_.use(*serving->front().trust);
+  if (auto ended = store_->end_open_tunnels(); !ended) return ended;
+  tunnels_.use(serving->front().trust);
+  side_.add(kTunnelProtocol, tunnels_);
   side_.start();
   for (std::size_t i = 0; i < count; ++i) {
     workers_[i]->start(std::move((*serving)[i]), [this, first = i == 0] {
@@ -69,6 +73,7 @@ Status PushServer::Impl::reconfigure(ServerConfig config, const std::function<St
   });
   if (!begun) return fail(stopping_error());
   taken_up.wait();
+  tunnels_.use(trust);
   crl_watch_.use(*trust);
   context_.budget.set_limit(config.dp.push_server.max_connections);
   const std::scoped_lock lock(config_mutex_);
@@ -92,14 +97,15 @@ void PushServer::Impl::stop() {
   }
   rollouts_.stop();
   for (auto& worker : workers_) worker->join();
-  side_.stop();
   // What the loops and the writer still hold is answered now; the listeners' last handlers run
   // in it too, so they go afterwards. The shards stay: their counters may still be asked for.
   for (auto& shard : context_.shards) {
     shard->retry_steps();
     shard->close();
   }
+  side_.stop([this] { tunnels_.stop(); });
   store_->drain();
+  side_.settle();
   waits_.stop();
   workers_.clear();
   log_.info("stopped");
@@ -188,10 +194,8 @@ Status PushServer::reconfigure(ServerConfig config, const std::function<Status()
   return impl_->reconfigure(std::move(config), commit);
 }
 
-void PushServer::recheck(std::vector<DeviceId> ids) {
-  for (DeviceId& id : ids) {
-    impl_->post(id, [this, id] { impl_->home(id).recheck(id); });
-  }
+void PushServer::recheck(const std::vector<DeviceId>& ids) {
+  for (const DeviceId& id : ids) impl_->recheck(id);
 }
 
 void PushServer::stop() {
@@ -264,7 +268,7 @@ void PushServer::add_devices(std::vector<NewDevice> devices, Store::Done done) {
 void PushServer::change_device(const DeviceId& id, DeviceChange change,
                                std::function<void(Result<DeviceRecord>)> done) {
   auto changed = [this, id, done](Result<DeviceRecord> device) {
-    if (device) impl_->post(id, [this, id] { impl_->home(id).recheck(id); });
+    if (device) impl_->recheck(id);
     done(std::move(device));
   };
   const bool begun = impl_->unless_stopping(
@@ -274,7 +278,7 @@ void PushServer::change_device(const DeviceId& id, DeviceChange change,
 
 void PushServer::remove_device(const DeviceId& id, Store::Done done) {
   auto removed = [this, id, done](Status status) {
-    if (status) impl_->post(id, [this, id] { impl_->home(id).recheck(id); });
+    if (status) impl_->recheck(id);
     done(std::move(status));
   };
   const bool begun = impl_->unless_stopping([&] { store().remove_device(id, std::move(removed)); });

@@ -55,6 +55,8 @@ using PingDone = std::function<void(Result<PingReport>)>;
 using ProbeReports = std::vector<Result<ProbeReport>>;
 
 struct SideCounters;
+class Tunnels;
+struct TunnelCounters;
 
 [[nodiscard]] StoreLimits store_limits(const site::PushServer& server);
 
@@ -86,7 +88,7 @@ class PushServer {
   void stop_draining();
   [[nodiscard]] bool draining() const;
   // Ends the sessions of those devices that would not be admitted any more.
-  void recheck(std::vector<DeviceId> ids);
+  void recheck(const std::vector<DeviceId>& ids);
 
   // kNotFound says how to find it.
   [[nodiscard]] Result<DeviceRecord> registered(const DeviceId& id) const;
@@ -118,6 +120,9 @@ class PushServer {
   void wait_for_push(const Ulid& id, PushState state, Duration timeout,
                      const PushWaits::Done& done);
   [[nodiscard]] std::size_t waiting_for_pushes() const;
+  // CALL asks the tunnels for something; what it asked for is answered. False: the server stops,
+  // and CALL was not called.
+  bool with_tunnels(const std::function<void(Tunnels&)>& call);
   [[nodiscard]] EventLog& events();
   // Changes of the registry, after they are on disk, as Store has them. The session of a device
   // that may not be here any more (revoked, removed, moved out of scope) ends.
@@ -140,6 +145,7 @@ class PushServer {
   [[nodiscard]] bool ready() const;  // false while it drains or stops
   [[nodiscard]] std::vector<const Counters*> counters() const;
   [[nodiscard]] const SideCounters& side_counters() const;
+  [[nodiscard]] const TunnelCounters& tunnel_counters() const;
   // How often a step of a push could not be written.
   [[nodiscard]] std::uint64_t step_failures() const;
   [[nodiscard]] std::uint64_t connected() const;

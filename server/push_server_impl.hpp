@@ -14,6 +14,7 @@
 #include "server/events/push_waits.hpp"
 #include "server/push_server.hpp"
 #include "server/side/side_server.hpp"
+#include "server/tunnel/tunnels.hpp"
 
 namespace kscpush::server {
 
@@ -74,6 +75,9 @@ class PushServer::Impl {
                    },
                    admit()}),
         side_(clock, log),
+        tunnels_(side_, *store_, clock, log,
+                 [this](const DeviceId& id, const std::string& params,
+                        const Tunnels::Asked& asked) { ask_for_tunnel(id, params, asked); }),
         ticket_keys_(std::make_shared<TicketKeys>(clock.now())) {
     context_.hand_over = [this](LinkPtr link) { side_.take(std::move(link)); };
     store_->watch([this](const PushChanges& changes) {
@@ -152,6 +156,9 @@ class PushServer::Impl {
   }
   // Stored pushes, to the home shards of their devices.
   void offer(std::vector<PushRecord> pushes, bool online_only);
+  void ask_for_tunnel(const DeviceId& id, const std::string& params, const Tunnels::Asked& asked);
+  // The session and the tunnels of a device that may not be here any more end.
+  void recheck(const DeviceId& id);
   // Whether a device is in scope, of the configuration that runs then.
   [[nodiscard]] Admit admit() const;
 
@@ -169,6 +176,7 @@ class PushServer::Impl {
   PushWaits waits_;
   Rollouts rollouts_;
   SideServer side_;
+  Tunnels tunnels_;
 
  private:
   // For every worker, in order.

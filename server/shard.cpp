@@ -283,7 +283,7 @@ void Shard::probe(const DeviceId& id, const ProbeOrder& order, ProbeDone done) {
          fmt::format("its client must subscribe to ksc/v1/devices/{}/push", id.str())}));
     return;
   }
-  if (!connection.acknowledges() && device->agent == nullptr) {
+  if (order.is_ping && !connection.acknowledges() && device->agent == nullptr) {
     done(fail(
         {ErrorCode::kNoAnswer,
          fmt::format("device '{}' is connected, but at QoS 0 it acknowledges nothing", id.str()),
@@ -294,11 +294,10 @@ void Shard::probe(const DeviceId& id, const ProbeOrder& order, ProbeDone done) {
     done(fail(ErrorCode::kOverloaded, "too many pings are waiting for their answers"));
     return;
   }
+  const Probe::Awaited awaited{order.is_ping && connection.acknowledges(),
+                               !order.is_ping || device->agent != nullptr};
   Probe& probe = probes_.add(
-      std::make_unique<Probe>(probes_, order.id, id.str(),
-                              Probe::Awaited{connection.acknowledges(), device->agent != nullptr},
-                              std::move(done)),
-      now());
+      std::make_unique<Probe>(probes_, order.id, id.str(), awaited, std::move(done)), now());
   const auto delivery = connection.deliver(
       {ProbeTable::token_of(order.id), order.payload, order.expires, order.id.str()});
   if (delivery == mqtt::Session::Delivery::kSent) {

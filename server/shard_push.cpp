@@ -242,7 +242,7 @@ void Shard::message(Device& device, mqtt::UpTopic topic, std::string_view payloa
 
 void Shard::answer(Device& device, const PushAnswer& answer) {
   counters_.answers.add();
-  if (probes_.answered(device.id(), answer.id, now())) return;
+  if (probes_.answered(device.id(), answer, now())) return;
   const auto found = context_.store.find_push(answer.id);
   // A device answers for its own pushes alone; a late answer to a probe ends here too.
   if (!found || !found->has_value() || (*found)->device.str() != device.id()) {

@@ -74,6 +74,10 @@ const std::vector<AdminApi::Route>& AdminApi::routes() {
       {"DELETE", "/v1/rollouts/{id}", Role::kOperator, &AdminApi::cancel_rollout},
       {"GET", "/v1/pushes/{id}", Role::kViewer, &AdminApi::show_push},
       {"DELETE", "/v1/pushes/{id}", Role::kOperator, &AdminApi::cancel_push},
+      {"POST", "/v1/devices/{id}/tunnels", Role::kOperator, &AdminApi::open_tunnel},
+      {"GET", "/v1/tunnels", Role::kViewer, &AdminApi::list_tunnels},
+      {"GET", "/v1/tunnels/{id}", Role::kViewer, &AdminApi::show_tunnel},
+      {"DELETE", "/v1/tunnels/{id}", Role::kOperator, &AdminApi::close_tunnel},
       {"GET", "/v1/site", Role::kViewer, &AdminApi::show_site},
       {"PUT", "/v1/site", Role::kAdmin, &AdminApi::apply_site, kSiteBytes},
       {"POST", "/v1/site/plan", Role::kViewer, &AdminApi::plan_site, kSiteBytes},
@@ -111,8 +115,9 @@ void AdminApi::handle(const HttpRequest& request, const HttpRespond& respond) {
   respond(std::move(response));
 }
 
-void AdminApi::handle(const Route& route, const Call& call) {
+void AdminApi::handle(const Route& route, Call& call) {
   const Role role = authenticator()->role_of(call.request.authorization);
+  call.role = role;
   // What probes ask for must always be answered.
   if (route.role != Role::kNobody && refuse_too_many(role, call)) return;
   const std::size_t bytes = call.request.body.size();

@@ -24,6 +24,10 @@
 //   GET    /v1/rollouts[?after=N&limit=N]         viewer
 //   GET    /v1/rollouts/{id}                      viewer
 //   DELETE /v1/rollouts/{id}                      operator   cancels it
+//   POST   /v1/devices/{id}/tunnels               operator   {"host", "port", ...}
+//   GET    /v1/tunnels[?ended=true&after=N&...]   viewer
+//   GET    /v1/tunnels/{id}                       viewer
+//   DELETE /v1/tunnels/{id}                       operator   closes it
 //   GET    /v1/site                               viewer     the configuration that runs
 //   PUT    /v1/site                               admin      {"files": [...], "comment", "sync",
 //                                                            "rate", "max_failures", "canary"}
@@ -100,6 +104,10 @@ class AdminApi {
   void list_pushes(const Call& call);
   void show_push(const Call& call);
   void cancel_push(const Call& call);
+  void open_tunnel(const Call& call);
+  void list_tunnels(const Call& call);
+  void show_tunnel(const Call& call);
+  void close_tunnel(const Call& call);
   void events(const Call& call);
   void openapi(const Call& call);
   void show_site(const Call& call);
@@ -117,7 +125,7 @@ class AdminApi {
   [[nodiscard]] std::shared_ptr<const Authenticator> authenticator() const;
 
   static const std::vector<Route>& routes();
-  void handle(const Route& route, const Call& call);
+  void handle(const Route& route, Call& call);
   // True: it has been answered, as this client asks for too much.
   bool refuse_too_many(Role role, const Call& call);
   [[nodiscard]] AdminFigures figures() const;

@@ -30,7 +30,8 @@ class Answer {
 struct AdminApi::Call {
   const HttpRequest& request;
   const HttpRespond& respond;
-  std::string id;  // the {id} of the path
+  std::string id;             // the {id} of the path
+  Role role = Role::kNobody;  // of its token
 
   void answer(int status, const nlohmann::json& body) const { later()(status, body); }
   void answer(const Error& error) const { later()(error); }

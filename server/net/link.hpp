@@ -64,6 +64,8 @@ class Link {
   // What went wrong with the last read or write, for the log; empty if nothing did.
   [[nodiscard]] virtual std::string last_error() const = 0;
 
+  // What follows is no end in good order: TLS says nothing any more, and TCP resets the connection.
+  virtual void break_off() {}
   // Closes and destroys.
   virtual void dispose() = 0;
 

@@ -115,6 +115,11 @@ std::string TcpLink::last_error() const {
   return error_ == 0 ? std::string() : std::string(std::strerror(error_));
 }
 
+void TcpLink::break_off() {
+  const linger at_once{1, 0};
+  ::setsockopt(descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 void TcpLink::dispose() {
   detach();
   delete this;

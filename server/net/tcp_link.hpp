@@ -24,6 +24,7 @@ class TcpLink : public Link, private Watched {
   [[nodiscard]] bool secure() const override { return false; }
   [[nodiscard]] std::string peer_address() const override;
   [[nodiscard]] std::string last_error() const override;
+  void break_off() override;
   void dispose() override;
 
  protected:

@@ -162,6 +162,11 @@ IoResult TlsLink::shutdown_write() {
   return TcpLink::shutdown_write();
 }
 
+void TlsLink::break_off() {
+  if (openssl_) openssl_->failed = true;
+  TcpLink::break_off();
+}
+
 void TlsLink::dispose() {
   say_close();
   TcpLink::dispose();

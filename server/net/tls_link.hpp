@@ -27,6 +27,7 @@ class TlsLink final : public TcpLink {
   IoResult read(std::span<char> into) override;
   IoResult write(std::string_view bytes) override;
   IoResult shutdown_write() override;
+  void break_off() override;
   // Says close_notify first, as far as the kernel takes it.
   void dispose() override;
   [[nodiscard]] Result<std::string> peer_device_id() const override;

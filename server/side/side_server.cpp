@@ -41,7 +41,10 @@ void SideServer::stop(const std::function<void()>& last) {
     loop_.stop();
   });
   thread_.join();
-  // What was posted meanwhile finds that it has stopped.
+  settle();
+}
+
+void SideServer::settle() {
   loop_.restart();
   loop_.poll();
 }

@@ -75,6 +75,8 @@ class SideServer {
   void start();
   // LAST runs on the thread, as the last thing; then all connections are closed.
   void stop(const std::function<void()>& last = nullptr);
+  // After stop(): runs what has been posted since.
+  void settle();
 
   // Thread safe.
   void take(LinkPtr link);

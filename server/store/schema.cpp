@@ -131,6 +131,24 @@ CREATE TABLE push_mark(
   only INTEGER PRIMARY KEY CHECK(only = 1), perhaps_sent INTEGER NOT NULL
 ) STRICT;
 )",
+    // Of a device that was removed its tunnels stay: this is an audit.
+    R"(
+CREATE TABLE tunnels(
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  device TEXT NOT NULL,
+  host TEXT NOT NULL,
+  port INTEGER NOT NULL,
+  opened_by TEXT NOT NULL,
+  opened INTEGER NOT NULL,
+  ended INTEGER,
+  reason TEXT NOT NULL DEFAULT '',
+  to_device INTEGER NOT NULL DEFAULT 0,
+  from_device INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE INDEX tunnels_end ON tunnels(ended);
+)",
 };
 
 constexpr int kVersion = static_cast<int>(kSteps.size());

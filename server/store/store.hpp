@@ -25,6 +25,7 @@
 #include "server/store/rollout.hpp"
 #include "server/store/shard_store.hpp"
 #include "server/store/site_revision.hpp"
+#include "server/store/tunnels.hpp"
 
 namespace kscpush::server {
 
@@ -175,6 +176,17 @@ class Store final : public ShardStore {
   [[nodiscard]] Result<std::vector<RolloutRecord>> running_rollouts() const;
   // Of the pushes of a rollout. Looks at each of them.
   [[nodiscard]] Result<PushCounts> count_states(std::int64_t rollout) const;
+
+  // The audit of tunnels (server/tunnel), kept like pushes that have ended. One that has ended stays
+  // as it is.
+  void add_tunnel(TunnelRecord tunnel, Done done);
+  void end_tunnel(const Ulid& id, TunnelEnd end, Done done = nullptr);
+  // Those of a process before this one.
+  [[nodiscard]] Status end_open_tunnels();
+  [[nodiscard]] Result<std::optional<TunnelRecord>> find_tunnel(const Ulid& id) const;
+  // Newest first, those with a number below BEFORE; 0 for the newest.
+  [[nodiscard]] Result<std::vector<TunnelRecord>> list_ended_tunnels(std::int64_t before,
+                                                                     std::size_t limit) const;
 
   // Site configurations that ran here, all of them. Its number, after it is on disk. With FILE_HASH
   // the files on the server's own disk are remembered with it (file_hash).

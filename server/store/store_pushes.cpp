@@ -22,7 +22,10 @@ void Store::Impl::expire(WallTime now, Done done) {
           const auto dropped =
               rollouts::drop_old(database, kExpireBatch, now - limits.keep_history);
           if (!dropped) return fail(dropped.error());
-          *more = *expired || *forgotten || *dropped;
+          const auto audited =
+              tunnels::drop_old(database, kExpireBatch, now - limits.keep_history);
+          if (!audited) return fail(audited.error());
+          *more = *expired || *forgotten || *dropped || *audited;
           return {};
         });
       },

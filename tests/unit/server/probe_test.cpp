@@ -45,9 +45,9 @@ TEST_CASE("probe: of an agent waits for the PUBACK and the answer, whichever com
   pings.add(1, "pc-1", /*agent=*/true);
   pings.add(2, "pc-1", /*agent=*/true);
   pings.acked(1, milliseconds(20));
-  CHECK(pings.table.answered("pc-1", id(2), kStart + milliseconds(25)));
+  CHECK(pings.table.answered("pc-1", PushAnswer{id(2)}, kStart + milliseconds(25)));
   CHECK(pings.results.empty());
-  CHECK(pings.table.answered("pc-1", id(1), kStart + milliseconds(30)));
+  CHECK(pings.table.answered("pc-1", PushAnswer{id(1)}, kStart + milliseconds(30)));
   pings.acked(2, milliseconds(40));
   REQUIRE(pings.results.size() == 2);
   CHECK(pings.results[0]->puback == milliseconds(20));
@@ -59,7 +59,7 @@ TEST_CASE("probe: of an agent waits for the PUBACK and the answer, whichever com
 TEST_CASE("probe: an agent that subscribed at QoS 0 has no PUBACK, its answer is all") {
   Pings pings;
   pings.add(1, "pc-1", /*agent=*/true, /*wants_puback=*/false);
-  CHECK(pings.table.answered("pc-1", id(1), kStart + milliseconds(30)));
+  CHECK(pings.table.answered("pc-1", PushAnswer{id(1)}, kStart + milliseconds(30)));
   REQUIRE(pings.results.size() == 1);
   CHECK_FALSE(pings.results[0]->puback.has_value());
 }
@@ -67,8 +67,8 @@ TEST_CASE("probe: an agent that subscribed at QoS 0 has no PUBACK, its answer is
 TEST_CASE("probe: another device's answer is none") {
   Pings pings;
   pings.add(1, "pc-1", /*agent=*/true);
-  CHECK_FALSE(pings.table.answered("pc-2", id(1), kStart));
-  CHECK_FALSE(pings.table.answered("pc-1", id(7), kStart));
+  CHECK_FALSE(pings.table.answered("pc-2", PushAnswer{id(1)}, kStart));
+  CHECK_FALSE(pings.table.answered("pc-1", PushAnswer{id(7)}, kStart));
   pings.acked(1);
   CHECK(pings.results.empty());
 }
@@ -78,7 +78,7 @@ TEST_CASE("probe: what comes after its end is ignored") {
   pings.add(1, "pc-1");
   pings.acked(1);
   pings.acked(1);
-  CHECK_FALSE(pings.table.answered("pc-1", id(1), kStart));
+  CHECK_FALSE(pings.table.answered("pc-1", PushAnswer{id(1)}, kStart));
   CHECK(pings.results.size() == 1);
 }
 

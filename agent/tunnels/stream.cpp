@@ -1,0 +1,226 @@
+#include "agent/tunnels/stream.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+#include <asio/post.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/network.hpp"
+#include "core/openssl.hpp"
+
+namespace kscpush::agent {
+namespace {
+
+// With one system call; without it there are two for each record.
+constexpr std::size_t kReadAhead = 64UL * 1024;
+
+int stop_blocking(int descriptor) {
+  const int flags = ::fcntl(descriptor, F_GETFL);
+  ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+  return flags;
+}
+
+void reset_on_close(int descriptor) {
+  const linger at_once{1, 0};
+  ::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+// epoll takes neither files nor some devices: these never make anybody wait.
+bool can_be_waited_for(asio::posix::stream_descriptor& waiter, int descriptor) {
+  asio::error_code error;
+  waiter.assign(descriptor, error);
+  return !error;
+}
+
+}  // namespace
+
+// --- Plain
+
+PlainStream::PlainStream(asio::io_context& loop, Descriptor socket)
+    : loop_(loop), input_(loop), is_socket_(true) {
+  stop_blocking(socket.get());
+  input_.assign(socket.release());
+}
+
+PlainStream::PlainStream(asio::io_context& loop, int input, int output)
+    : loop_(loop), input_(loop), output_(loop), is_socket_(false), given_output_(output) {
+  // Copies, as they are closed with the waiters; what is set of one is set of the other.
+  const int in = ::fcntl(input, F_DUPFD_CLOEXEC, 0);
+  const int out = ::fcntl(output, F_DUPFD_CLOEXEC, 0);
+  input_flags_ = stop_blocking(in);
+  output_flags_ = stop_blocking(out);
+  if (!can_be_waited_for(input_, in)) unwatched_input_ = Descriptor(in);
+  if (!can_be_waited_for(*output_, out)) unwatched_output_ = Descriptor(out);
+}
+
+PlainStream::~PlainStream() {
+  if (is_socket_) return;
+  ::fcntl(input(), F_SETFL, input_flags_);
+  if (output() >= 0) ::fcntl(output(), F_SETFL, output_flags_);
+}
+
+int PlainStream::input() {
+  return unwatched_input_ ? unwatched_input_.get() : input_.native_handle();
+}
+
+int PlainStream::output() {
+  if (is_socket_) return input();
+  if (unwatched_output_) return unwatched_output_.get();
+  return output_->is_open() ? output_->native_handle() : -1;
+}
+
+IoResult PlainStream::outcome(IoResult::Kind want) {
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {want, 0};
+  error_ = errno;
+  return {IoResult::Kind::kError, 0};
+}
+
+IoResult PlainStream::read(std::span<char> into) {
+  const ssize_t n = ::read(input(), into.data(), into.size());
+  if (n > 0) return {IoResult::Kind::kBytes, static_cast<std::size_t>(n)};
+  if (n == 0) return {IoResult::Kind::kEnd, 0};
+  return outcome(IoResult::Kind::kWantRead);
+}
+
+IoResult PlainStream::write(std::string_view bytes) {
+  const ssize_t n = is_socket_ ? ::send(output(), bytes.data(), bytes.size(), MSG_NOSIGNAL)
+                               : ::write(output(), bytes.data(), bytes.size());
+  if (n >= 0) return {IoResult::Kind::kBytes, static_cast<std::size_t>(n)};
+  return outcome(IoResult::Kind::kWantWrite);
+}
+
+IoResult PlainStream::shutdown_write() {
+  if (is_socket_) {
+    ::shutdown(output(), SHUT_WR);
+  } else {
+    // Who reads the other end of a pipe waits until nobody has it any more.
+    ::fcntl(output(), F_SETFL, output_flags_);
+    if (output_->is_open()) output_->close();
+    unwatched_output_ = Descriptor();
+    const Descriptor nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+    ::dup2(nowhere.get(), given_output_);
+  }
+  return {IoResult::Kind::kBytes, 0};
+}
+
+void PlainStream::break_off() {
+  if (is_socket_) reset_on_close(input());
+}
+
+std::string PlainStream::last_error() const {
+  return error_ == 0 ? std::string() : std::string(std::strerror(error_));
+}
+
+void PlainStream::wait(Waiter& waiter, Waiter::wait_type type, std::function<void()> ready) {
+  if (!waiter.is_open()) return asio::post(loop_, std::move(ready));
+  waiter.async_wait(type, [ready = std::move(ready)](const asio::error_code& error) {
+    if (error != asio::error::operation_aborted) ready();
+  });
+}
+
+void PlainStream::wait_readable(std::function<void()> ready) {
+  wait(input_, Waiter::wait_read, std::move(ready));
+}
+
+void PlainStream::wait_writable(std::function<void()> ready) {
+  wait(output_ ? *output_ : input_, Waiter::wait_write, std::move(ready));
+}
+
+// --- TLS
+
+TlsStream::TlsStream(asio::io_context& loop, Descriptor socket, SSL_CTX* context,
+                     const std::string& host)
+    : socket_(loop) {
+  stop_blocking(socket.get());
+  ssl_.reset(SSL_new(context));
+  if (!ssl_) throw std::bad_alloc();
+  SSL* const ssl = ssl_.get();
+  SSL_set_fd(ssl, socket.get());
+  SSL_set_connect_state(ssl);
+  if (parse_ip(host)) {
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str());
+  } else {
+    SSL_set1_host(ssl, host.c_str());
+    // What SSL_set_tlsext_host_name() is, without its old-style cast.
+    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+             const_cast<char*>(host.c_str()));
+  }
+  SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                        SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_set_read_ahead(ssl, 1);
+  SSL_set_default_read_buffer_len(ssl, kReadAhead);
+  socket_.assign(socket.release());
+}
+
+IoResult TlsStream::outcome(int result) {
+  switch (SSL_get_error(ssl_.get(), result)) {
+    case SSL_ERROR_WANT_READ:
+      return {IoResult::Kind::kWantRead, 0};
+    case SSL_ERROR_WANT_WRITE:
+      return {IoResult::Kind::kWantWrite, 0};
+    case SSL_ERROR_ZERO_RETURN:
+      return {IoResult::Kind::kEnd, 0};
+    case SSL_ERROR_SYSCALL:
+      error_ = errno == 0 ? "the connection was cut" : std::strerror(errno);
+      return {IoResult::Kind::kError, 0};
+    default:
+      error_ = openssl::last_reason();
+      return {IoResult::Kind::kError, 0};
+  }
+}
+
+IoResult TlsStream::handshake() {
+  ERR_clear_error();
+  const int result = SSL_do_handshake(ssl_.get());
+  return result == 1 ? IoResult{IoResult::Kind::kBytes, 0} : outcome(result);
+}
+
+IoResult TlsStream::read(std::span<char> into) {
+  ERR_clear_error();
+  std::size_t n = 0;
+  const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &n);
+  return result == 1 ? IoResult{IoResult::Kind::kBytes, n} : outcome(result);
+}
+
+IoResult TlsStream::write(std::string_view bytes) {
+  ERR_clear_error();
+  std::size_t n = 0;
+  const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &n);
+  return result == 1 ? IoResult{IoResult::Kind::kBytes, n} : outcome(result);
+}
+
+// Not called again once it has said so: that would wait for the peer's own.
+IoResult TlsStream::shutdown_write() {
+  ERR_clear_error();
+  const int result = SSL_shutdown(ssl_.get());
+  if (result < 0) return outcome(result);
+  ::shutdown(socket_.native_handle(), SHUT_WR);
+  return {IoResult::Kind::kBytes, 0};
+}
+
+void TlsStream::break_off() {
+  reset_on_close(socket_.native_handle());
+}
+
+void TlsStream::wait_readable(std::function<void()> ready) {
+  socket_.async_wait(asio::posix::stream_descriptor::wait_read,
+                     [ready = std::move(ready)](const asio::error_code& error) {
+                       if (error != asio::error::operation_aborted) ready();
+                     });
+}
+
+void TlsStream::wait_writable(std::function<void()> ready) {
+  socket_.async_wait(asio::posix::stream_descriptor::wait_write,
+                     [ready = std::move(ready)](const asio::error_code& error) {
+                       if (error != asio::error::operation_aborted) ready();
+                     });
+}
+
+}  // namespace kscpush::agent
