@@ -29,6 +29,7 @@ Status PushServer::Impl::start() {
   auto serving = prepare(*config_, context_.settings, {});
   if (!serving) return fail(serving.error());
   crl_watch_.use(*serving->front().trust);
+  enrolments_.use(serving->front().trust);
   side_.start();
   for (std::size_t i = 0; i < count; ++i) {
     workers_[i]->start(std::move((*serving)[i]), [this, first = i == 0] {
@@ -70,6 +71,7 @@ Status PushServer::Impl::reconfigure(ServerConfig config, const std::function<St
   if (!begun) return fail(stopping_error());
   taken_up.wait();
   crl_watch_.use(*trust);
+  enrolments_.use(trust);
   context_.budget.set_limit(config.dp.push_server.max_connections);
   const std::scoped_lock lock(config_mutex_);
   config_ = std::make_shared<const ServerConfig>(std::move(config));
@@ -92,7 +94,7 @@ void PushServer::Impl::stop() {
   }
   rollouts_.stop();
   for (auto& worker : workers_) worker->join();
-  side_.stop();
+  side_.stop([this] { enrolments_.stop(); });
   // What the loops and the writer still hold is answered now; the listeners' last handlers run
   // in it too, so they go afterwards. The shards stay: their counters may still be asked for.
   for (auto& shard : context_.shards) {
@@ -205,6 +207,9 @@ const Store& PushServer::store() const {
 }
 std::shared_ptr<const ServerConfig> PushServer::config() const {
   return impl_->config();
+}
+const EnrolCounters& PushServer::enrol_counters() const {
+  return impl_->enrolments_.counters();
 }
 const SideCounters& PushServer::side_counters() const {
   return impl_->side_.counters();

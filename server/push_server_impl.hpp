@@ -10,9 +10,11 @@
 
 #include <asio/post.hpp>
 
+#include "core/port_protocols.hpp"
 #include "server/crl_watch.hpp"
 #include "server/events/push_waits.hpp"
 #include "server/push_server.hpp"
+#include "server/side/enrol_service.hpp"
 #include "server/side/side_server.hpp"
 
 namespace kscpush::server {
@@ -74,7 +76,10 @@ class PushServer::Impl {
                    },
                    admit()}),
         side_(clock, log),
+        enrolments_(
+            side_, *store_, [this] { return this->config(); }, clock, log),
         ticket_keys_(std::make_shared<TicketKeys>(clock.now())) {
+    side_.add(kEnrollProtocol, enrolments_);
     context_.hand_over = [this](LinkPtr link) { side_.take(std::move(link)); };
     store_->watch([this](const PushChanges& changes) {
       context_.events.pushes(changes);
@@ -169,6 +174,7 @@ class PushServer::Impl {
   PushWaits waits_;
   Rollouts rollouts_;
   SideServer side_;
+  EnrolService enrolments_;
 
  private:
   // For every worker, in order.
