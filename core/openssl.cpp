@@ -1,5 +1,6 @@
 #include "core/openssl.hpp"
 
+#include <algorithm>
 #include <ctime>
 #include <limits>
 
@@ -37,6 +38,12 @@ tl::unexpected<Error> failed(ErrorCode code, std::string_view what) {
   return fail(code, "cannot {}: {}", what, last_reason());
 }
 
+std::string content_of(BIO* bio) {
+  const char* data = nullptr;
+  const long size = BIO_get_mem_data(bio, &data);  // NOLINT: OpenSSL's own cast
+  return {data, static_cast<std::size_t>(std::max(0L, size))};
+}
+
 std::int64_t seconds_of(const ASN1_TIME* time) {
   std::tm parts{};
   return ASN1_TIME_to_tm(time, &parts) == 1 ? ::timegm(&parts) : 0;
@@ -61,6 +68,14 @@ Result<Key> read_key(std::string_view pem) {
                  "decrypt it: openssl pkey -in KEY -out NEW-KEY"});
   }
   return failed(ErrorCode::kInvalidConfig, "read the private key");
+}
+
+Result<Request> read_request(std::string_view pem) {
+  const Bio bio = reader(pem);
+  Request request(bio == nullptr ? nullptr
+                                 : PEM_read_bio_X509_REQ(bio.get(), nullptr, no_password, nullptr));
+  if (request == nullptr) return failed(ErrorCode::kUsage, "read the certificate signing request");
+  return request;
 }
 
 }  // namespace kscpush::openssl

@@ -37,12 +37,16 @@ using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
 using GeneralName = std::unique_ptr<GENERAL_NAME, Freed<GENERAL_NAME_free>>;
 using GeneralNames = std::unique_ptr<GENERAL_NAMES, Freed<GENERAL_NAMES_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
+using Request = std::unique_ptr<X509_REQ, Freed<X509_REQ_free>>;
 using Extension = std::unique_ptr<X509_EXTENSION, Freed<X509_EXTENSION_free>>;
 
 // The reason of this thread's last OpenSSL error, whose queue is empty afterwards.
 [[nodiscard]] std::string last_reason();
 // "cannot WHAT: reason"
 [[nodiscard]] tl::unexpected<Error> failed(ErrorCode code, std::string_view what);
+
+// What was written to a memory BIO.
+[[nodiscard]] std::string content_of(BIO* bio);
 
 // Since 1970; 0 for what cannot be read: long over.
 [[nodiscard]] std::int64_t seconds_of(const ASN1_TIME* time);
@@ -51,5 +55,7 @@ using Extension = std::unique_ptr<X509_EXTENSION, Freed<X509_EXTENSION_free>>;
 // key is an error; nobody is asked for a password.
 [[nodiscard]] Result<Certificate> read_certificate(std::string_view pem);
 [[nodiscard]] Result<Key> read_key(std::string_view pem);
+// The same of a certificate signing request, but kUsage.
+[[nodiscard]] Result<Request> read_request(std::string_view pem);
 
 }  // namespace kscpush::openssl

@@ -107,12 +107,6 @@ bool sign(X509* certificate, EVP_PKEY* key) {
   return X509_sign(certificate, key, own_digest ? nullptr : EVP_sha256()) > 0;
 }
 
-std::string content_of(BIO* bio) {
-  const char* data = nullptr;
-  const long size = BIO_get_mem_data(bio, &data);  // NOLINT: OpenSSL's own cast
-  return {data, static_cast<std::size_t>(std::max(0L, size))};
-}
-
 Result<KeyPair> to_pem(X509* certificate, EVP_PKEY* key) {
   const openssl::Bio certificate_out(BIO_new(BIO_s_mem()));
   const openssl::Bio key_out(BIO_new(BIO_s_secmem()));
@@ -121,7 +115,8 @@ Result<KeyPair> to_pem(X509* certificate, EVP_PKEY* key) {
       PEM_write_bio_X509(certificate_out.get(), certificate) == 1 &&
       PEM_write_bio_PKCS8PrivateKey(key_out.get(), key, nullptr, nullptr, 0, nullptr, nullptr) == 1;
   if (!done) return failed(ErrorCode::kFailed, "write the certificate");
-  return KeyPair{content_of(certificate_out.get()), Secret(content_of(key_out.get()))};
+  return KeyPair{openssl::content_of(certificate_out.get()),
+                 Secret(openssl::content_of(key_out.get()))};
 }
 
 // What differs between the kinds of certificates.
@@ -278,6 +273,25 @@ Result<KeyPair> issue_device(const KeyPair& authority, std::string_view device_i
   return make({id->str(), end_certificate("clientAuth"), names->get()}, &*signer, now, validity);
 }
 
+Result<std::string> certify_device(const KeyPair& authority, std::string_view request_pem,
+                                   const DeviceId& id, WallTime now, std::chrono::days validity) {
+  if (const auto good = check_request(request_pem); !good) return fail(good.error());
+  const auto request = openssl::read_request(request_pem);
+  if (!request) return fail(request.error());
+  const auto signer = open_authority(authority, now);
+  if (!signer) return fail(signer.error());
+  const auto names = device_names(id);
+  if (!names) return fail(names.error());
+  const auto certificate = certify({id.str(), end_certificate("clientAuth"), names->get()},
+                                   X509_REQ_get0_pubkey(request->get()), &*signer, now, validity);
+  if (!certificate) return fail(certificate.error());
+  const openssl::Bio out(BIO_new(BIO_s_mem()));
+  if (out == nullptr || PEM_write_bio_X509(out.get(), certificate->get()) != 1) {
+    return failed(ErrorCode::kFailed, "write the certificate");
+  }
+  return openssl::content_of(out.get());
+}
+
 Result<SharedKeyDevices> issue_devices(const KeyPair& authority, const std::vector<DeviceId>& ids,
                                        WallTime now, std::chrono::days validity) {
   const auto signer = open_authority(authority, now);
@@ -304,7 +318,7 @@ Result<SharedKeyDevices> issue_devices(const KeyPair& authority, const std::vect
                                                       nullptr, nullptr) != 1) {
     return failed(ErrorCode::kFailed, "write the key");
   }
-  devices.key = Secret(content_of(out.get()));
+  devices.key = Secret(openssl::content_of(out.get()));
   return devices;
 }
 

@@ -4,6 +4,7 @@
 // keys are in strings that wipe themselves.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +57,23 @@ struct SharedKeyDevices {
                                                      const std::vector<DeviceId>& ids, WallTime now,
                                                      std::chrono::days validity);
 
+// A certificate signing request (PKCS#10, PEM) and the key that it is for, which stays where it was
+// made. It names nobody: who signs it knows whom it is for.
+struct SigningRequest {
+  std::string request;
+  Secret key;  // PEM, PKCS#8, unencrypted
+};
+[[nodiscard]] Result<SigningRequest> create_request();
+// The SHA-256 of its public key, hex, of a request that may be signed. kUsage: it is none, or its
+// signature is not its own key's. kDenied: its key is weak, or of a kind that is not taken (taken
+// are ECDSA P-256, P-384, P-521, RSA with 2048 to 4096 bits, Ed25519).
+[[nodiscard]] Result<std::string> check_request(std::string_view request_pem);
+// As issue_device(), for the key of a request; names in the request mean nothing. Errors are those
+// of both.
+[[nodiscard]] Result<std::string> certify_device(const KeyPair& authority,
+                                                 std::string_view request_pem, const DeviceId& id,
+                                                 WallTime now, std::chrono::days validity);
+
 struct CertificateInfo {
   std::string subject;      // one line, RFC 2253
   std::string fingerprint;  // SHA-256 of the DER, lower-case hex
@@ -72,9 +90,9 @@ struct CertificateInfo {
 [[nodiscard]] Result<bool> is_for_host(std::string_view certificate_pem, std::string_view host);
 // The names of a server certificate, as issue_server() takes them.
 [[nodiscard]] Result<std::vector<std::string>> server_names(std::string_view certificate_pem);
-// Whether one of the authorities in the PEM text has signed the certificate.
-[[nodiscard]] Result<bool> is_issued_by(std::string_view certificate_pem,
-                                        std::string_view authorities_pem);
+// The one of the authorities in the PEM text that has signed the certificate; nothing: none has.
+[[nodiscard]] Result<std::optional<std::string>> issuer_among(std::string_view certificate_pem,
+                                                              std::string_view authorities_pem);
 
 // The device that the certificate is of: its one CN, or urn:kscpush:device:ID in its SAN. kDenied,
 // with the reason, when it has neither, several that differ, or one that is not a device id. That a

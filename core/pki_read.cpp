@@ -48,9 +48,7 @@ std::string subject_of(const X509* certificate) {
     ERR_clear_error();
     return {};
   }
-  const char* data = nullptr;
-  const long size = BIO_get_mem_data(out.get(), &data);  // NOLINT: OpenSSL's own cast
-  return {data, static_cast<std::size_t>(std::max(0L, size))};
+  return openssl::content_of(out.get());
 }
 
 tl::unexpected<Error> no_device(std::string_view why) {
@@ -156,10 +154,12 @@ Result<std::vector<std::string>> server_names(std::string_view certificate_pem) 
   return found;
 }
 
-Result<bool> is_issued_by(std::string_view certificate_pem, std::string_view authorities_pem) {
+Result<std::optional<std::string>> issuer_among(std::string_view certificate_pem,
+                                                std::string_view authorities_pem) {
   const auto certificate = openssl::read_certificate(certificate_pem);
   if (!certificate) return fail(certificate.error());
   constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
+  constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
   for (auto at = authorities_pem.find(kBegin); at != std::string_view::npos;
        at = authorities_pem.find(kBegin, at + 1)) {
     const auto authority = openssl::read_certificate(authorities_pem.substr(at));
@@ -167,9 +167,11 @@ Result<bool> is_issued_by(std::string_view certificate_pem, std::string_view aut
     const bool issued = X509_check_issued(authority->get(), certificate->get()) == X509_V_OK &&
                         X509_verify(certificate->get(), X509_get0_pubkey(authority->get())) == 1;
     ERR_clear_error();
-    if (issued) return true;
+    if (!issued) continue;
+    const auto end = authorities_pem.find(kEnd, at);  // there is one, as it was read
+    return fmt::format("{}\n", authorities_pem.substr(at, end + kEnd.size() - at));
   }
-  return false;
+  return std::nullopt;
 }
 
 Result<DeviceId> device_id_of(const x509_st& certificate) {

@@ -6,6 +6,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include "server/side/enrol_service.hpp"
 #include "server/side/side_server.hpp"
 #include "server/tunnel/tunnels.hpp"
 
@@ -120,6 +121,17 @@ void add_store(std::vector<MetricFamily>& families, const PushServer& server) {
         std::max(0.0, std::chrono::duration<double>(age).count()));
 }
 
+void add_enrolments(std::vector<MetricFamily>& families, const EnrolCounters& counters) {
+  const auto add = [&](std::string_view name, std::string_view help,
+                       const std::atomic<std::uint64_t>& counter) {
+    add_single(families, name, help, MetricType::Counter, static_cast<double>(counter.load()));
+  };
+  add("kscpush_enrolments_total", "Devices that got a certificate by token", counters.enrolled);
+  add("kscpush_renewals_total", "Certificates that devices have renewed", counters.renewed);
+  add("kscpush_enrolments_refused_total", "Enrolments and renewals that were refused",
+      counters.refused);
+}
+
 void add_side(std::vector<MetricFamily>& families, const PushServer& server) {
   const SideCounters& side = server.side_counters();
   const TunnelCounters& tunnels = server.tunnel_counters();
@@ -180,6 +192,7 @@ std::string render_metrics(const PushServer& server, const AdminFigures& admin) 
              MetricType::Gauge, server.draining() ? 1 : 0);
   add_store(families, server);
   add_side(families, server);
+  add_enrolments(families, server.enrol_counters());
   if (const auto left = server.crl_left()) {
     add_single(families, "kscpush_tls_crl_expires_seconds",
                "Until a revocation list is out of date; negative: it is already", MetricType::Gauge,

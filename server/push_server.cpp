@@ -33,6 +33,8 @@ Status PushServer::Impl::start() {
   if (auto ended = store_->end_open_tunnels(); !ended) return ended;
   tunnels_.use(serving->front().trust);
   side_.add(kTunnelProtocol, tunnels_);
+  side_.add(kEnrollProtocol, enrolments_);
+  enrolments_.use(serving->front().trust);
   side_.start();
   for (std::size_t i = 0; i < count; ++i) {
     workers_[i]->start(std::move((*serving)[i]), [this, first = i == 0] {
@@ -75,6 +77,7 @@ Status PushServer::Impl::reconfigure(ServerConfig config, const std::function<St
   taken_up.wait();
   tunnels_.use(trust);
   crl_watch_.use(*trust);
+  enrolments_.use(trust);
   context_.budget.set_limit(config.dp.push_server.max_connections);
   const std::scoped_lock lock(config_mutex_);
   config_ = std::make_shared<const ServerConfig>(std::move(config));
@@ -103,7 +106,10 @@ void PushServer::Impl::stop() {
     shard->retry_steps();
     shard->close();
   }
-  side_.stop([this] { tunnels_.stop(); });
+  side_.stop([this] {
+    tunnels_.stop();
+    enrolments_.stop();
+  });
   store_->drain();
   side_.settle();
   waits_.stop();
@@ -209,6 +215,9 @@ const Store& PushServer::store() const {
 }
 std::shared_ptr<const ServerConfig> PushServer::config() const {
   return impl_->config();
+}
+const EnrolCounters& PushServer::enrol_counters() const {
+  return impl_->enrolments_.counters();
 }
 const SideCounters& PushServer::side_counters() const {
   return impl_->side_.counters();

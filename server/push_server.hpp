@@ -54,6 +54,7 @@ using PingDone = std::function<void(Result<PingReport>)>;
 // Of each device, in the order asked for.
 using ProbeReports = std::vector<Result<ProbeReport>>;
 
+struct EnrolCounters;
 struct SideCounters;
 class Tunnels;
 struct TunnelCounters;
@@ -144,6 +145,7 @@ class PushServer {
   [[nodiscard]] std::optional<std::chrono::seconds> crl_left() const;
   [[nodiscard]] bool ready() const;  // false while it drains or stops
   [[nodiscard]] std::vector<const Counters*> counters() const;
+  [[nodiscard]] const EnrolCounters& enrol_counters() const;
   [[nodiscard]] const SideCounters& side_counters() const;
   [[nodiscard]] const TunnelCounters& tunnel_counters() const;
   // How often a step of a push could not be written.

@@ -10,9 +10,11 @@
 
 #include <asio/post.hpp>
 
+#include "core/port_protocols.hpp"
 #include "server/crl_watch.hpp"
 #include "server/events/push_waits.hpp"
 #include "server/push_server.hpp"
+#include "server/side/enrol_service.hpp"
 #include "server/side/side_server.hpp"
 #include "server/tunnel/tunnels.hpp"
 
@@ -78,6 +80,8 @@ class PushServer::Impl {
         tunnels_(side_, *store_, clock, log,
                  [this](const DeviceId& id, const std::string& params,
                         const Tunnels::Asked& asked) { ask_for_tunnel(id, params, asked); }),
+        enrolments_(
+            side_, *store_, [this] { return this->config(); }, clock, log),
         ticket_keys_(std::make_shared<TicketKeys>(clock.now())) {
     context_.hand_over = [this](LinkPtr link) { side_.take(std::move(link)); };
     store_->watch([this](const PushChanges& changes) {
@@ -177,6 +181,7 @@ class PushServer::Impl {
   Rollouts rollouts_;
   SideServer side_;
   Tunnels tunnels_;
+  EnrolService enrolments_;
 
  private:
   // For every worker, in order.

@@ -115,7 +115,7 @@ class Certificates {
       }
     }
     if (!authorities_) return;
-    if (const auto issued = pki::is_issued_by(pem, *authorities_); issued && !*issued) {
+    if (const auto issued = pki::issuer_among(pem, *authorities_); issued && !issued->has_value()) {
       add(Level::kWarning, "server certificate",
           fmt::format("none of the authorities in {} has issued it: devices that know only these "
                       "refuse it",

@@ -27,6 +27,7 @@ struct DeviceRecord {
   // SHA-256 of the certificate enrolled last; empty until then. Others of the same CA and name are
   // accepted as long as the device is not revoked.
   std::string fingerprint{};
+  std::optional<WallTime> certificate_ends{};  // of that one; nothing: not known
   bool revoked = false;
   WallTime added{};
   std::optional<WallTime> last_seen{};
@@ -54,6 +55,7 @@ struct DeviceChange {
   std::optional<std::string> platform{};
   std::optional<std::string> address{};
   std::optional<std::string> fingerprint{};
+  std::optional<WallTime> certificate_ends{};
   std::optional<bool> revoked{};
 };
 

@@ -12,10 +12,12 @@ constexpr std::size_t kMostExamined = 20'000;
 
 constexpr std::string_view kFind =
     "SELECT id, device_group, fingerprint, revoked, added, last_seen, tags, platform, address,"
-    " local_settings, policy_revision, policy_result, policy_reported FROM devices WHERE id = ?1";
+    " local_settings, policy_revision, policy_result, policy_reported, certificate_ends FROM "
+    "devices WHERE id = ?1";
 constexpr std::string_view kList =
     "SELECT id, device_group, fingerprint, revoked, added, last_seen, tags, platform, address,"
-    " local_settings, policy_revision, policy_result, policy_reported FROM devices WHERE id > ?1"
+    " local_settings, policy_revision, policy_result, policy_reported, certificate_ends FROM "
+    "devices WHERE id > ?1"
     " ORDER BY id LIMIT ?2";
 
 Result<Tags> read_tags(const std::string& text) {
@@ -31,6 +33,7 @@ Result<DeviceRecord> read(const Query& row) {
   DeviceRecord device{.id = std::move(*id),
                       .group = row.text(1),
                       .fingerprint = row.text(2),
+                      .certificate_ends = row.optional_time(13),
                       .revoked = row.integer(3) != 0,
                       .added = row.time(4),
                       .last_seen = row.optional_time(5),
@@ -98,12 +101,14 @@ Result<DeviceRecord> change(Database& database, const DeviceId& id, const Device
   device.platform = change.platform.value_or(device.platform);
   device.address = change.address.value_or(device.address);
   device.fingerprint = change.fingerprint.value_or(device.fingerprint);
+  if (change.certificate_ends) device.certificate_ends = change.certificate_ends;
   device.revoked = change.revoked.value_or(device.revoked);
-  const auto done = change_one(database, id,
-                               "UPDATE devices SET device_group = ?2, fingerprint = ?3, revoked = "
-                               "?4, tags = ?5, platform = ?6, address = ?7 WHERE id = ?1",
-                               device.group, device.fingerprint, device.revoked ? 1 : 0,
-                               join(device.tags), device.platform, device.address);
+  const auto done =
+      change_one(database, id,
+                 "UPDATE devices SET device_group = ?2, fingerprint = ?3, revoked = "
+                 "?4, tags = ?5, platform = ?6, address = ?7, certificate_ends = ?8 WHERE id = ?1",
+                 device.group, device.fingerprint, device.revoked ? 1 : 0, join(device.tags),
+                 device.platform, device.address, device.certificate_ends);
   if (!done) return fail(done.error());
   return device;
 }

@@ -149,6 +149,20 @@ CREATE TABLE tunnels(
 
 CREATE INDEX tunnels_end ON tunnels(ended);
 )",
+    // hash: of the token's secret; used_key: of the key that was certified for it. certificate_ends
+    // is that of devices.fingerprint.
+    R"(
+CREATE TABLE enrolment_tokens(
+  device TEXT PRIMARY KEY NOT NULL REFERENCES devices(id) ON DELETE CASCADE,
+  hash TEXT NOT NULL UNIQUE,
+  expires INTEGER NOT NULL,
+  used INTEGER,
+  used_key TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX enrolment_tokens_end ON enrolment_tokens(expires);
+ALTER TABLE devices ADD COLUMN certificate_ends INTEGER;
+)",
 };
 
 constexpr int kVersion = static_cast<int>(kSteps.size());

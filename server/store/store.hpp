@@ -25,6 +25,7 @@
 #include "server/store/rollout.hpp"
 #include "server/store/shard_store.hpp"
 #include "server/store/site_revision.hpp"
+#include "server/store/token.hpp"
 #include "server/store/tunnels.hpp"
 
 namespace kscpush::server {
@@ -121,6 +122,13 @@ class Store final : public ShardStore {
                                                 std::size_t limit) const;
   [[nodiscard]] Result<std::size_t> count_devices() const;
   [[nodiscard]] Result<DeviceCounts> count_by_group() const;
+  // Enrolment tokens (server/store/tokens.hpp), one a device: a new one takes the old one's place.
+  // kNotFound, kDenied (revoked).
+  [[nodiscard]] Status add_token(const NewToken& token);
+  void add_token(NewToken token, Done done);
+  // The device whose it is, if it may be used now; kDenied says why not. The use itself asks again.
+  [[nodiscard]] Result<DeviceId> check_token(const TokenShown& shown) const;
+  [[nodiscard]] Status use_token(const TokenShown& shown, const DeviceChange& certificate);
   void touch_device(const DeviceId& id, WallTime seen, std::string_view address) override;
   void note_disconnect(const DeviceId& id, const Disconnect& end) override;
   // The last ten, newest first.
@@ -177,8 +185,8 @@ class Store final : public ShardStore {
   // Of the pushes of a rollout. Looks at each of them.
   [[nodiscard]] Result<PushCounts> count_states(std::int64_t rollout) const;
 
-  // The audit of tunnels (server/tunnel), kept like pushes that have ended. One that has ended stays
-  // as it is.
+  // The audit of tunnels (server/tunnel), kept like pushes that have ended. One that has ended
+  // stays as it is.
   void add_tunnel(TunnelRecord tunnel, Done done);
   void end_tunnel(const Ulid& id, TunnelEnd end, Done done = nullptr);
   // Those of a process before this one.

@@ -2,6 +2,7 @@
 #include "server/store/pushes.hpp"
 #include "server/store/rollouts.hpp"
 #include "server/store/store_impl.hpp"
+#include "server/store/tokens.hpp"
 
 namespace kscpush::server {
 namespace {
@@ -22,10 +23,11 @@ void Store::Impl::expire(WallTime now, Done done) {
           const auto dropped =
               rollouts::drop_old(database, kExpireBatch, now - limits.keep_history);
           if (!dropped) return fail(dropped.error());
-          const auto audited =
-              tunnels::drop_old(database, kExpireBatch, now - limits.keep_history);
+          const auto audited = tunnels::drop_old(database, kExpireBatch, now - limits.keep_history);
           if (!audited) return fail(audited.error());
-          *more = *expired || *forgotten || *dropped || *audited;
+          const auto tokens = tokens::forget(database, kExpireBatch, now);
+          if (!tokens) return fail(tokens.error());
+          *more = *expired || *forgotten || *dropped || *audited || *tokens;
           return {};
         });
       },
