@@ -1,9 +1,11 @@
 """What the measuring scripts share: release builds, a site in a temporary folder, its server."""
 
+import http.client
 import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -32,6 +34,14 @@ def build(*targets):
     run("cmake", "--preset", "release", "-DKSCPUSH_TESTS=ON", "-B", folder, cwd=ROOT)
     run("cmake", "--build", folder, "--target", *targets, cwd=ROOT)
     return folder
+
+
+def require(program):
+    """Its path; installs the Debian package of that name where it is missing."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin"
+    if not shutil.which(program, path=path):
+        run("apt-get", "install", "-y", "--no-install-recommends", program)
+    return shutil.which(program, path=path)
 
 
 def allow_descriptors():
@@ -85,9 +95,9 @@ def machine():
 
 class Site:
     """A site in FOLDER with a push server on the ports PORT (TLS), PORT + 1 (plain), PORT + 2
-    (admin API)."""
+    (admin API). ADMIN and LIMITS are further settings of push_server.admin and .limits."""
 
-    def __init__(self, folder, kscpush, port):
+    def __init__(self, folder, kscpush, port, admin=None, limits=None):
         self.folder = Path(folder)
         self.kscpush = Path(kscpush).resolve()
         self.port = port
@@ -98,10 +108,21 @@ class Site:
         text = path.read_text().replace("port: 13295", f"port: {port}")
         text = text.replace("enabled: false", "enabled: true", 1)
         assert last in text
+        admin = {"listen": f"127.0.0.1:{port + 2}", **(admin or {})}
         path.write_text(text.replace(last, last + f"""      listen: 127.0.0.1
       plain_listener: 127.0.0.1:{port + 1}
-      admin: {{listen: 127.0.0.1:{port + 2}}}
+      admin: {json.dumps(admin)}
+      limits: {json.dumps(limits or {})}
 """))
+
+    def token(self):
+        return (self.folder / "pki/admin.token").read_text().strip()
+
+    def register(self, names):
+        """Devices, all of the root group."""
+        table = self.folder / "devices.csv"
+        table.write_text("id,group\n" + "".join(f"{name},Managed devices\n" for name in names))
+        run(self.kscpush, "device", "import", table, cwd=self.folder)
 
     def start(self):
         """The server's process, ready."""
@@ -113,6 +134,20 @@ class Site:
 
     def stop(self):
         end(self.server)
+
+    def admin(self):
+        """A connection to the admin API, for request(); one thread's."""
+        return http.client.HTTPConnection("127.0.0.1", self.port + 2, timeout=60)
+
+    def request(self, connection, method, path, body=None):
+        """Its answer; fails when it is refused."""
+        connection.request(method, path, None if body is None else json.dumps(body),
+                           {"Authorization": f"Bearer {self.token()}"})
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status >= 300:
+            fail(f"{method} {path}: {answer.status} {text.decode()[:500]}")
+        return json.loads(text)
 
     def bench_command(self, *arguments):
         return [str(word) for word in (self.kscpush, "bench", "-o", "json", "--keep",
