@@ -140,8 +140,8 @@ Status follow_sync(const json& plan, const ApplyOptions& options, const ApiClien
   }
   const auto id = sync.at("rollout").at("id").get<std::string>();
   print_note(
-      fmt::format("{} are told to synchronize: 'kscpush rollout watch {}' shows how far that "
-                  "is, 'kscpush status' which have applied it.",
+      fmt::format("Synchronizing {}: 'kscpush rollout watch {}' shows how far that is, 'kscpush "
+                  "status' which have applied it.",
                   count_devices(sync.at("devices").get<std::uint64_t>()), id),
       context);
   if (!options.watch) return {};

@@ -189,7 +189,7 @@ void SiteKeeper::submit(SiteRequest request, Done done) {
           --waiting_;
         }
         if (!change || to_tell.empty() || !request.sync) return done(std::move(change));
-        synchronize(std::move(*change), std::move(to_tell), *request.sync, done);
+        synchronize(*change, std::move(to_tell), *request.sync, done);
       });
       return;
     }
@@ -259,34 +259,33 @@ SiteResult<SiteChange> SiteKeeper::run(const SiteRequest& request, std::vector<D
 
 // Only when the configuration is in force: what a device is told is what it is answered when it
 // asks.
-void SiteKeeper::synchronize(SiteChange change, std::vector<DeviceId> devices, const SyncPace& pace,
-                             const Done& done) {
+void SiteKeeper::synchronize(const SiteChange& change, std::vector<DeviceId> devices,
+                             const SyncPace& pace, const Done& done) {
   const std::size_t count = devices.size();
-  const auto finish = [this, count, done, change](Result<RolloutProgress> begun) mutable {
+  const auto finish = [this, count, done, change](const Result<RolloutProgress>& begun) {
     if (begun) {
       log_.info("{} devices are told to synchronize: rollout {}", count,
                 begun->rollout.order.id.str());
     } else {
       log_.warn("{} devices are not told to synchronize: {}", count, begun.error().message);
     }
-    change.sync = SyncBegun{count, std::move(begun)};
-    done(std::move(change));
+    SiteChange told = change;
+    told.sync = SyncBegun{count, begun};
+    done(std::move(told));
   };
   if (count > Rollouts::kMostTargets) {
-    auto refused = finish;
-    return refused(fail({ErrorCode::kTooLarge,
-                         fmt::format("a rollout has at most {} devices", Rollouts::kMostTargets),
-                         "they hear of it when they connect next"}));
+    return finish(fail({ErrorCode::kTooLarge,
+                        fmt::format("a rollout has at most {} devices", Rollouts::kMostTargets),
+                        "they hear of it when they connect next"}));
   }
   // Neighbours in the registry are often neighbours in a network.
   std::shuffle(devices.begin(), devices.end(), std::mt19937_64(std::random_device{}()));
-  server_.roll_out(
-      std::move(devices), {.kind = "sync"},
-      {.targets = json{{"revision", change.to}}.dump(),
-       .rate = pace.rate,
-       .max_failures = pace.max_failures,
-       .canary = pace.canary},
-      [finish](Result<RolloutProgress> begun, bool) mutable { finish(std::move(begun)); });
+  server_.roll_out(std::move(devices), {.kind = "sync"},
+                   {.targets = json{{"revision", change.to}}.dump(),
+                    .rate = pace.rate,
+                    .max_failures = pace.max_failures,
+                    .canary = pace.canary},
+                   [finish](const Result<RolloutProgress>& begun, bool) { finish(begun); });
 }
 
 Status SiteKeeper::activate(RunningSite& next, const SiteRequest& request,

@@ -113,7 +113,7 @@ class SiteKeeper {
     std::vector<DeviceId> changed;       // another effective policy, and a device of this server
   };
   SiteResult<SiteChange> run(const SiteRequest& request, std::vector<DeviceId>& to_tell);
-  void synchronize(SiteChange change, std::vector<DeviceId> devices, const SyncPace& pace,
+  void synchronize(const SiteChange& change, std::vector<DeviceId> devices, const SyncPace& pace,
                    const Done& done);
   SiteResult<RunningSite> candidate(const SiteRequest& request) const;
   SiteResult<policy::Plan> look_at_devices(const RunningSite& from, const RunningSite& to,

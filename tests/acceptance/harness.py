@@ -66,9 +66,13 @@ class Site:
         self.add_to_push_server(["listen: 127.0.0.1",
                                  f"admin: {{listen: 127.0.0.1:{self.admin_port}}}"])
 
-    def prepare_to_serve(self, *lines):
-        """The push server on, on free ports, with further LINES below `push_server:`."""
+    def prepare_to_serve(self, *lines, hold=True):
+        """The push server on, on free ports, with further LINES below `push_server:`. HOLD: agents
+        hold their connection, as the policy has the option on; else they come and go."""
         self.replace("enabled: false", "enabled: true")
+        option = "use_distribution_point_to_force_connection: "
+        if hold and option + "false" in self.text:
+            self.replace(option + "false", option + "!locked true")
         self.use_free_ports()
         self.add_to_push_server(lines)
 

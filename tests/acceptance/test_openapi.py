@@ -72,6 +72,10 @@ class OpenApi(ServedTest):
         ask("PATCH", "/v1/devices/{id}", {"add_tags": ["b"]}, 200, id="one")
         ask("POST", "/v1/devices/{id}/certificate", expect=201, id="two")
         self.pushes()
+        ask("GET", "/v1/compliance", limit=1, group="Managed devices", state="offline", expect=200)
+        ask("GET", "/v1/compliance", devices="one,two", expect=200)
+        ask("GET", "/v1/compliance", devices="one,none", expect=404)
+        ask("GET", "/v1/compliance", select="id ==", expect=400)
         ask("GET", "/v1/devices", limit=1, group="Managed devices", revoked="false", expect=200)
         ask("DELETE", "/v1/devices/{id}", expect=200, id="two")
         ask("GET", "/v1/devices/{id}", expect=404, id="two")
@@ -125,6 +129,12 @@ class OpenApi(ServedTest):
         files = [{"name": file["name"], "text": file["text"] + "# edited\n"} for file in site["files"]]
         ask("POST", "/v1/site/plan", {"files": files}, 200)
         ask("PUT", "/v1/site", {"files": files, "comment": "a test"}, 200)
+        changed = [{"name": file["name"], "text": file["text"].replace("!locked true", "!locked false")}
+                   for file in site["files"]]
+        told = ask("PUT", "/v1/site", {"files": changed, "rate": 5, "canary": 1}, 200)["sync"]
+        self.assertEqual(told["rollout"]["targets"], told["devices"])
+        ask("PUT", "/v1/site", {"files": files, "sync": False, "rate": 5}, 400)
+        self.assertIsNone(ask("PUT", "/v1/site", {"files": files, "sync": False}, 200)["sync"])
         ask("PUT", "/v1/site", {"files": [{"name": "kscpush.yaml", "text": "version: 9"}]}, 422)
         ask("GET", "/v1/site/revisions", limit=1, expect=200)
         ask("GET", "/v1/site/revisions/{id}", expect=200, id=1)

@@ -202,7 +202,7 @@ class StopsCleanly(AcceptanceTest):
 class Logs(AcceptanceTest):
     def test_serve_says_where_it_listens_and_that_the_policy_half_is_missing(self):
         site = self.new_site()
-        site.prepare_to_serve()
+        site.prepare_to_serve(hold=False)
         server = self.serve(site)
         self.assertIn(f"push server of 'dp-1' on 127.0.0.1:{site.port}", server.log())
         self.assertIn(f"admin API on 127.0.0.1:{site.admin_port}", server.log())
