@@ -169,11 +169,23 @@ class Parser {
     if (std::ranges::find(kTypes, type) == kTypes.end()) {
       return fail(ErrorCode::kUsage, "'{}' is no type of metric", type.substr(0, 40));
     }
-    if (!family(name).samples.empty() || !typed_.insert(name).second) {
+    if (has_samples(name, type) || !typed_.insert(name).second) {
       return fail(ErrorCode::kUsage, "the type of {} comes twice, or behind its samples", name);
     }
     family(name).type = type;
     return {};
+  }
+
+  // Its own, or those that would have been its own had its type been known.
+  bool has_samples(const std::string& name, std::string_view type) const {
+    const auto any = [this](const std::string& of) {
+      const auto found = index_.find(of);
+      return found != index_.end() && !families_[found->second].samples.empty();
+    };
+    const bool has_parts = type == "histogram" || type == "summary";
+    return any(name) || (has_parts && std::ranges::any_of(kSuffixes, [&](std::string_view suffix) {
+                           return any(name + std::string(suffix));
+                         }));
   }
 
   Status help(const std::string& name, std::string_view text) {
