@@ -155,9 +155,9 @@ class Joining : public std::enable_shared_from_this<Joining> {
   void judge() {
     const auto verdict = nlohmann::json::parse(verdict_, nullptr, /*allow_exceptions=*/false);
     if (!verdict.is_object()) {
-      return finish({ErrorCode::kFailed,
-                     fmt::format("{} does not speak as a push server does", to_string(server_)),
-                     ""});
+      return finish(
+          Error{ErrorCode::kFailed,
+                fmt::format("{} does not speak as a push server does", to_string(server_)), ""});
     }
     if (verdict.value("ok", nlohmann::json()) == true) return finish(std::nullopt);
     const auto text = [&](const char* name) {

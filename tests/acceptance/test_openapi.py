@@ -103,6 +103,17 @@ class OpenApi(ServedTest):
         ask("POST", "/v1/devices/{id}/pushes", {"kind": "sync", "ttl": -1}, 400, id="one")
         ask("POST", "/v1/devices/{id}/ping", {"timeout_ms": 100}, 409, id="one")
         self.many()
+        self.tunnels()
+
+    def tunnels(self):
+        ask = self.ask
+        body = {"host": "127.0.0.1", "port": 22, "idle_s": 60, "lifetime_s": 60, "max_bytes": 1}
+        ask("POST", "/v1/devices/{id}/tunnels", body, 409, id="one")
+        ask("GET", "/v1/tunnels", expect=200)
+        ended = ask("GET", "/v1/tunnels", ended="true", limit=1, expect=200)["tunnels"]
+        self.assertEqual([row["reason"] for row in ended], ["device 'one' is not connected"])
+        ask("GET", "/v1/tunnels/{id}", expect=200, id=ended[0]["id"])
+        ask("DELETE", "/v1/tunnels/{id}", expect=200, id=ended[0]["id"])
 
     def many(self):
         ask = self.ask

@@ -1,0 +1,420 @@
+// Tunnels without sockets or threads: connections in memory, a device that answers when the test
+// says so, a clock that the test moves.
+#include "server/tunnel/tunnels.hpp"
+
+#include <asio/post.hpp>
+#include <doctest/doctest.h>
+#include <spdlog/sinks/null_sink.h>
+
+#include "core/port_protocols.hpp"
+#include "tests/support/fake_clock.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace kscpush::server {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr std::string_view kOk = "{\"ok\":true}\n";
+
+// What the peer of a link sees and does.
+struct Wire {
+  std::string sent;              // by the peer, and not yet read
+  std::string heard;             // by the peer
+  std::size_t room = 1'000'000;  // bytes that the peer takes
+  bool ended = false;            // the peer has closed its side
+  bool lost = false;
+  bool shut = false;    // the server's side
+  bool broken = false;  // it ended without a word
+  bool gone = false;
+  std::function<void()> wake = [] {};
+};
+
+class WireLink final : public Link {
+ public:
+  WireLink(std::shared_ptr<Wire> wire, std::string device)
+      : wire_(std::move(wire)), device_(std::move(device)) {}
+
+  IoResult read(std::span<char> into) override {
+    if (wire_->lost) return {IoResult::Kind::kError, 0};
+    if (wire_->sent.empty()) {
+      return {wire_->ended ? IoResult::Kind::kEnd : IoResult::Kind::kWantRead, 0};
+    }
+    const std::size_t n = wire_->sent.copy(into.data(), into.size());
+    wire_->sent.erase(0, n);
+    return {IoResult::Kind::kBytes, n};
+  }
+  IoResult write(std::string_view bytes) override {
+    const std::size_t n = std::min(bytes.size(), wire_->room);
+    if (n == 0) return {IoResult::Kind::kWantWrite, 0};
+    wire_->heard += bytes.substr(0, n);
+    wire_->room -= n;
+    return {IoResult::Kind::kBytes, n};
+  }
+  void wait_readable() override { reads_ = true; }
+  void wait_writable() override { writes_ = true; }
+  IoResult shutdown_write() override {
+    wire_->shut = true;
+    return {IoResult::Kind::kBytes, 0};
+  }
+  void detach() override {
+    wire_->wake = [] {};
+  }
+  void attach(Poller& /*poller*/) override {
+    wire_->wake = [this] { wake(); };
+  }
+  void break_off() override { wire_->broken = true; }
+  [[nodiscard]] Result<std::string> peer_device_id() const override {
+    if (device_.empty()) return fail(ErrorCode::kDenied, "no client certificate");
+    return device_;
+  }
+  [[nodiscard]] std::string_view other_protocol() const override { return kTunnelProtocol; }
+  [[nodiscard]] bool secure() const override { return true; }
+  [[nodiscard]] std::string peer_address() const override { return "192.0.2.1:1"; }
+  [[nodiscard]] std::string last_error() const override { return wire_->lost ? "reset" : ""; }
+  void dispose() override {
+    wire_->gone = true;
+    wire_->wake = [] {};
+    delete this;
+  }
+
+ private:
+  // Level-triggered, one at a time, as the poller.
+  void wake() {
+    const bool readable = !wire_->sent.empty() || wire_->ended || wire_->lost;
+    if (writes_ && wire_->room > 0) {
+      writes_ = false;
+      owner()->on_writable();
+    } else if (reads_ && readable) {
+      reads_ = false;
+      owner()->on_readable();
+    }
+  }
+
+  const std::shared_ptr<Wire> wire_;
+  const std::string device_;
+  bool reads_ = false;
+  bool writes_ = false;
+};
+
+struct Rig {
+  Rig() { side.add(kTunnelProtocol, tunnels); }
+  ~Rig() { tunnels.stop(); }
+
+  // Until nothing happens any more.
+  void settle() {
+    for (int round = 0; round < 20; ++round) {
+      store->drain();
+      side.loop().restart();
+      side.loop().poll();
+      for (const auto& wire : wires) wire->wake();
+    }
+  }
+  void advance(Duration time) {
+    clock.advance(time);
+    side.wheel().advance(clock.now());
+    tunnels.tick(clock.now());
+    settle();
+  }
+  std::shared_ptr<Wire> connect(const std::string& line, const std::string& device = "") {
+    auto wire = std::make_shared<Wire>();
+    wire->sent = line + "\n";
+    wires.push_back(wire);
+    side.take(LinkPtr(new WireLink(wire, device)));
+    settle();
+    return wire;
+  }
+  void open(TunnelOrder order = {.device = *DeviceId::parse("pc-1"),
+                                 .host = "127.0.0.1",
+                                 .port = Port::of<22>(),
+                                 .opened_by = "operator at test"}) {
+    tunnels.open(std::move(order),
+                 [this](Result<OpenedTunnel> result) { opened = std::move(result); });
+    settle();
+  }
+  // The token that the device was given.
+  [[nodiscard]] std::string device_token() const {
+    return nlohmann::json::parse(params).at("token").get<std::string>();
+  }
+  void say_yes() {
+    answer(PushAnswer{Ulid::generate(clock.wall()), PushState::kCompleted, {}});
+    settle();
+  }
+  // Open, with nothing sent yet.
+  void open_all(const TunnelOrder& order) {
+    open(order);
+    device = connect(device_token(), "pc-1");
+    say_yes();
+    REQUIRE(opened.has_value());
+    REQUIRE(opened->has_value());
+    caller = connect((*opened)->token.str());
+    CHECK(caller->heard == kOk);
+    CHECK(device->heard == kOk);
+    caller->heard.clear();
+    device->heard.clear();
+  }
+  void open_all() {
+    open_all({.device = *DeviceId::parse("pc-1"), .host = "127.0.0.1", .port = Port::of<22>()});
+  }
+  [[nodiscard]] TunnelRecord audited() {
+    settle();
+    return store->list_ended_tunnels(0, 10).value().at(0);
+  }
+
+  test::FakeClock clock;
+  test::TempDir folder;
+  spdlog::logger log{"test", std::make_shared<spdlog::sinks::null_sink_mt>()};
+  std::unique_ptr<Store> store = Store::open(folder.path(), clock).value();
+  SideServer side{clock, log};
+  std::string params;  // that the device was asked with
+  Tunnels::Asked answer;
+  Tunnels tunnels{side, *store, clock, log,
+                  [this](const DeviceId&, std::string text, Tunnels::Asked asked) {
+                    params = std::move(text);
+                    answer = std::move(asked);
+                  }};
+  std::optional<Result<OpenedTunnel>> opened;
+  std::vector<std::shared_ptr<Wire>> wires;
+  std::shared_ptr<Wire> device;
+  std::shared_ptr<Wire> caller;
+};
+
+}  // namespace
+
+TEST_CASE("tunnels: two connections become one, and the record says what went through") {
+  Rig rig;
+  rig.open_all();
+  rig.caller->sent = "question";
+  rig.settle();
+  CHECK(rig.device->heard == "question");
+  rig.caller->ended = true;
+  rig.settle();
+  CHECK(rig.device->shut);  // half-close
+  CHECK_FALSE(rig.caller->shut);
+  rig.device->sent = "the answer";
+  rig.device->ended = true;
+  rig.settle();
+  CHECK(rig.caller->heard == "the answer");
+  CHECK(rig.caller->gone);
+  CHECK(rig.device->gone);
+  CHECK_FALSE(rig.caller->broken);
+  const TunnelRecord record = rig.audited();
+  CHECK(record.device.str() == "pc-1");
+  CHECK(record.host == "127.0.0.1");
+  CHECK(record.port == Port::of<22>());
+  REQUIRE(record.end.has_value());
+  CHECK(record.end->reason == "both sides have closed");
+  CHECK(record.end->to_device == 8);
+  CHECK(record.end->from_device == 10);
+  CHECK(rig.tunnels.counters().open.get() == 0);
+  CHECK(rig.tunnels.counters().bytes.get() == 18);
+}
+
+TEST_CASE("tunnels: what the device says before the operator is there waits") {
+  Rig rig;
+  rig.open();
+  rig.device = rig.connect(rig.device_token() + "\nSSH-2.0", "pc-1");
+  rig.say_yes();
+  rig.caller = rig.connect((*rig.opened)->token.str());
+  CHECK(rig.caller->heard == std::string(kOk) + "SSH-2.0\n");
+}
+
+TEST_CASE("tunnels: a token is for one use") {
+  Rig rig;
+  rig.open_all();
+  const auto again = rig.connect((*rig.opened)->token.str());
+  CHECK(again->heard.find("\"code\":\"denied\"") != std::string::npos);
+  CHECK(again->shut);
+  const auto device = rig.connect(rig.device_token(), "pc-1");
+  CHECK(device->heard.find("was used") != std::string::npos);
+  CHECK(rig.connect("no token at all")->heard.find("denied") != std::string::npos);
+  CHECK(rig.tunnels.counters().tokens_refused.get() == 3);
+  CHECK(rig.tunnels.counters().open.get() == 1);
+}
+
+TEST_CASE("tunnels: the device's side comes with that device's certificate") {
+  Rig rig;
+  rig.open();
+  for (const char* const other : {"", "pc-2"}) {
+    const auto wire = rig.connect(rig.device_token(), other);
+    CHECK(wire->heard.find("for device 'pc-1'") != std::string::npos);
+  }
+  // Nobody can use up the token without it.
+  CHECK(rig.connect(rig.device_token(), "pc-1")->heard == kOk);
+}
+
+TEST_CASE("tunnels: a token is over after a minute") {
+  Rig rig;
+  rig.open();
+  rig.device = rig.connect(rig.device_token(), "pc-1");
+  rig.say_yes();
+  rig.advance(Tunnels::kTokenLasts);
+  CHECK(rig.device->broken);
+  const auto late = rig.connect((*rig.opened)->token.str());
+  CHECK(late->heard.find("denied") != std::string::npos);
+  CHECK(rig.audited().end->reason == "the operator's side did not come in time");
+  CHECK(rig.tunnels.counters().failed.get() == 1);
+  CHECK(rig.tunnels.counters().pending.get() == 0);
+}
+
+TEST_CASE("tunnels: what the device refuses is told with its reason") {
+  Rig rig;
+  rig.open();
+  rig.answer(PushAnswer{Ulid::generate(rig.clock.wall()),
+                        PushState::kFailed,
+                        {{"error", "not that host"}, {"hint", "ask"}, {"code", "denied"}}});
+  rig.settle();
+  REQUIRE_FALSE(rig.opened->has_value());
+  CHECK(rig.opened->error().code == ErrorCode::kDenied);
+  CHECK(rig.opened->error().message == "device 'pc-1': not that host");
+  CHECK(rig.opened->error().hint == "ask");
+  CHECK(rig.audited().end->reason == "device 'pc-1': not that host");
+}
+
+TEST_CASE("tunnels: a yes without the device's side is none") {
+  Rig rig;
+  rig.open();
+  rig.say_yes();
+  REQUIRE_FALSE(rig.opened->has_value());
+  CHECK(rig.opened->error().code == ErrorCode::kFailed);
+}
+
+TEST_CASE("tunnels: a side that reads nothing stops the other, within a bound") {
+  Rig rig;
+  rig.open_all();
+  rig.device->room = 10;
+  rig.caller->sent = std::string(1'000'000, 'x');
+  rig.settle();
+  CHECK(rig.device->heard.size() == 10);
+  CHECK(rig.caller->sent.size() >= 1'000'000 - rig.side.scratch().size());
+  rig.device->sent = "still";  // the other direction goes on
+  rig.settle();
+  CHECK(rig.caller->heard == "still");
+  rig.device->room = 2'000'000;
+  rig.settle();
+  CHECK(rig.device->heard.size() == 1'000'000);
+}
+
+TEST_CASE("tunnels: a side that is lost breaks the other off") {
+  Rig rig;
+  rig.open_all();
+  rig.device->lost = true;
+  rig.settle();
+  CHECK(rig.caller->broken);
+  CHECK(rig.caller->gone);
+  CHECK_FALSE(rig.caller->shut);
+  CHECK(rig.audited().end->reason == "the device's side was lost: reset");
+}
+
+TEST_CASE("tunnels: silence, age and bytes have bounds") {
+  const TunnelOrder order{.device = *DeviceId::parse("pc-1"),
+                          .host = "127.0.0.1",
+                          .port = Port::of<22>(),
+                          .idle = seconds(100),
+                          .lifetime = seconds(250),
+                          .most_bytes = 100};
+  Rig silent;
+  silent.open_all(order);
+  silent.advance(seconds(90));
+  silent.caller->sent = "x";
+  silent.settle();
+  silent.advance(seconds(90));
+  CHECK_FALSE(silent.caller->gone);
+  silent.advance(seconds(20));
+  CHECK(silent.caller->broken);
+  CHECK(silent.audited().end->reason == "no byte has passed for its idle time");
+  Rig old;
+  old.open_all(order);
+  for (int i = 0; i < 3; ++i) {
+    old.advance(seconds(90));
+    old.caller->sent = "x";
+    old.settle();
+  }
+  CHECK(old.audited().end->reason == "its lifetime is over");
+  Rig large;
+  large.open_all(order);
+  large.device->sent = std::string(60, 'x');
+  large.settle();
+  large.caller->sent = std::string(41, 'x');
+  large.settle();
+  CHECK(large.device->heard.size() == 40);
+  CHECK(large.audited().end->reason == "it has carried its 100 bytes");
+}
+
+TEST_CASE("tunnels: they can be looked at and closed") {
+  Rig rig;
+  rig.open_all();
+  rig.caller->sent = "12345";
+  rig.settle();
+  const Ulid id = (*rig.opened)->record.id;
+  std::vector<TunnelView> all;
+  rig.tunnels.list([&](std::vector<TunnelView> views) { all = std::move(views); });
+  rig.settle();
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].state == TunnelState::kOpen);
+  CHECK(all[0].to_device == 5);
+  std::optional<Result<TunnelView>> closed;
+  rig.tunnels.close(id, "enough", [&](Result<TunnelView> view) { closed = std::move(view); });
+  rig.settle();
+  CHECK(closed->value().record.end->reason == "enough");
+  CHECK(rig.device->broken);
+  rig.tunnels.find(id, [&](Result<TunnelView> view) { closed = std::move(view); });
+  rig.settle();
+  CHECK(closed->value().state == TunnelState::kEnded);
+  CHECK(closed->value().to_device == 5);
+  rig.tunnels.find(Ulid::generate(rig.clock.wall()),
+                   [&](Result<TunnelView> view) { closed = std::move(view); });
+  rig.settle();
+  CHECK(closed->error().code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("tunnels: those of a device that may not be here any more end") {
+  Rig rig;
+  rig.open_all();
+  rig.tunnels.recheck(*DeviceId::parse("pc-2"),
+                      [](const DeviceId&) { return fail(ErrorCode::kDenied, "revoked"); });
+  rig.settle();
+  CHECK_FALSE(rig.caller->gone);
+  rig.tunnels.recheck(*DeviceId::parse("pc-1"),
+                      [](const DeviceId&) { return fail(ErrorCode::kDenied, "revoked"); });
+  rig.settle();
+  CHECK(rig.caller->broken);
+  CHECK(rig.audited().end->reason == "revoked");
+}
+
+TEST_CASE("tunnels: a process that was killed leaves none open") {
+  Rig rig;
+  rig.open();
+  REQUIRE(rig.store->end_open_tunnels().has_value());
+  CHECK(rig.audited().end->reason == "the push server ended without a word");
+}
+
+TEST_CASE("side: a line without an end, and silence, are not waited for") {
+  Rig rig;
+  const auto endless = rig.connect(std::string(SideServer::kLongestLine + 1, 'x'));
+  CHECK(endless->gone);
+  const auto silent = std::make_shared<Wire>();
+  rig.side.take(LinkPtr(new WireLink(silent, "")));
+  rig.settle();
+  CHECK_FALSE(silent->gone);
+  rig.advance(SideServer::kLineWithin + seconds(1));
+  CHECK(silent->gone);
+  CHECK(rig.side.counters().timeouts.get() == 1);
+}
+
+TEST_CASE("side: the oldest gives way to one more than there may be") {
+  Rig rig;
+  std::vector<std::shared_ptr<Wire>> silent;
+  for (std::size_t i = 0; i <= SideServer::kMostOpen; ++i) {
+    silent.push_back(std::make_shared<Wire>());
+    rig.side.take(LinkPtr(new WireLink(silent.back(), "")));
+  }
+  rig.settle();
+  CHECK(silent.front()->gone);
+  CHECK_FALSE(silent.at(1)->gone);
+  CHECK_FALSE(silent.back()->gone);
+  CHECK(rig.side.counters().gave_way.get() == 1);
+  CHECK(rig.side.counters().open.get() == SideServer::kMostOpen);
+}
+
+}  // namespace kscpush::server
