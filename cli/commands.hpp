@@ -74,6 +74,7 @@ void add_device_enroll(CLI::App& parent, Context& context);
 
 // Below agent.
 void add_agent_status(CLI::App& parent, Context& context);
+void add_agent_enroll(CLI::App& parent, Context& context);
 
 // Below push.
 void add_push_send(CLI::App& parent, Context& context);
