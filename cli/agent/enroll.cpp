@@ -43,7 +43,7 @@ std::string agent_file(const agent::Enrolled& enrolled, const std::filesystem::p
 
 Status write_all(const EnrollOptions& options, const agent::Enrolled& enrolled,
                  const agent::CredentialFiles& files, const Context& context) {
-  auto written = agent::replace(files, enrolled.certificate, enrolled.key);
+  auto written = replace(files, enrolled.certificate, enrolled.key);
   if (written) written = write_authority(files.authority, enrolled.authority);
   if (!written || options.config.empty()) return written;
   return write_new_file(context.directory / options.config,

@@ -1,13 +1,14 @@
-#include "agent/credentials.hpp"
+#include "core/key_files.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/descriptor.hpp"
 #include "core/file.hpp"
 #include "core/pki.hpp"
 
-namespace kscpush::agent {
+namespace kscpush {
 namespace {
 
 constexpr std::size_t kMaxPem = 64 * 1024;
@@ -40,21 +41,28 @@ bool fit(const std::filesystem::path& certificate, const std::filesystem::path& 
          pki::check_key_fits(*certificate_pem, Secret(std::move(*key_pem))).has_value();
 }
 
-}  // namespace
-
-CredentialFiles CredentialFiles::in(const std::filesystem::path& folder, const DeviceId& id) {
-  return {folder / (id.str() + ".crt"), folder / (id.str() + ".key"), folder / "ca.crt"};
+// Whoever could read the old file reads the new one: a server that runs as another user, say.
+Status keep_owner(const std::filesystem::path& path) {
+  struct stat old {};
+  if (::stat(path.c_str(), &old) != 0 || old.st_uid == ::geteuid()) return {};
+  if (::chown(beside(path).c_str(), old.st_uid, old.st_gid) == 0) return {};
+  return fail(file_error("keep the owner of", path, errno));
 }
 
-Status replace(const CredentialFiles& files, const std::string& certificate, const Secret& key) {
+}  // namespace
+
+Status replace(const KeyFiles& files, const std::string& certificate, const Secret& key) {
   std::error_code error;
   std::filesystem::create_directories(files.key.parent_path(), error);
   if (error) return fail(file_error("create the folder", files.key.parent_path(), error.value()));
   if (auto settled = settle(files); !settled) return settled;
   if (auto written = write_new_file(beside(files.key), key.str(), 0600); !written) return written;
   auto written = write_new_file(beside(files.certificate), certificate, 0644);
+  if (written) written = keep_owner(files.key);
+  if (written) written = keep_owner(files.certificate);
   if (!written) {
     remove(beside(files.key));
+    remove(beside(files.certificate));
     return written;
   }
   // From here on settle() goes forward.
@@ -62,7 +70,7 @@ Status replace(const CredentialFiles& files, const std::string& certificate, con
   return take_place(files.key);
 }
 
-Status settle(const CredentialFiles& files) {
+Status settle(const KeyFiles& files) {
   std::error_code error;
   if (!std::filesystem::exists(beside(files.key), error)) {
     remove(beside(files.certificate));
@@ -74,4 +82,4 @@ Status settle(const CredentialFiles& files) {
   return {};
 }
 
-}  // namespace kscpush::agent
+}  // namespace kscpush
