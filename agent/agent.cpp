@@ -68,6 +68,13 @@ Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& loop, AgentOption
   return agent;
 }
 
+Status Agent::use_files() {
+  asio::ssl::context fresh(asio::ssl::context::tls_client);
+  if (auto loaded = load_tls(fresh, options_); !loaded) return loaded;
+  tls_ = std::move(fresh);  // connections hold on to the context that they were made of
+  return {};
+}
+
 void Agent::start() {
   server_ = servers_.front();
   next_server_ = 1 % servers_.size();

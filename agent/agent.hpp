@@ -72,6 +72,9 @@ class Agent final : public Uplink, public Presence, private mqtt::ClientActions 
   // Says goodbye if there is a connection; the io_context then runs out of work, within
   // goodbye_timeout whatever the server does.
   void stop();
+  // Certificate, key and authority are read again, for the next connection; the one that is there
+  // stays. After an error all is as it was.
+  [[nodiscard]] Status use_files();
   [[nodiscard]] Status publish(mqtt::UpTopic topic, std::string payload) override;
   void use_servers(const std::vector<Endpoint>& servers) override;
   void leave_for(std::chrono::milliseconds away) override;

@@ -21,15 +21,16 @@ Result<AgentOptions> agent_options(const AgentConfig& config) {
     return fail({ErrorCode::kUsage, "which push server?",
                  "give --server HOST:PORT, or 'servers' in the agent's file"});
   }
+  const auto files = CredentialFiles::in(config.files, *config.id);
   return AgentOptions{.id = *config.id,
                       .servers = config.servers,
-                      .certificate = config.files / (config.id->str() + ".crt"),
-                      .key = config.files / (config.id->str() + ".key"),
-                      .authority = config.files / "ca.crt"};
+                      .certificate = files.certificate,
+                      .key = files.key,
+                      .authority = files.authority};
 }
 
 json certificate_status(const AgentConfig& config) {
-  const auto path = config.files / (config.id->str() + ".crt");
+  const auto path = CredentialFiles::in(config.files, *config.id).certificate;
   const auto pem = read_file(path, kMostCertificateBytes);
   if (!pem) return {{"error", pem.error().message}};
   const auto info = pki::inspect(*pem);
@@ -75,9 +76,16 @@ Status Device::open(AgentOptions options) {
   if (!journal) return fail(journal.error());
   journal_.emplace(std::move(*journal));
   runner_.emplace(handlers_, *journal_, clock_, log_);
+  const auto files = CredentialFiles::in(config_.files, *config_.id);
+  if (auto settled = settle(files); !settled) return settled;
   auto agent = Agent::create(loop_, std::move(options), *runner_, clock_, log_);
   if (!agent) return fail(agent.error());
   agent_ = std::move(*agent);
+  renewal_ = std::make_unique<Renewal>(loop_, config_.servers, files, clock_, log_, [this] {
+    if (auto used = agent_->use_files(); !used) {
+      log_.error("the renewed certificate cannot be used: {}", used.error().message);
+    }
+  });
   services_.emplace(Services{loop_, clock_, log_, config_, state_, *agent_, board_});
   add_status();
   synchronizer_.emplace(*services_, *agent_, SyncOptions{.minute = config_.minute});
@@ -114,11 +122,13 @@ void Device::add_status() {
 
 void Device::start() {
   agent_->start();
+  renewal_->start();
 }
 
 void Device::stop() {
   if (socket_ != nullptr) socket_->stop();
   for (const auto& call : services_->on_stop) call();
+  renewal_->stop();
   agent_->stop();
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "agent/agent.hpp"
+#include "agent/renewal.hpp"
 #include "agent/services.hpp"
 #include "agent/status_socket.hpp"
 #include "agent/sync/synchronizer.hpp"
@@ -42,6 +43,7 @@ class Device {
   std::optional<PushJournal> journal_;
   std::optional<PushRunner> runner_;
   std::unique_ptr<Agent> agent_;
+  std::unique_ptr<Renewal> renewal_;
   std::optional<Services> services_;
   std::optional<Synchronizer> synchronizer_;
   std::unique_ptr<StatusSocket> socket_;

@@ -46,6 +46,7 @@ void add_dp_remove(CLI::App& parent, Context& context);
 void add_dp_capacity(CLI::App& parent, Context& context);
 void add_dp_assign(CLI::App& parent, Context& context);
 void add_dp_drain(CLI::App& parent, Context& context);
+void add_dp_renew_certificate(CLI::App& parent, Context& context);
 
 // Below policy.
 void add_policy_list(CLI::App& parent, Context& context);
@@ -74,6 +75,7 @@ void add_device_enroll(CLI::App& parent, Context& context);
 
 // Below agent.
 void add_agent_status(CLI::App& parent, Context& context);
+void add_agent_enroll(CLI::App& parent, Context& context);
 
 // Below push.
 void add_push_send(CLI::App& parent, Context& context);

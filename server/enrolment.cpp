@@ -8,20 +8,6 @@ namespace {
 constexpr std::size_t kMaxPem = 64 * 1024;
 constexpr std::chrono::days kDeviceValidity{825};
 
-Result<pki::KeyPair> read_authority(const site::ServerPaths& paths) {
-  auto certificate = read_file(paths.client_ca, kMaxPem);
-  if (!certificate) return fail(certificate.error());
-  auto key = read_file(paths.authority_key, kMaxPem);
-  if (!key) {
-    return fail({ErrorCode::kInvalidConfig,
-                 fmt::format("devices cannot be enrolled here: {}", key.error().message),
-                 fmt::format("the authority's key belongs beside its certificate, in {}; without "
-                             "it, issue device certificates where the key is kept",
-                             paths.authority_key.string())});
-  }
-  return pki::KeyPair{std::move(*certificate), Secret(std::move(*key))};
-}
-
 Result<Enrolment> enrolment_of(pki::KeyPair device, std::string authority) {
   const auto info = pki::inspect(device.certificate);
   if (!info) return fail(info.error());
@@ -29,6 +15,20 @@ Result<Enrolment> enrolment_of(pki::KeyPair device, std::string authority) {
 }
 
 }  // namespace
+
+Result<pki::KeyPair> read_authority(const site::ServerPaths& paths) {
+  auto certificate = read_file(paths.client_ca, kMaxPem);
+  if (!certificate) return fail(certificate.error());
+  auto key = read_file(paths.authority_key, kMaxPem);
+  if (!key) {
+    return fail({ErrorCode::kInvalidConfig,
+                 fmt::format("no certificates can be issued here: {}", key.error().message),
+                 fmt::format("the authority's key belongs beside its certificate, in {}; without "
+                             "it, issue certificates where the key is kept",
+                             paths.authority_key.string())});
+  }
+  return pki::KeyPair{std::move(*certificate), Secret(std::move(*key))};
+}
 
 Result<Enrolment> enroll(const Store& store, const site::ServerPaths& paths, const DeviceId& id,
                          const Clock& clock) {

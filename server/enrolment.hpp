@@ -48,6 +48,9 @@ struct IssuedToken {
                                               std::chrono::seconds ttl, const Clock& clock);
 [[nodiscard]] std::string hash_of(const Secret& secret);
 
+// The site's authority with its key. kInvalidConfig: its key is not here.
+[[nodiscard]] Result<pki::KeyPair> read_authority(const site::ServerPaths& paths);
+
 // What devices shall know the server by: of the authorities the one that has issued its
 // certificate, PEM.
 [[nodiscard]] Result<std::string> authority_of_server(const site::ServerPaths& paths);

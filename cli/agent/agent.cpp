@@ -71,6 +71,7 @@ void add_agent(CLI::App& parent, Context& context) {
       ->check(CLI::Range(0.001, 60.0));
   add_log_level(*command, options->log_level);
   add_agent_status(*command, context);
+  add_agent_enroll(*command, context);
   command->callback([command, options, &context] {
     if (!command->get_subcommands().empty()) return;
     context.action = [options, &context] { return run_agent(*options, context); };

@@ -181,9 +181,23 @@ Result<json> Registry::enroll(const DeviceId& id) const {
       [&](server::Store& store) -> Result<json> {
         const auto enrolment = server::enroll(store, paths(), id, clock_);
         if (!enrolment) return fail(enrolment.error());
-        const auto noted = store.change_device(id, {.fingerprint = enrolment->fingerprint});
+        const auto noted = store.change_device(id, enrolment->change());
         if (!noted) return fail(noted.error());
         return server::to_json(id, *enrolment);
+      });
+}
+
+Result<json> Registry::issue_token(const DeviceId& id, std::chrono::seconds ttl) const {
+  return either<json>(
+      [&](const ApiClient& api) {
+        return api.post(fmt::format("/v1/devices/{}/token", id.str()), {{"ttl", ttl.count()}},
+                        kTimeout);
+      },
+      [&](server::Store& store) -> Result<json> {
+        const auto issued = server::issue_token(paths(), id, ttl, clock_);
+        if (!issued) return fail(issued.error());
+        if (auto added = store.add_token(issued->noted); !added) return fail(added.error());
+        return server::to_json(*issued);
       });
 }
 

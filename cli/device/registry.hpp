@@ -34,6 +34,9 @@ class Registry {
                                               const server::DeviceChange& change) const;
   [[nodiscard]] Status remove(const DeviceId& id) const;
   [[nodiscard]] Result<nlohmann::json> enroll(const DeviceId& id) const;
+  // {"id", "token", "expires"}
+  [[nodiscard]] Result<nlohmann::json> issue_token(const DeviceId& id,
+                                                   std::chrono::seconds ttl) const;
 
   // Calls PAGE with a list of devices at a time, in order of id: a fleet need not fit into memory.
   using Page = std::function<void(const nlohmann::json& devices)>;

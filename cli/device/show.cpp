@@ -49,6 +49,7 @@ Status run_device_show(const ShowOptions& options, Context& context) {
                 {"Address", "/address"},
                 {"State", "/state"},
                 {"Enrolled", "/enrolled"},
+                {"Certificate ends", "/certificate_ends"},
                 {"Added", "/added"},
                 {"Last seen", "/last_seen"},
                 {"Connected since", "/connection/since"},

@@ -17,6 +17,7 @@ void add_dp(CLI::App& parent, Context& context) {
   add_dp_capacity(*dp, context);
   add_dp_assign(*dp, context);
   add_dp_drain(*dp, context);
+  add_dp_renew_certificate(*dp, context);
 }
 
 }  // namespace kscpush::cli

@@ -1,6 +1,9 @@
 #include "cli/support/time.hpp"
 
+#include <array>
+#include <charconv>
 #include <cstdio>
+#include <string_view>
 
 namespace kscpush::cli {
 
@@ -23,6 +26,22 @@ std::optional<WallTime> parse_rfc3339(const std::string& text) {
                     date.ok() && h < 24 && min < 60 && s < 60;
   if (!good) return std::nullopt;
   return WallTime{sys_days(date)} + hours(h) + minutes(min) + seconds(s) + milliseconds(ms);
+}
+
+Result<std::chrono::seconds> parse_duration(const std::string& text) {
+  std::int64_t number = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, code] = std::from_chars(text.data(), last, number);
+  const std::string_view unit(end, static_cast<std::size_t>(last - end));
+  constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kUnits{
+      {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86'400}}};
+  constexpr std::int64_t kMost = 1'000'000'000;
+  for (const auto& [name, seconds] : kUnits) {
+    if (unit != name || code != std::errc() || number <= 0 || number > kMost) continue;
+    return std::chrono::seconds(number * seconds);
+  }
+  return fail({ErrorCode::kUsage, fmt::format("'{}' is no length of time", text),
+               "a whole number with s, m, h or d: 90s, 15m, 24h, 7d"});
 }
 
 }  // namespace kscpush::cli

@@ -60,6 +60,7 @@ const std::vector<AdminApi::Route>& AdminApi::routes() {
       {"PATCH", "/v1/devices/{id}", Role::kAdmin, &AdminApi::change_device},
       {"DELETE", "/v1/devices/{id}", Role::kAdmin, &AdminApi::remove_device},
       {"POST", "/v1/devices/{id}/certificate", Role::kAdmin, &AdminApi::certificate},
+      {"POST", "/v1/devices/{id}/token", Role::kAdmin, &AdminApi::token},
       {"POST", "/v1/devices/{id}/ping", Role::kOperator, &AdminApi::ping},
       {"POST", "/v1/ping", Role::kOperator, &AdminApi::ping_all},
       {"POST", "/v1/devices/{id}/pushes", Role::kOperator, &AdminApi::push},

@@ -10,6 +10,7 @@
 //   PATCH  /v1/devices/{id}                       admin      {"group", "tags", "revoked", ...}
 //   DELETE /v1/devices/{id}                       admin
 //   POST   /v1/devices/{id}/certificate           admin
+//   POST   /v1/devices/{id}/token                 admin      {"ttl"}, for an enrolment
 //   POST   /v1/devices/{id}/ping                  operator   {"timeout_ms"}
 //   POST   /v1/ping                               operator   {"timeout_ms"} and which devices
 //   POST   /v1/devices/{id}/pushes                operator   {"kind", "params", "ttl", ...}
@@ -94,6 +95,7 @@ class AdminApi {
   void change_device(const Call& call);
   void remove_device(const Call& call);
   void certificate(const Call& call);
+  void token(const Call& call);
   void ping(const Call& call);
   void ping_all(const Call& call);
   void push(const Call& call);

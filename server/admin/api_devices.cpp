@@ -1,4 +1,6 @@
 // The part of the admin API that keeps the registry of devices.
+#include <algorithm>
+
 #include "core/diagnostic.hpp"
 #include "server/admin/call.hpp"
 #include "server/admin/json.hpp"
@@ -244,13 +246,32 @@ void AdminApi::remove_device(const Call& call) {
                         });
 }
 
+void AdminApi::token(const Call& call) {
+  const auto device = require_device(call);
+  if (!device) return;
+  const auto body = body_object(call.request, {"ttl"});
+  if (!body) return call.answer(body.error());
+  const auto ttl = number_field(*body, "ttl");
+  if (!ttl) return call.answer(ttl.error());
+  // What is beyond the longest is refused like just beyond it.
+  const std::int64_t seconds =
+      std::clamp<std::int64_t>(ttl->value_or(kUsualToken.count()), 0, kLongestToken.count() + 1);
+  const auto issued = issue_token(server_.config()->paths, device->id,
+                                  std::chrono::seconds(seconds), server_.clock());
+  if (!issued) return call.answer(issued.error());
+  server_.store().add_token(issued->noted,
+                            [answer = call.later(), body = to_json(*issued)](const Status& added) {
+                              if (!added) return answer(added.error());
+                              answer(201, body);
+                            });
+}
+
 void AdminApi::certificate(const Call& call) {
   const auto device = require_device(call);
   if (!device) return;
   auto enrolment = enroll(server_.store(), server_.config()->paths, device->id, server_.clock());
   if (!enrolment) return call.answer(enrolment.error());
-  const std::string fingerprint = enrolment->fingerprint;
-  server_.change_device(device->id, {.fingerprint = fingerprint},
+  server_.change_device(device->id, enrolment->change(),
                         [answer = call.later(), body = to_json(device->id, *enrolment)](
                             const Result<DeviceRecord>& noted) {
                           if (!noted) return answer(noted.error());

@@ -50,6 +50,7 @@ json to_json(const DeviceRecord& device, const std::optional<DeviceView>& view) 
               {"address", text_or_null(device.address)},
               {"revoked", device.revoked},
               {"enrolled", !device.fingerprint.empty()},
+              {"certificate_ends", time_or_null(device.certificate_ends)},
               {"added", to_rfc3339(device.added)},
               {"last_seen", time_or_null(device.last_seen)},
               {"local_settings", json::object()},
@@ -88,6 +89,12 @@ json to_json(const DeviceId& id, const Enrolment& enrolment) {
           {"key", enrolment.device.key.str()},
           {"authority", enrolment.authority},
           {"not_after", to_rfc3339(enrolment.not_after)}};
+}
+
+json to_json(const IssuedToken& issued) {
+  return {{"id", issued.noted.device.str()},
+          {"token", to_text(issued.token).str()},
+          {"expires", to_rfc3339(issued.noted.expires)}};
 }
 
 Result<DeviceHistory> history_of(const Store& store, const DeviceId& id, WallTime now) {

@@ -36,6 +36,8 @@ struct DeviceHistory {
 [[nodiscard]] nlohmann::json to_json(const DeviceCounts& counts);
 // {"id", "certificate", "key", "authority", "not_after"}
 [[nodiscard]] nlohmann::json to_json(const DeviceId& id, const Enrolment& enrolment);
+// {"id", "token", "expires"}
+[[nodiscard]] nlohmann::json to_json(const IssuedToken& issued);
 // {"id", "device", "kind", "state", "attempts", "expires", "times": {"stored": ..., ...}, ...}
 [[nodiscard]] nlohmann::json to_json(const PushRecord& push);
 // {"id", "kind", "state", "reason", "asked", "targets", "pushed", "refused", "rate",

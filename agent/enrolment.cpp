@@ -1,0 +1,235 @@
+#include "agent/enrolment.hpp"
+
+#include <csignal>
+
+#include <asio/connect.hpp>
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/read_until.hpp>
+#include <asio/ssl.hpp>
+#include <asio/write.hpp>
+
+#include "core/file.hpp"
+#include "core/pki.hpp"
+#include "core/port_protocols.hpp"
+
+namespace kscpush::agent {
+namespace {
+
+constexpr int kAttempts = 3;  // with one token and one key
+constexpr std::size_t kMaxPem = 64 * 1024;
+
+// How the server is known, and what is shown to it.
+struct Trust {
+  std::string authority{};  // PEM; empty: whoever answers
+  std::string certificate{};
+  Secret key{};
+};
+
+Result<asio::ssl::context> tls_of(const Trust& trust) {
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes its sockets without MSG_NOSIGNAL
+  asio::ssl::context tls(asio::ssl::context::tls_client);
+  SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
+  asio::error_code error;
+  tls.set_verify_mode(trust.authority.empty() ? asio::ssl::verify_none : asio::ssl::verify_peer,
+                      error);
+  if (!trust.authority.empty()) tls.add_certificate_authority(asio::buffer(trust.authority), error);
+  // The authority that is known may have one above it, which need not be.
+  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(tls.native_handle()), X509_V_FLAG_PARTIAL_CHAIN);
+  if (!error && !trust.certificate.empty()) {
+    tls.use_certificate_chain(asio::buffer(trust.certificate), error);
+    if (!error) tls.use_private_key(asio::buffer(trust.key.str()), asio::ssl::context::pem, error);
+  }
+  if (error) {
+    return fail(ErrorCode::kInvalidConfig,
+                "the device's certificate, key or authority cannot be "
+                "used: {}",
+                error.message());
+  }
+  return tls;
+}
+
+// One connection: a line there, a line back.
+class Exchange {
+ public:
+  Exchange(const Endpoint& server, asio::ssl::context& tls, bool verified, const Secret& line)
+      : server_(server), verified_(verified), line_(line.str() + "\n"), stream_(loop_, tls) {}
+
+  Result<EnrolmentAnswer> run(const std::stop_token& stop) {
+    const std::stop_callback cancel(stop, [this] { loop_.stop(); });
+    resolver_.async_resolve(server_.host, std::to_string(server_.port.value()),
+                            [this](const asio::error_code& error, const auto& addresses) {
+                              if (error) return unreachable(error);
+                              connect(addresses);
+                            });
+    loop_.run_for(kEnrolmentDeadline);
+    if (result_) return std::move(*result_);
+    return fail({ErrorCode::kNoAnswer, fmt::format("no answer from {} in time", to_string(server_)),
+                 "is a push server there? Firewalls on the way must let its port through"});
+  }
+
+ private:
+  void end(Error error) { result_ = fail(std::move(error)); }
+
+  void unreachable(const asio::error_code& error) {
+    end({ErrorCode::kUnreachable,
+         fmt::format("the push server {} cannot be reached: {}", to_string(server_),
+                     error.message()),
+         "check address and port, and the firewalls on the way"});
+  }
+
+  void connect(const asio::ip::tcp::resolver::results_type& addresses) {
+    asio::async_connect(stream_.next_layer(), addresses,
+                        [this](const asio::error_code& error, const auto& /*endpoint*/) {
+                          if (error) return unreachable(error);
+                          handshake();
+                        });
+  }
+
+  void handshake() {
+    SSL* const ssl = stream_.native_handle();
+    std::string protocols(1, static_cast<char>(kEnrollProtocol.size()));
+    protocols += kEnrollProtocol;
+    SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(protocols.data()),
+                        static_cast<unsigned>(protocols.size()));
+    // What SSL_set_tlsext_host_name() is, without its old-style cast.
+    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+             const_cast<char*>(server_.host.c_str()));
+    if (verified_) stream_.set_verify_callback(asio::ssl::host_name_verification(server_.host));
+    stream_.async_handshake(asio::ssl::stream_base::client, [this](const asio::error_code& error) {
+      if (error) return no_handshake(error);
+      send();
+    });
+  }
+
+  void no_handshake(const asio::error_code& error) {
+    const bool stranger = verified_ && SSL_get_verify_result(stream_.native_handle()) != X509_V_OK;
+    if (stranger) {
+      return end({ErrorCode::kDenied,
+                  fmt::format("{} is not the push server that is meant: {}", to_string(server_),
+                              error.message()),
+                  "nothing was sent to it; use the address that its certificate is for"});
+    }
+    end({ErrorCode::kFailed,
+         fmt::format("no TLS connection with {}: {}", to_string(server_), error.message()),
+         "is it a kscpush push server of this version?"});
+  }
+
+  void send() {
+    const unsigned char* name = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(stream_.native_handle(), &name, &size);
+    if (std::string_view(reinterpret_cast<const char*>(name), size) != kEnrollProtocol) {
+      return end({ErrorCode::kFailed,
+                  fmt::format("{} enrols no devices: it does not know the protocol {}",
+                              to_string(server_), kEnrollProtocol),
+                  "is it a kscpush push server of this version?"});
+    }
+    asio::async_write(stream_, asio::buffer(line_.str()),
+                      [this](const asio::error_code& error, std::size_t) {
+                        if (error) return unreachable(error);
+                        receive();
+                      });
+  }
+
+  void receive() {
+    asio::async_read_until(
+        stream_, asio::dynamic_buffer(answer_, kLongestEnrolmentAnswer), '\n',
+        [this](const asio::error_code& error, std::size_t size) {
+          if (error) return unreachable(error);
+          result_ = decode_enrolment_answer(std::string_view(answer_).substr(0, size - 1));
+        });
+  }
+
+  const Endpoint& server_;
+  const bool verified_;
+  const Secret line_;
+  asio::io_context loop_{1};
+  asio::ip::tcp::resolver resolver_{loop_};
+  asio::ssl::stream<asio::ip::tcp::socket> stream_;
+  std::string answer_;
+  std::optional<Result<EnrolmentAnswer>> result_;
+};
+
+Result<EnrolmentAnswer> ask(const Endpoint& server, const Trust& trust,
+                            const EnrolmentRequest& request, const std::stop_token& stop = {}) {
+  auto tls = tls_of(trust);
+  if (!tls) return fail(tls.error());
+  return Exchange(server, *tls, !trust.authority.empty(), encode(request)).run(stop);
+}
+
+// The certificate must be what was asked for: a server that mixes devices up is found here.
+Result<Enrolled> accept(EnrolmentAnswer answer, Secret key) {
+  const auto wrong = [](std::string why) {
+    return fail({ErrorCode::kFailed, "the server's certificate for the device is not good: " + why,
+                 "look at the server's log"});
+  };
+  if (!answer.device) return wrong("it did not send one");
+  if (auto fits = pki::check_key_fits(answer.certificate, key); !fits) {
+    return wrong(fits.error().message);
+  }
+  const auto id = pki::device_id_of(answer.certificate);
+  if (!id) return wrong(id.error().message);
+  if (*id != *answer.device) return wrong("it is of another device");
+  return Enrolled{*answer.device, std::move(answer.certificate), std::move(key),
+                  std::move(answer.authority), std::move(answer.servers)};
+}
+
+bool may_help_to_ask_again(const Error& error) {
+  return error.code == ErrorCode::kUnreachable || error.code == ErrorCode::kNoAnswer ||
+         error.code == ErrorCode::kOverloaded;
+}
+
+// The authority's certificate, from whoever answers: its hash says whether it is the right one.
+Result<std::string> fetch_authority(const Endpoint& server, const EnrolmentToken& token) {
+  auto answer = ask(server, {}, {.what = EnrolmentRequest::What::kAuthority});
+  if (!answer) return fail(answer.error());
+  const auto info = pki::inspect(answer->authority);
+  if (info && info->fingerprint == token.authority) return std::move(answer->authority);
+  return fail({ErrorCode::kDenied,
+               fmt::format("{} is not the push server that the token is of", to_string(server)),
+               "nothing was sent to it; use the address that the token was printed with"});
+}
+
+}  // namespace
+
+Result<Enrolled> enroll(const Endpoint& server, const EnrolmentToken& token,
+                        const std::optional<DeviceId>& device) {
+  auto authority = fetch_authority(server, token);
+  if (!authority) return fail(authority.error());
+  auto made = pki::create_request();
+  if (!made) return fail(made.error());
+  const EnrolmentRequest request{.what = EnrolmentRequest::What::kEnrol,
+                                 .secret = token.secret,
+                                 .device = device,
+                                 .csr = made->request};
+  // An answer that was lost is given again to the same key.
+  Result<EnrolmentAnswer> answer = ask(server, {.authority = *authority}, request);
+  for (int n = 1; n < kAttempts && !answer && may_help_to_ask_again(answer.error()); ++n) {
+    answer = ask(server, {.authority = *authority}, request);
+  }
+  if (!answer) return fail(answer.error());
+  return accept(std::move(*answer), std::move(made->key));
+}
+
+Result<Enrolled> renew(const std::vector<Endpoint>& servers, const CredentialFiles& files,
+                       const std::stop_token& stop) {
+  const auto authority = read_file(files.authority, kMaxPem);
+  if (!authority) return fail(authority.error());
+  const auto certificate = read_file(files.certificate, kMaxPem);
+  if (!certificate) return fail(certificate.error());
+  auto key = read_file(files.key, kMaxPem);
+  if (!key) return fail(key.error());
+  const Trust trust{*authority, *certificate, Secret(std::move(*key))};
+  auto made = pki::create_request();
+  if (!made) return fail(made.error());
+  const EnrolmentRequest request{.what = EnrolmentRequest::What::kRenew, .csr = made->request};
+  Result<EnrolmentAnswer> answer = fail(ErrorCode::kUsage, "no push server is known");
+  for (const Endpoint& server : servers) {
+    answer = ask(server, trust, request, stop);
+    if (answer) return accept(std::move(*answer), std::move(made->key));
+  }
+  return fail(answer.error());
+}
+
+}  // namespace kscpush::agent

@@ -1,0 +1,55 @@
+// Renews the device's certificate before it ends: after two thirds of its life and a little more,
+// different for each device, and again with growing pauses when that fails. A key of its own for
+// each certificate.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <spdlog/logger.h>
+
+#include "agent/backoff.hpp"
+#include "agent/enrolment.hpp"
+#include "core/clock.hpp"
+
+namespace kscpush::agent {
+
+// When: DUE and up to a twentieth of the certificate's life, by PART of 0 to 1.
+[[nodiscard]] WallTime renewal_time(WallTime not_before, WallTime not_after, double part);
+
+class Renewal {
+ public:
+  // RENEWED is called on the loop when new files are in place; the connection that is there may
+  // stay. CLOCK and LOG outlive it.
+  using Renewed = std::function<void()>;
+  Renewal(asio::io_context& loop, std::vector<Endpoint> servers, CredentialFiles files,
+          const Clock& clock, spdlog::logger& log, Renewed renewed);
+  ~Renewal();
+
+  // On the loop.
+  void start();
+  void stop();
+
+ private:
+  void look_later(std::chrono::milliseconds wait);
+  void look();
+  void begin();
+  void ended(const Result<Enrolled>& enrolled);
+
+  asio::io_context& loop_;
+  const std::vector<Endpoint> servers_;
+  const CredentialFiles files_;
+  const Clock& clock_;
+  spdlog::logger& log_;
+  const Renewed renewed_;
+  asio::steady_timer timer_;
+  Backoff backoff_;
+  const double part_;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // changed on the loop
+  std::jthread worker_;                                               // waits for the server
+};
+
+}  // namespace kscpush::agent

@@ -1,0 +1,122 @@
+// kscpush agent enroll: a device gets its first certificate, for a key that never leaves it.
+#include <iostream>
+#include <ostream>
+
+#include "agent/enrolment.hpp"
+#include "cli/app.hpp"
+#include "cli/commands.hpp"
+#include "cli/support/output.hpp"
+#include "core/file.hpp"
+#include "core/pki.hpp"
+
+namespace kscpush::cli {
+namespace {
+
+struct EnrollOptions {
+  std::string server;
+  std::string token;
+  std::string files = ".";
+  std::string id;
+  std::string config;
+};
+
+Result<EnrolmentToken> read_token(const std::string& text) {
+  if (text != "-") return parse_token(text);
+  std::string line;
+  std::getline(std::cin, line);
+  return parse_token(line);
+}
+
+Status write_authority(const std::filesystem::path& path, const std::string& content) {
+  constexpr std::size_t kMaxPem = 64 * 1024;
+  const auto present = read_file(path, kMaxPem);
+  if (present) return replace_file(path, content, *present);  // of an enrolment before
+  if (present.error().code != ErrorCode::kNotFound) return fail(present.error());
+  return write_new_file(path, content, 0644);
+}
+
+std::string agent_file(const agent::Enrolled& enrolled, const std::filesystem::path& folder) {
+  std::string text = fmt::format("version: 1\nid: {}\nservers:\n", enrolled.device.str());
+  for (const std::string& server : enrolled.servers) text += fmt::format("  - \"{}\"\n", server);
+  return text + fmt::format("files: \"{}\"\n", folder.string());
+}
+
+Status write_all(const EnrollOptions& options, const agent::Enrolled& enrolled,
+                 const agent::CredentialFiles& files, const Context& context) {
+  auto written = replace(files, enrolled.certificate, enrolled.key);
+  if (written) written = write_authority(files.authority, enrolled.authority);
+  if (!written || options.config.empty()) return written;
+  return write_new_file(context.directory / options.config,
+                        agent_file(enrolled, files.key.parent_path()), 0644);
+}
+
+Status report(const agent::Enrolled& enrolled, const agent::CredentialFiles& files,
+              const Context& context) {
+  const auto info = pki::inspect(enrolled.certificate);
+  if (!info) return fail(info.error());
+  if (!prints_text(context)) {
+    print_object({{"id", enrolled.device.str()},
+                  {"servers", enrolled.servers},
+                  {"files", files.key.parent_path().string()},
+                  {"not_after", to_rfc3339(info->not_after)}},
+                 {}, "/id", context);
+    return {};
+  }
+  context.out << fmt::format("{} is enrolled: {}, {} and {} written, valid until {}\n",
+                             enrolled.device.str(), files.certificate.string(), files.key.string(),
+                             files.authority.string(), to_rfc3339(info->not_after));
+  print_note(fmt::format("Its push servers: {}", fmt::join(enrolled.servers, ", ")), context);
+  return {};
+}
+
+Status run_agent_enroll(const EnrollOptions& options, Context& context) {
+  const auto server = agent::parse_endpoint(options.server);
+  if (!server) return fail(server.error());
+  const auto token = read_token(options.token);
+  if (!token) return fail(token.error());
+  std::optional<DeviceId> device;
+  if (!options.id.empty()) {
+    auto id = DeviceId::parse(options.id);
+    if (!id) return fail(id.error());
+    device = std::move(*id);
+  }
+  const auto folder = (context.directory / options.files).lexically_normal();
+  std::error_code error;
+  // Before the token is used: what cannot be kept must not be asked for.
+  std::filesystem::create_directories(folder, error);
+  if (error) return fail(file_error("create the folder", folder, error.value()));
+  const auto enrolled = agent::enroll(*server, *token, device);
+  if (!enrolled) return fail(enrolled.error());
+  const auto files = agent::CredentialFiles::in(folder, enrolled->device);
+  if (auto written = write_all(options, *enrolled, files, context); !written) return written;
+  return report(*enrolled, files, context);
+}
+
+}  // namespace
+
+void add_agent_enroll(CLI::App& parent, Context& context) {
+  auto options = std::make_shared<EnrollOptions>();
+  CLI::App* command = parent.add_subcommand(
+      "enroll", "Enrol this device by a token: the key is made here and stays here");
+  command->add_option("server", options->server, "The push server, as the token was printed with")
+      ->type_name("HOST:PORT")
+      ->required();
+  command
+      ->add_option("token", options->token,
+                   "As 'device enroll ID --token' printed it; -: from standard input, where no "
+                   "other user can see it")
+      ->type_name("TOKEN")
+      ->required();
+  command->add_option("--files", options->files, "Folder for ID.crt, ID.key and ca.crt")
+      ->type_name("DIR");
+  command->add_option("--device", options->id, "Refuse a token of another device")->type_name("ID");
+  command
+      ->add_option("--write-config", options->config,
+                   "Write an agent.yaml with id, servers and folder too")
+      ->type_name("FILE");
+  command->callback([options, &context] {
+    context.action = [options, &context] { return run_agent_enroll(*options, context); };
+  });
+}
+
+}  // namespace kscpush::cli

@@ -1,0 +1,26 @@
+// A certificate and its private key in two files, replaced as a whole: at no moment may a crash
+// leave a pair that does not fit for good.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "core/result.hpp"
+#include "core/secret.hpp"
+
+namespace kscpush {
+
+struct KeyFiles {
+  std::filesystem::path certificate;
+  std::filesystem::path key;
+};
+
+// PEM. Makes the key's folder if there is none; owners stay. The new files stand beside the old
+// ones (".new") and are on disk before the certificate, then the key, takes the old one's place.
+[[nodiscard]] Status replace(const KeyFiles& files, const std::string& certificate,
+                             const Secret& key);
+// Completes a replacement that was interrupted, or takes back what was begun. Before the files are
+// used.
+[[nodiscard]] Status settle(const KeyFiles& files);
+
+}  // namespace kscpush
