@@ -1,12 +1,8 @@
 // How a push gets into the table of pushes.
 #include "server/store/pushes.hpp"
-#include "server/store/usage.hpp"
 
 namespace kscpush::server::pushes {
 namespace {
-
-// Between two looks at how large the database is.
-constexpr std::size_t kMeasureEvery = 256;
 
 Result<std::optional<Error>> object(Error error) {
   return std::optional<Error>(std::move(error));
@@ -21,14 +17,9 @@ Adder::Objection Adder::object_to_size(const PushRecord& push) {
                                push.params.size(), limits_.params_bytes),
                    ""});
   }
-  if (measured_ago_ == 0 || measured_ago_ == kMeasureEvery) {
-    const auto used = used_bytes(database_);
-    if (!used) return fail(used.error());
-    used_ = *used;
-    measured_ago_ = 0;
-  }
-  ++measured_ago_;
-  if (used_ < limits_.database_bytes) return std::nullopt;
+  const auto used = meter_.measure(database_, limits_.database_bytes, push.params.size());
+  if (!used) return fail(used.error());
+  if (*used < limits_.database_bytes) return std::nullopt;
   return object({ErrorCode::kOverloaded,
                  fmt::format("the database {} has reached its limit of {} bytes",
                              database_.path().string(), limits_.database_bytes),
@@ -143,9 +134,9 @@ Result<std::optional<Error>> Adder::add(PushRecord& push) {
 }
 
 Status add(Database& database, PushRecord& push, const StoreLimits& limits, WallTime now,
-           PushChanges& changes) {
+           PushChanges& changes, UsageMeter& meter) {
   const Admit nobody_asked;
-  auto against = Adder(database, nobody_asked, limits, now, changes).add(push);
+  auto against = Adder(database, nobody_asked, limits, now, changes, meter).add(push);
   if (!against) return fail(against.error());
   if (*against) return fail(std::move(**against));
   return {};

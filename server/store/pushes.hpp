@@ -7,19 +7,25 @@
 
 #include "server/store/database.hpp"
 #include "server/store/store.hpp"
+#include "server/store/usage.hpp"
 
 namespace kscpush::server::pushes {
 
 // As Store::add_push(); PUSH becomes what was stored.
 [[nodiscard]] Status add(Database& database, PushRecord& push, const StoreLimits& limits,
-                         WallTime now, PushChanges& changes);
+                         WallTime now, PushChanges& changes, UsageMeter& meter);
 // For many in one change.
 class Adder {
  public:
   // ADMIT may be null. All outlive it.
   Adder(Database& database, const Admit& admit, const StoreLimits& limits, WallTime now,
-        PushChanges& changes)
-      : database_(database), admit_(admit), limits_(limits), now_(now), changes_(changes) {}
+        PushChanges& changes, UsageMeter& meter)
+      : database_(database),
+        admit_(admit),
+        limits_(limits),
+        now_(now),
+        changes_(changes),
+        meter_(meter) {}
   // PUSH becomes what was stored. What is returned is why it is not taken, which leaves nothing
   // behind, or nothing. The error is the database's.
   [[nodiscard]] Result<std::optional<Error>> add(PushRecord& push);
@@ -35,8 +41,7 @@ class Adder {
   const StoreLimits& limits_;
   const WallTime now_;
   PushChanges& changes_;
-  std::size_t measured_ago_ = 0;  // pushes since the database was measured; 0: never
-  std::int64_t used_ = 0;         // bytes, then
+  UsageMeter& meter_;
 };
 // As Store::step() of each, in this order. RESULTS: what became of each; the error is the
 // database's.

@@ -135,7 +135,8 @@ Result<std::vector<PushRecord>> push_to(Database& database, RolloutRecord& rollo
   std::vector<PushRecord> pushes;
   pushes.reserve(devices.size());
   Ulid id = Ulid::generate(now);
-  pushes::Adder adder(database, admit, limits, now, changes);
+  UsageMeter meter;
+  pushes::Adder adder(database, admit, limits, now, changes, meter);
   for (const DeviceId& device : devices) {
     PushRecord push{.id = std::exchange(id, id.next()),
                     .device = device,

@@ -10,6 +10,7 @@
 #include "server/store/readers.hpp"
 #include "server/store/step_queue.hpp"
 #include "server/store/store.hpp"
+#include "server/store/usage.hpp"
 #include "server/store/writer.hpp"
 
 namespace kscpush::server {
@@ -71,6 +72,7 @@ class Store::Impl {
   MonoTime last_seen_written;            // the writer thread's
   std::atomic<bool> missed_step{false};  // one was not written
   StepQueue steps;
+  UsageMeter meter;    // the writer thread's
   Store::Watch watch;  // likewise, once there is anything to see
   Writer writer;
   Readers readers;

@@ -46,7 +46,8 @@ void Store::add_push(PushRecord push, std::function<void(Result<PushRecord>)> do
   impl_->writer.post(
       [shared, impl = impl_.get()](Database& database) {
         return impl->changing([&](PushChanges& changes) {
-          return pushes::add(database, *shared, impl->limits, impl->clock.wall(), changes);
+          return pushes::add(database, *shared, impl->limits, impl->clock.wall(), changes,
+                             impl->meter);
         });
       },
       [shared, done = std::move(done)](const Status& status) {
@@ -92,7 +93,7 @@ void Store::add_push_once(PushRecord push, IdempotencyKey key,
           return {};
         }
         return impl->changing([&](PushChanges& changes) -> Status {
-          auto added = pushes::add(database, shared->push, impl->limits, now, changes);
+          auto added = pushes::add(database, shared->push, impl->limits, now, changes, impl->meter);
           if (!added) return added;
           return idempotency::remember(database, key, shared->push.id.str(), now);
         });
@@ -141,7 +142,8 @@ void Store::Impl::write_steps() {
           if (!result && result.error().code != ErrorCode::kNotFound) missed_step = true;
           if (batch->done[i] != nullptr) batch->done[i](result);
         }
-      });
+      },
+      0, Writer::Pace::kPatient);
 }
 
 void Store::cancel(const Ulid& id, std::string reason, Cancelled done) {

@@ -99,7 +99,7 @@ void Store::add_pushes(std::vector<PushRecord> pushes, Admit admit,
     const WallTime now = impl->clock.wall();
     Result<PushResults> results{PushResults()};
     const auto add_all = [&](PushChanges& changes) -> Status {
-      pushes::Adder adder(database, admit, impl->limits, now, changes);
+      pushes::Adder adder(database, admit, impl->limits, now, changes, impl->meter);
       for (PushRecord& push : *all) {
         auto against = adder.add(push);
         if (!against) return fail(against.error());

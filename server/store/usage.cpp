@@ -21,6 +21,21 @@ Result<std::int64_t> used_bytes(Database& database) {
   return (*pages - *free) * *size;
 }
 
+Result<std::int64_t> UsageMeter::measure(Database& database, std::int64_t limit,
+                                         std::size_t bytes) {
+  constexpr std::size_t kRows = 256;
+  if (rows_ == 0 || used_ >= limit) {
+    const auto used = used_bytes(database);
+    if (!used) return used;
+    used_ = *used;
+    rows_ = kRows;
+  }
+  --rows_;
+  const std::int64_t now = used_;
+  used_ += static_cast<std::int64_t>(bytes);
+  return now;
+}
+
 Result<StoreUsage> measure_usage(Database& database) {
   StoreUsage usage;
   const auto used = used_bytes(database);

@@ -32,15 +32,17 @@ std::size_t Writer::queued() const {
   return queue_.size();
 }
 
-void Writer::post(Change change, Done done, std::size_t bytes) {
+void Writer::post(Change change, Done done, std::size_t bytes, Pace pace) {
   {
     std::unique_lock lock(mutex_);
     if (queue_.size() < options_.queued && bytes <= options_.queued_bytes - queued_bytes_) {
-      queue_.push_back({std::move(change), std::move(done), bytes});
+      queue_.push_back({std::move(change), std::move(done), bytes, pace});
       queued_bytes_ += bytes;
-      const bool was_empty = queue_.size() == 1;
+      const bool first = queue_.size() == 1;
+      if (first) patient_until_ = std::chrono::steady_clock::now() + options_.patience;
+      const bool first_in_haste = pace == Pace::kHaste && ++in_haste_ == 1;
       lock.unlock();
-      if (was_empty) wake_.notify_one();
+      if (first || first_in_haste) wake_.notify_one();
       return;
     }
   }
@@ -65,10 +67,16 @@ Status Writer::wait(Change change) {
 void Writer::take_jobs(std::vector<Job>& group, bool& closing) {
   std::unique_lock lock(mutex_);
   wake_.wait_for(lock, options_.idle, [this] { return stop_ || !queue_.empty(); });
+  if (!queue_.empty()) {
+    wake_.wait_until(lock, patient_until_, [this] { return stop_ || in_haste_ > 0; });
+  }
   const auto count = static_cast<std::ptrdiff_t>(std::min(queue_.size(), options_.group));
   std::move(queue_.begin(), queue_.begin() + count, std::back_inserter(group));
   queue_.erase(queue_.begin(), queue_.begin() + count);
-  for (const Job& job : group) queued_bytes_ -= job.bytes;
+  for (const Job& job : group) {
+    queued_bytes_ -= job.bytes;
+    if (job.pace == Pace::kHaste) --in_haste_;
+  }
   closing = stop_ && group.empty();
 }
 

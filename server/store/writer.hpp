@@ -23,10 +23,15 @@ class Writer {
   using Change = std::function<Status(Database&)>;
   using Done = std::function<void(Status)>;  // on the writer's thread; must not block; may be null
 
+  // kPatient: what nobody waits for. It is written with the next change that is in haste, or by
+  // itself when none comes for a while: fewer transactions, and fewer syncs of the disk.
+  enum class Pace : std::uint8_t { kHaste, kPatient };
+
   struct Job {
     Change change;  // null: none
     Done done;
     std::size_t bytes = 0;  // of memory that it holds, roughly
+    Pace pace = Pace::kHaste;
     Status status = {};
   };
 
@@ -38,6 +43,7 @@ class Writer {
     // change of the owner's to go with the group, or none. May be null.
     std::function<Job(bool closing)> extra = nullptr;
     std::chrono::milliseconds idle{1000};
+    std::chrono::milliseconds patience{5};  // of those that are not in haste
     // After a group's commit, before its callbacks, or when the group has failed. May be null.
     std::function<void(bool committed)> after = nullptr;
   };
@@ -52,7 +58,7 @@ class Writer {
   void stop();
 
   // Thread safe. When the queue is full DONE gets kOverloaded at once, on the caller's thread.
-  void post(Change change, Done done, std::size_t bytes = 0);
+  void post(Change change, Done done, std::size_t bytes = 0, Pace pace = Pace::kHaste);
   // Posts and waits. Never from a callback: that is an error, as it would wait for itself.
   [[nodiscard]] Status wait(Change change);
   [[nodiscard]] std::size_t queued() const;
@@ -81,6 +87,8 @@ class Writer {
   std::condition_variable wake_;
   std::deque<Job> queue_;
   std::size_t queued_bytes_ = 0;
+  std::size_t in_haste_ = 0;                             // of the queue
+  std::chrono::steady_clock::time_point patient_until_;  // where none of the queue is in haste
   bool stop_ = false;
 
   std::thread thread_;
