@@ -61,16 +61,14 @@ Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& loop, AgentOption
                                              PushRunner& runner, const Clock& clock,
                                              spdlog::logger& log) {
   std::unique_ptr<Agent> agent(new Agent(loop, std::move(options), runner, clock, log));
-  if (auto loaded = load_tls(agent->tls_, {agent->options_.authority, agent->options_.certificate,
-                                           agent->options_.key});
-      !loaded)
-    return fail(loaded.error());
+  if (auto loaded = agent->use_files(); !loaded) return fail(loaded.error());
   return agent;
 }
 
 Status Agent::use_files() {
   asio::ssl::context fresh(asio::ssl::context::tls_client);
-  if (auto loaded = load_tls(fresh, options_); !loaded) return loaded;
+  auto loaded = load_tls(fresh, {options_.authority, options_.certificate, options_.key});
+  if (!loaded) return loaded;
   tls_ = std::move(fresh);  // connections hold on to the context that they were made of
   return {};
 }

@@ -28,7 +28,7 @@ Status take_place(const std::filesystem::path& path) {
   return {};
 }
 
-void remove(const std::filesystem::path& path) {
+void drop(const std::filesystem::path& path) {
   std::error_code ignored;
   std::filesystem::remove(path, ignored);
 }
@@ -61,8 +61,8 @@ Status replace(const KeyFiles& files, const std::string& certificate, const Secr
   if (written) written = keep_owner(files.key);
   if (written) written = keep_owner(files.certificate);
   if (!written) {
-    remove(beside(files.key));
-    remove(beside(files.certificate));
+    drop(beside(files.key));
+    drop(beside(files.certificate));
     return written;
   }
   // From here on settle() goes forward.
@@ -73,12 +73,12 @@ Status replace(const KeyFiles& files, const std::string& certificate, const Secr
 Status settle(const KeyFiles& files) {
   std::error_code error;
   if (!std::filesystem::exists(beside(files.key), error)) {
-    remove(beside(files.certificate));
+    drop(beside(files.certificate));
     return {};
   }
   if (fit(files.certificate, beside(files.key))) return take_place(files.key);
-  remove(beside(files.key));
-  remove(beside(files.certificate));
+  drop(beside(files.key));
+  drop(beside(files.certificate));
   return {};
 }
 

@@ -185,7 +185,8 @@ TEST_CASE("open: the schema is what version 7 was") {
   REQUIRE(database.has_value());
   REQUIRE(migrate(*database).has_value());
   CHECK(database->number("PRAGMA user_version").value() == 7);
-  CHECK(database->number("SELECT count(*) FROM pragma_table_info('devices')").value() == 14);
+  CHECK(database->number("SELECT count(*) FROM pragma_table_info('devices')").value() == 15);
+  CHECK(database->number("SELECT count(*) FROM pragma_table_info('enrolment_tokens')").value() == 5);
   CHECK(database->number("SELECT count(*) FROM pragma_table_info('pushes')").value() == 25);
   CHECK(database->number("SELECT count(*) FROM pragma_table_info('push_mark')").value() == 2);
   CHECK(database->number("SELECT count(*) FROM pragma_table_info('rollouts')").value() == 17);

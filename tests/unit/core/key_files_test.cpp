@@ -1,0 +1,101 @@
+// A certificate and its key are replaced as one: whatever moment a crash picks, what is there
+// afterwards fits.
+#include "core/key_files.hpp"
+
+#include <fstream>
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include "core/file.hpp"
+#include "core/pki.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace kscpush {
+namespace {
+
+constexpr WallTime kNow{std::chrono::hours(24 * 365 * 50)};
+
+pki::KeyPair issue() {
+  static const auto authority = *pki::create_authority("Site", kNow, std::chrono::days(10));
+  return *pki::issue_device(authority, "pc-1", kNow, std::chrono::days(5));
+}
+
+class Files {
+ public:
+  [[nodiscard]] KeyFiles paths() const { return {dir_ / "pc-1.crt", dir_ / "pc-1.key"}; }
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(dir_ / name) << text;
+  }
+  [[nodiscard]] std::string read(const std::string& name) const {
+    return read_file(dir_ / name, 1 << 16).value_or("");
+  }
+  // What is there fits, nothing is left beside it, and it is this one.
+  void check(const pki::KeyPair& pair) const {
+    CHECK(read("pc-1.crt") == pair.certificate);
+    CHECK(read("pc-1.key") == pair.key.str());
+    CHECK(read("pc-1.crt.new").empty());
+    CHECK(read("pc-1.key.new").empty());
+  }
+
+ private:
+  test::TempDir dir_;
+};
+
+}  // namespace
+
+TEST_CASE("key files: written where there were none, and replaced") {
+  const Files files;
+  const auto first = issue();
+  REQUIRE(replace(files.paths(), first.certificate, first.key).has_value());
+  files.check(first);
+  struct stat status {};
+  REQUIRE(::stat(files.paths().key.c_str(), &status) == 0);
+  CHECK((status.st_mode & 07777U) == 0600);
+  const auto second = issue();
+  REQUIRE(replace(files.paths(), second.certificate, second.key).has_value());
+  files.check(second);
+  REQUIRE(settle(files.paths()).has_value());
+  files.check(second);
+}
+
+TEST_CASE("key files: a crash before both new files are there changes nothing") {
+  const Files files;
+  const auto old = issue();
+  const auto fresh = issue();
+  REQUIRE(replace(files.paths(), old.certificate, old.key).has_value());
+  files.write("pc-1.key.new", fresh.key.str());
+  REQUIRE(settle(files.paths()).has_value());
+  files.check(old);
+  files.write("pc-1.key.new", fresh.key.str().substr(0, 40));
+  files.write("pc-1.crt.new", "half");
+  REQUIRE(settle(files.paths()).has_value());
+  files.check(old);
+  files.write("pc-1.crt.new", "alone");
+  REQUIRE(settle(files.paths()).has_value());
+  files.check(old);
+}
+
+TEST_CASE("key files: a crash between the two renames is completed") {
+  const Files files;
+  const auto old = issue();
+  const auto fresh = issue();
+  files.write("pc-1.crt", fresh.certificate);
+  files.write("pc-1.key", old.key.str());
+  files.write("pc-1.key.new", fresh.key.str());
+  REQUIRE(settle(files.paths()).has_value());
+  files.check(fresh);
+}
+
+TEST_CASE("key files: what a crash left does not stop the next replacement") {
+  const Files files;
+  const auto old = issue();
+  const auto fresh = issue();
+  REQUIRE(replace(files.paths(), old.certificate, old.key).has_value());
+  files.write("pc-1.key.new", "rubbish");
+  files.write("pc-1.crt.new", "rubbish");
+  REQUIRE(replace(files.paths(), fresh.certificate, fresh.key).has_value());
+  files.check(fresh);
+}
+
+}  // namespace kscpush
