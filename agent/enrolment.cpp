@@ -9,7 +9,7 @@
 #include <asio/ssl.hpp>
 #include <asio/write.hpp>
 
-#include "core/file.hpp"
+#include "agent/tls.hpp"
 #include "core/pki.hpp"
 #include "core/port_protocols.hpp"
 
@@ -17,45 +17,32 @@ namespace kscpush::agent {
 namespace {
 
 constexpr int kAttempts = 3;  // with one token and one key
-constexpr std::size_t kMaxPem = 64 * 1024;
 
-// How the server is known, and what is shown to it.
-struct Trust {
-  std::string authority{};  // PEM; empty: whoever answers
-  std::string certificate{};
-  Secret key{};
-};
-
-Result<asio::ssl::context> tls_of(const Trust& trust) {
+// AUTHORITY, PEM: by what the server is known; empty: whoever answers will do.
+Result<asio::ssl::context> tls_of(const std::string& authority) {
   std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes its sockets without MSG_NOSIGNAL
   asio::ssl::context tls(asio::ssl::context::tls_client);
   SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
-  asio::error_code error;
-  tls.set_verify_mode(trust.authority.empty() ? asio::ssl::verify_none : asio::ssl::verify_peer,
-                      error);
-  if (!trust.authority.empty()) tls.add_certificate_authority(asio::buffer(trust.authority), error);
+  if (authority.empty()) return tls;
+  tls.set_verify_mode(asio::ssl::verify_peer);
   // The authority that is known may have one above it, which need not be.
   X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(tls.native_handle()), X509_V_FLAG_PARTIAL_CHAIN);
-  if (!error && !trust.certificate.empty()) {
-    tls.use_certificate_chain(asio::buffer(trust.certificate), error);
-    if (!error) tls.use_private_key(asio::buffer(trust.key.str()), asio::ssl::context::pem, error);
-  }
-  if (error) {
-    return fail(ErrorCode::kInvalidConfig,
-                "the device's certificate, key or authority cannot be "
-                "used: {}",
-                error.message());
-  }
-  return tls;
+  asio::error_code error;
+  tls.add_certificate_authority(asio::buffer(authority), error);
+  if (!error) return tls;
+  return fail(ErrorCode::kFailed, "the server's authority cannot be used: {}", error.message());
 }
 
 // One connection: a line there, a line back.
 class Exchange {
  public:
-  Exchange(const Endpoint& server, asio::ssl::context& tls, bool verified, const Secret& line)
-      : server_(server), verified_(verified), line_(line.str() + "\n"), stream_(loop_, tls) {}
+  Exchange(const Endpoint& server, asio::ssl::context& tls, const EnrolmentRequest& request)
+      : server_(server),
+        verified_(SSL_CTX_get_verify_mode(tls.native_handle()) != SSL_VERIFY_NONE),
+        line_(encode(request).str() + "\n"),
+        stream_(loop_, tls) {}
 
-  Result<EnrolmentAnswer> run(const std::stop_token& stop) {
+  Result<EnrolmentAnswer> run(const std::stop_token& stop = {}) {
     const std::stop_callback cancel(stop, [this] { loop_.stop(); });
     resolver_.async_resolve(server_.host, std::to_string(server_.port.value()),
                             [this](const asio::error_code& error, const auto& addresses) {
@@ -151,13 +138,6 @@ class Exchange {
   std::optional<Result<EnrolmentAnswer>> result_;
 };
 
-Result<EnrolmentAnswer> ask(const Endpoint& server, const Trust& trust,
-                            const EnrolmentRequest& request, const std::stop_token& stop = {}) {
-  auto tls = tls_of(trust);
-  if (!tls) return fail(tls.error());
-  return Exchange(server, *tls, !trust.authority.empty(), encode(request)).run(stop);
-}
-
 // The certificate must be what was asked for: a server that mixes devices up is found here.
 Result<Enrolled> accept(EnrolmentAnswer answer, Secret key) {
   const auto wrong = [](std::string why) {
@@ -182,10 +162,13 @@ bool may_help_to_ask_again(const Error& error) {
 
 // The authority's certificate, from whoever answers: its hash says whether it is the right one.
 Result<std::string> fetch_authority(const Endpoint& server, const EnrolmentToken& token) {
-  auto answer = ask(server, {}, {.what = EnrolmentRequest::What::kAuthority});
+  auto tls = tls_of("");
+  if (!tls) return fail(tls.error());
+  auto answer = Exchange(server, *tls, {.what = EnrolmentRequest::What::kAuthority}).run();
   if (!answer) return fail(answer.error());
-  const auto info = pki::inspect(answer->authority);
-  if (info && info->fingerprint == token.authority) return std::move(answer->authority);
+  // Alone: a stranger could have put an authority of his own behind the right one.
+  auto authority = pki::certificate_with(token.authority, answer->authority);
+  if (authority) return std::move(*authority);
   return fail({ErrorCode::kDenied,
                fmt::format("{} is not the push server that the token is of", to_string(server)),
                "nothing was sent to it; use the address that the token was printed with"});
@@ -195,8 +178,10 @@ Result<std::string> fetch_authority(const Endpoint& server, const EnrolmentToken
 
 Result<Enrolled> enroll(const Endpoint& server, const EnrolmentToken& token,
                         const std::optional<DeviceId>& device) {
-  auto authority = fetch_authority(server, token);
+  const auto authority = fetch_authority(server, token);
   if (!authority) return fail(authority.error());
+  auto tls = tls_of(*authority);
+  if (!tls) return fail(tls.error());
   auto made = pki::create_request();
   if (!made) return fail(made.error());
   const EnrolmentRequest request{.what = EnrolmentRequest::What::kEnrol,
@@ -204,9 +189,9 @@ Result<Enrolled> enroll(const Endpoint& server, const EnrolmentToken& token,
                                  .device = device,
                                  .csr = made->request};
   // An answer that was lost is given again to the same key.
-  Result<EnrolmentAnswer> answer = ask(server, {.authority = *authority}, request);
+  auto answer = Exchange(server, *tls, request).run();
   for (int n = 1; n < kAttempts && !answer && may_help_to_ask_again(answer.error()); ++n) {
-    answer = ask(server, {.authority = *authority}, request);
+    answer = Exchange(server, *tls, request).run();
   }
   if (!answer) return fail(answer.error());
   return accept(std::move(*answer), std::move(made->key));
@@ -214,19 +199,16 @@ Result<Enrolled> enroll(const Endpoint& server, const EnrolmentToken& token,
 
 Result<Enrolled> renew(const std::vector<Endpoint>& servers, const CredentialFiles& files,
                        const std::stop_token& stop) {
-  const auto authority = read_file(files.authority, kMaxPem);
-  if (!authority) return fail(authority.error());
-  const auto certificate = read_file(files.certificate, kMaxPem);
-  if (!certificate) return fail(certificate.error());
-  auto key = read_file(files.key, kMaxPem);
-  if (!key) return fail(key.error());
-  const Trust trust{*authority, *certificate, Secret(std::move(*key))};
+  asio::ssl::context tls(asio::ssl::context::tls_client);
+  if (auto loaded = load_tls(tls, {files.authority, files.certificate, files.key}); !loaded) {
+    return fail(loaded.error());
+  }
   auto made = pki::create_request();
   if (!made) return fail(made.error());
   const EnrolmentRequest request{.what = EnrolmentRequest::What::kRenew, .csr = made->request};
   Result<EnrolmentAnswer> answer = fail(ErrorCode::kUsage, "no push server is known");
   for (const Endpoint& server : servers) {
-    answer = ask(server, trust, request, stop);
+    answer = Exchange(server, tls, request).run(stop);
     if (answer) return accept(std::move(*answer), std::move(made->key));
   }
   return fail(answer.error());

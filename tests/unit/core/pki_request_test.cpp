@@ -125,4 +125,14 @@ TEST_CASE("the authority that has issued a certificate is found among several") 
   CHECK_FALSE(issuer_among(server->certificate, "")->has_value());
 }
 
+TEST_CASE("a certificate that is known by its hash comes alone, whatever stands behind it") {
+  const KeyPair right = authority();
+  const KeyPair other = authority();
+  const std::string hash = inspect(right.certificate)->fingerprint;
+  CHECK(certificate_with(hash, right.certificate) == right.certificate);
+  CHECK(certificate_with(hash, right.certificate + other.certificate) == right.certificate);
+  CHECK_FALSE(certificate_with(hash, other.certificate + right.certificate).has_value());
+  CHECK_FALSE(certificate_with(hash, "").has_value());
+}
+
 }  // namespace kscpush::pki
