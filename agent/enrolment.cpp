@@ -11,6 +11,7 @@
 
 #include "agent/tls.hpp"
 #include "core/pki.hpp"
+#include "core/pki_pin.hpp"
 #include "core/port_protocols.hpp"
 
 namespace kscpush::agent {

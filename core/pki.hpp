@@ -94,11 +94,6 @@ struct CertificateInfo {
 [[nodiscard]] Result<std::optional<std::string>> issuer_among(std::string_view certificate_pem,
                                                               std::string_view authorities_pem);
 
-// The first certificate of the text, written anew, if it has this fingerprint: whatever else came
-// with it is left out.
-[[nodiscard]] std::optional<std::string> certificate_with(std::string_view fingerprint,
-                                                          std::string_view pem);
-
 // The device that the certificate is of: its one CN, or urn:kscpush:device:ID in its SAN. kDenied,
 // with the reason, when it has neither, several that differ, or one that is not a device id. That a
 // trusted authority issued it is for the TLS handshake to check.

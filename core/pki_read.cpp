@@ -5,7 +5,6 @@
 #include <span>
 
 #include <arpa/inet.h>
-#include <openssl/pem.h>
 #include <openssl/sha.h>
 
 #include "core/openssl.hpp"
@@ -173,14 +172,6 @@ Result<std::optional<std::string>> issuer_among(std::string_view certificate_pem
     return fmt::format("{}\n", authorities_pem.substr(at, end + kEnd.size() - at));
   }
   return std::nullopt;
-}
-
-std::optional<std::string> certificate_with(std::string_view wanted, std::string_view pem) {
-  const auto certificate = openssl::read_certificate(pem);
-  if (!certificate || fingerprint(**certificate) != wanted) return std::nullopt;
-  const openssl::Bio out(BIO_new(BIO_s_mem()));
-  if (out == nullptr || PEM_write_bio_X509(out.get(), certificate->get()) != 1) return std::nullopt;
-  return openssl::content_of(out.get());
 }
 
 Result<DeviceId> device_id_of(const x509_st& certificate) {

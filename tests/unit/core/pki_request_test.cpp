@@ -5,6 +5,7 @@
 
 #include "core/openssl.hpp"
 #include "core/pki.hpp"
+#include "core/pki_pin.hpp"
 
 namespace kscpush::pki {
 namespace {
