@@ -40,11 +40,6 @@ class DeviceTest(AcceptanceTest):
     def show(self, device="pc-1"):
         return self.site.succeed("device", "show", device, "-o", "json").json()
 
-    def not_after(self, path):
-        done = self.device / "end"
-        openssl("x509", "-in", path, "-noout", "-enddate", "-out", done, folder=self.device)
-        return done.read_text().strip()
-
     def ask(self, line, credentials=None):
         """Another program on the devices' port: the answer to one line, parsed."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
