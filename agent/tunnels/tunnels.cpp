@@ -71,7 +71,7 @@ void Tunnels::open(const PushMessage& push, const Answer& answer) {
                                 [self = shared_from_this(), opening](Result<Descriptor> target) {
                                   if (target) return self->join(opening, std::move(*target));
                                   self->opening_.erase(opening);
-                                  self->refuse(*opening, within("it", target.error()));
+                                  self->refuse(*opening, target.error());
                                 });
 }
 

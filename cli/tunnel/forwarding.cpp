@@ -98,7 +98,7 @@ void Forwarding::stop() {
   progress_.cancel();
   while (!open_.empty()) {
     const auto relay = open_.begin()->second;  // which takes itself out
-    relay->end("interrupted");
+    relay->leave();
   }
   loop_.stop();
 }
@@ -118,7 +118,8 @@ void Forwarding::await_signal(asio::signal_set& signals) {
 Status Forwarding::run_stdio() {
   tls_ = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
   if (auto loaded = agent::load_tls(*tls_, {api_.authority}); !loaded) return loaded;
-  asio::signal_set signals(loop_, SIGINT, SIGTERM);
+  // ssh ends its ProxyCommand with SIGHUP.
+  asio::signal_set signals(loop_, SIGINT, SIGTERM, SIGHUP);
   await_signal(signals);
   Status outcome;
   carry(std::make_unique<agent::PlainStream>(loop_, STDIN_FILENO, STDOUT_FILENO),
