@@ -25,6 +25,10 @@ Error too_late(const Endpoint& target) {
   return {ErrorCode::kNoAnswer, fmt::format("{} does not answer in time", to_string(target)), ""};
 }
 
+Error cancelled() {
+  return {ErrorCode::kFailed, "it is stopping", ""};
+}
+
 class Connecting : public std::enable_shared_from_this<Connecting> {
  public:
   Connecting(asio::io_context& loop, Endpoint target, Connected done)
@@ -46,6 +50,8 @@ class Connecting : public std::enable_shared_from_this<Connecting> {
           self->connect(addresses);
         });
   }
+
+  void cancel() { finish(fail(cancelled())); }
 
  private:
   void connect(const asio::ip::tcp::resolver::results_type& addresses) {
@@ -91,10 +97,16 @@ class Joining : public std::enable_shared_from_this<Joining> {
         done_(std::move(done)) {}
 
   void start() {
-    connect_tcp(loop_, server_, [self = shared_from_this()](Result<Descriptor> socket) {
-      if (!socket) return self->finish(socket.error());
-      self->begin(std::move(*socket));
-    });
+    cancel_connect_ =
+        connect_tcp(loop_, server_, [self = shared_from_this()](Result<Descriptor> socket) {
+          if (!socket) return self->finish(socket.error());
+          self->begin(std::move(*socket));
+        });
+  }
+
+  void cancel() {
+    cancel_connect_();
+    finish(cancelled());
   }
 
  private:
@@ -183,6 +195,7 @@ class Joining : public std::enable_shared_from_this<Joining> {
   const std::shared_ptr<asio::ssl::context> tls_;
   std::string token_;  // what is left to be sent
   asio::steady_timer timer_;
+  Cancel cancel_connect_;
   Joined done_;
   std::unique_ptr<TlsStream> stream_;
   std::string verdict_;
@@ -191,14 +204,26 @@ class Joining : public std::enable_shared_from_this<Joining> {
 
 }  // namespace
 
-void connect_tcp(asio::io_context& loop, const Endpoint& target, Connected done) {
-  std::make_shared<Connecting>(loop, target, std::move(done))->start();
+namespace {
+
+template <class Attempt>
+Cancel start(const std::shared_ptr<Attempt>& attempt) {
+  attempt->start();
+  return [weak = std::weak_ptr<Attempt>(attempt)] {
+    if (const auto going_on = weak.lock()) going_on->cancel();
+  };
 }
 
-void join_tunnel(asio::io_context& loop, const Endpoint& server,
-                 std::shared_ptr<asio::ssl::context> tls, std::string token, Joined done) {
-  std::make_shared<Joining>(loop, server, std::move(tls), std::move(token), std::move(done))
-      ->start();
+}  // namespace
+
+Cancel connect_tcp(asio::io_context& loop, const Endpoint& target, Connected done) {
+  return start(std::make_shared<Connecting>(loop, target, std::move(done)));
+}
+
+Cancel join_tunnel(asio::io_context& loop, const Endpoint& server,
+                   std::shared_ptr<asio::ssl::context> tls, std::string token, Joined done) {
+  return start(
+      std::make_shared<Joining>(loop, server, std::move(tls), std::move(token), std::move(done)));
 }
 
 }  // namespace kscpush::agent

@@ -96,6 +96,13 @@ void Relay::end(const std::string& reason) {
   finish(false, reason);
 }
 
+void Relay::leave() {
+  if (over_) return;
+  if (!out_.done()) static_cast<void>(far_->shutdown_write());
+  near_->break_off();
+  finish(false, "left");
+}
+
 void Relay::finish(bool orderly, const std::string& reason) {
   over_ = true;
   timer_.cancel();

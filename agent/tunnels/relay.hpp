@@ -36,6 +36,8 @@ class Relay : public std::enable_shared_from_this<Relay> {
   void start();
   // Both peers see a broken connection.
   void end(const std::string& reason);
+  // The far side sees the end of the stream, and that nobody reads it any more.
+  void leave();
   [[nodiscard]] std::uint64_t from_near() const { return out_.bytes(); }
   [[nodiscard]] std::uint64_t to_near() const { return in_.bytes(); }
 

@@ -21,22 +21,13 @@ namespace {
 // With one system call; without it there are two for each record.
 constexpr std::size_t kReadAhead = 64UL * 1024;
 
-int stop_blocking(int descriptor) {
-  const int flags = ::fcntl(descriptor, F_GETFL);
-  ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
-  return flags;
+void stop_blocking(int descriptor) {
+  ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
 }
 
 void reset_on_close(int descriptor) {
   const linger at_once{1, 0};
   ::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-}
-
-// epoll takes neither files nor some devices: these never make anybody wait.
-bool can_be_waited_for(asio::posix::stream_descriptor& waiter, int descriptor) {
-  asio::error_code error;
-  waiter.assign(descriptor, error);
-  return !error;
 }
 
 }  // namespace
@@ -51,28 +42,31 @@ PlainStream::PlainStream(asio::io_context& loop, Descriptor socket)
 
 PlainStream::PlainStream(asio::io_context& loop, int input, int output)
     : loop_(loop), input_(loop), output_(loop), is_socket_(false), given_output_(output) {
-  // Copies, as they are closed with the waiters; what is set of one is set of the other.
+  // Copies, as they are closed with the waiters; what is set of one is set of the other. One that
+  // is closed fails when it is read or written.
   const int in = ::fcntl(input, F_DUPFD_CLOEXEC, 0);
   const int out = ::fcntl(output, F_DUPFD_CLOEXEC, 0);
-  input_flags_ = stop_blocking(in);
-  output_flags_ = stop_blocking(out);
-  if (!can_be_waited_for(input_, in)) unwatched_input_ = Descriptor(in);
-  if (!can_be_waited_for(*output_, out)) unwatched_output_ = Descriptor(out);
+  input_flags_ = ::fcntl(in, F_GETFL);
+  output_flags_ = ::fcntl(out, F_GETFL);  // of the same file perhaps
+  stop_blocking(in);
+  stop_blocking(out);
+  asio::error_code closed;
+  input_.assign(in, closed);
+  output_->assign(out, closed);
 }
 
 PlainStream::~PlainStream() {
   if (is_socket_) return;
   ::fcntl(input(), F_SETFL, input_flags_);
-  if (output() >= 0) ::fcntl(output(), F_SETFL, output_flags_);
+  ::fcntl(output(), F_SETFL, output_flags_);
 }
 
 int PlainStream::input() {
-  return unwatched_input_ ? unwatched_input_.get() : input_.native_handle();
+  return input_.is_open() ? input_.native_handle() : -1;
 }
 
 int PlainStream::output() {
   if (is_socket_) return input();
-  if (unwatched_output_) return unwatched_output_.get();
   return output_->is_open() ? output_->native_handle() : -1;
 }
 
@@ -97,13 +91,12 @@ IoResult PlainStream::write(std::string_view bytes) {
 }
 
 IoResult PlainStream::shutdown_write() {
-  if (is_socket_) {
-    ::shutdown(output(), SHUT_WR);
-  } else {
+  ::shutdown(output(), SHUT_WR);  // standard output may be a socket too
+  if (!is_socket_) {
     // Who reads the other end of a pipe waits until nobody has it any more.
     ::fcntl(output(), F_SETFL, output_flags_);
-    if (output_->is_open()) output_->close();
-    unwatched_output_ = Descriptor();
+    asio::error_code ignored;
+    output_->close(ignored);
     const Descriptor nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
     ::dup2(nowhere.get(), given_output_);
   }
@@ -120,6 +113,7 @@ std::string PlainStream::last_error() const {
 
 void PlainStream::wait(Waiter& waiter, Waiter::wait_type type, std::function<void()> ready) {
   if (!waiter.is_open()) return asio::post(loop_, std::move(ready));
+  // Files and some devices cannot be waited for (operation_not_supported): they are always ready.
   waiter.async_wait(type, [ready = std::move(ready)](const asio::error_code& error) {
     if (error != asio::error::operation_aborted) ready();
   });

@@ -37,7 +37,8 @@ class Stream {
 class PlainStream final : public Stream {
  public:
   PlainStream(asio::io_context& loop, Descriptor socket);
-  // They stay open afterwards and are set back to block. What is no pipe or socket is always ready.
+  // They stay open afterwards and are set back to block, but for OUTPUT, whose end is passed on by
+  // closing it.
   PlainStream(asio::io_context& loop, int input, int output);
   ~PlainStream() override;
 
@@ -53,14 +54,12 @@ class PlainStream final : public Stream {
   using Waiter = asio::posix::stream_descriptor;
   [[nodiscard]] IoResult outcome(IoResult::Kind want);
   void wait(Waiter& waiter, Waiter::wait_type type, std::function<void()> ready);
-  [[nodiscard]] int input();
-  [[nodiscard]] int output();  // -1: closed
+  [[nodiscard]] int input();  // -1: closed
+  [[nodiscard]] int output();
 
   asio::io_context& loop_;
   Waiter input_;
   std::optional<Waiter> output_;  // nothing: the same as input_
-  Descriptor unwatched_input_{};  // in place of the waiters, of what is always ready
-  Descriptor unwatched_output_{};
   const bool is_socket_;
   const int given_output_ = -1;
   int input_flags_ = 0;  // before

@@ -44,9 +44,9 @@ Status Tunnels::check(const Endpoint& target) const {
                              "allows it, from the agent's next start",
                              to_string(target))});
   }
-  if (open_.size() + opening_ < rules.max) return {};
-  return fail({ErrorCode::kOverloaded,
-               fmt::format("it has {} tunnels already", open_.size() + opening_),
+  const std::size_t present = open_.size() + opening_.size();
+  if (present < rules.max) return {};
+  return fail({ErrorCode::kOverloaded, fmt::format("it has {} tunnels already", present),
                "'tunnels: {max: N}' of the agent's file allows more"});
 }
 
@@ -65,14 +65,14 @@ void Tunnels::open(const PushMessage& push, const Answer& answer) {
   }
   opening->target.port = *port;
   if (auto fits = check(opening->target); !fits) return refuse(*opening, fits.error());
-  ++opening_;
+  opening_.insert(opening);
   // The target first: then the operator hears at once what is wrong with it.
-  connect_tcp(services_.loop, opening->target,
-              [self = shared_from_this(), opening](Result<Descriptor> target) {
-                if (target) return self->join(opening, std::move(*target));
-                --self->opening_;
-                self->refuse(*opening, within("it", target.error()));
-              });
+  opening->cancel = connect_tcp(services_.loop, opening->target,
+                                [self = shared_from_this(), opening](Result<Descriptor> target) {
+                                  if (target) return self->join(opening, std::move(*target));
+                                  self->opening_.erase(opening);
+                                  self->refuse(*opening, target.error());
+                                });
 }
 
 void Tunnels::join(const std::shared_ptr<Opening>& opening, Descriptor target) {
@@ -83,16 +83,17 @@ void Tunnels::join(const std::shared_ptr<Opening>& opening, Descriptor target) {
   const auto loaded = load_tls(
       *tls, {config.files / "ca.crt", config.files / (id + ".crt"), config.files / (id + ".key")});
   if (!loaded) {
-    --opening_;
+    opening_.erase(opening);
     return refuse(*opening, loaded.error());
   }
   const auto socket = std::make_shared<Descriptor>(std::move(target));
-  join_tunnel(services_.loop, services_.uplink.server(), std::move(tls), opening->token,
-              [self = shared_from_this(), opening, socket](Result<std::unique_ptr<Stream>> server) {
-                --self->opening_;
-                if (!server) return self->refuse(*opening, server.error());
-                self->relay(*opening, std::move(*socket), std::move(*server));
-              });
+  opening->cancel = join_tunnel(
+      services_.loop, services_.uplink.server(), std::move(tls), opening->token,
+      [self = shared_from_this(), opening, socket](Result<std::unique_ptr<Stream>> server) {
+        self->opening_.erase(opening);
+        if (!server) return self->refuse(*opening, server.error());
+        self->relay(*opening, std::move(*socket), std::move(*server));
+      });
 }
 
 void Tunnels::relay(const Opening& opening, Descriptor target, std::unique_ptr<Stream> server) {
@@ -123,6 +124,11 @@ void Tunnels::refuse(const Opening& opening, const Error& error) {
 
 void Tunnels::stop() {
   stopped_ = true;
+  while (!opening_.empty()) {
+    const auto cancel = (*opening_.begin())->cancel;
+    opening_.erase(opening_.begin());
+    cancel();
+  }
   while (!open_.empty()) {
     const auto relay = open_.begin()->second;  // which takes itself out
     relay->end("the agent is stopping");
@@ -131,7 +137,7 @@ void Tunnels::stop() {
 
 json Tunnels::status() const {
   return {{"open", open_.size()},
-          {"opening", opening_},
+          {"opening", opening_.size()},
           {"max", services_.config.tunnels.max},
           {"allow", services_.config.tunnels.allow}};
 }

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 
 #include "agent/handlers.hpp"
 #include "agent/services.hpp"
@@ -31,6 +32,7 @@ class Tunnels : public std::enable_shared_from_this<Tunnels> {
     std::string token;
     Endpoint target;
     Answer answer;
+    Cancel cancel{};  // the step that is under way
   };
   [[nodiscard]] Status check(const Endpoint& target) const;
   void join(const std::shared_ptr<Opening>& opening, Descriptor target);
@@ -38,7 +40,7 @@ class Tunnels : public std::enable_shared_from_this<Tunnels> {
   void refuse(const Opening& opening, const Error& error);
 
   Services& services_;
-  std::size_t opening_ = 0;
+  std::set<std::shared_ptr<Opening>> opening_;
   std::uint64_t last_ = 0;
   std::map<std::uint64_t, std::shared_ptr<Relay>> open_;
   bool stopped_ = false;

@@ -4,7 +4,6 @@
 #include <ostream>
 
 #include <asio/post.hpp>
-#include <asio/signal_set.hpp>
 #include <unistd.h>
 
 #include "agent/tls.hpp"
@@ -99,8 +98,19 @@ void Forwarding::stop() {
   progress_.cancel();
   while (!open_.empty()) {
     const auto relay = open_.begin()->second;  // which takes itself out
-    relay->end("interrupted");
+    relay->leave();
   }
+  loop_.stop();
+}
+
+// The next one ends the program as usual: a request to the server may take its time.
+void Forwarding::await_signal(asio::signal_set& signals) {
+  signals.async_wait([this, &signals](const asio::error_code& error, int) {
+    if (error) return;
+    asio::error_code ignored;
+    signals.clear(ignored);
+    stop();
+  });
 }
 
 // --- Standard input and output
@@ -108,10 +118,9 @@ void Forwarding::stop() {
 Status Forwarding::run_stdio() {
   tls_ = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
   if (auto loaded = agent::load_tls(*tls_, {api_.authority}); !loaded) return loaded;
-  asio::signal_set signals(loop_, SIGINT, SIGTERM);
-  signals.async_wait([this](const asio::error_code& error, int) {
-    if (!error) stop();
-  });
+  // ssh ends its ProxyCommand with SIGHUP.
+  asio::signal_set signals(loop_, SIGINT, SIGTERM, SIGHUP);
+  await_signal(signals);
   Status outcome;
   carry(std::make_unique<agent::PlainStream>(loop_, STDIN_FILENO, STDOUT_FILENO),
         [&](const Status& status) {
@@ -142,9 +151,7 @@ Status Forwarding::run_local(std::uint16_t port) {
                  "another --local PORT, or none for a free one"});
   }
   asio::signal_set signals(loop_, SIGINT, SIGTERM);
-  signals.async_wait([this](const asio::error_code& stopped, int) {
-    if (!stopped) stop();
-  });
+  await_signal(signals);
   const std::string here = fmt::format("127.0.0.1:{}", acceptor_.local_endpoint().port());
   context_.out << here << std::endl;
   print_note(fmt::format("{} leads to {} of device {}; Ctrl-C ends it", here,

@@ -9,6 +9,7 @@
 
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
+#include <asio/signal_set.hpp>
 #include <asio/ssl/context.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/thread_pool.hpp>
@@ -56,6 +57,7 @@ class Forwarding {
   void accept();
   void accepted(asio::ip::tcp::socket socket);
   void show_progress(Progress& progress);
+  void await_signal(asio::signal_set& signals);
   void stop();
 
   const TunnelApi api_;

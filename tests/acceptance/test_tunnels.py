@@ -159,7 +159,7 @@ class Tunnels(TunnelTest):
         line, _, zeros = done.stdout.partition(b"\n")
         self.assertTrue(line.startswith(b"from 127.0.0.1 "), line)
         self.assertEqual(len(zeros), 3_000_000)
-        tunnel = self.wait_for_end("")
+        tunnel = self.wait_for_end("both sides have closed")
         self.assertEqual((tunnel["device"], tunnel["host"], tunnel["port"], tunnel["state"]),
                          ("pc-1", "127.0.0.1", port, "ended"))
         self.assertEqual(tunnel["opened_by"], "admin at 127.0.0.1")
@@ -310,7 +310,7 @@ class Ends(TunnelTest):
             raise AssertionError("an end in good order")
 
     def test_silence_ends_it(self):
-        _, process, connection = self.open_one("--idle", "1")
+        _, process, connection = self.open_one("--idle", "2")
         self.assert_cut(connection)
         self.wait_for_end("no byte has passed for its idle time")
         process.send_signal(signal.SIGTERM)
@@ -318,7 +318,7 @@ class Ends(TunnelTest):
         self.assertIn("no byte has passed for its idle time", err)
 
     def test_its_lifetime_ends_it_however_busy(self):
-        _, _, connection = self.open_one("--lifetime", "1")
+        _, _, connection = self.open_one("--lifetime", "3")
         with self.assertRaises(ConnectionError):
             while True:
                 connection.sendall(b"more")

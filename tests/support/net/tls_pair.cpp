@@ -84,7 +84,9 @@ IoResult::Kind TlsPair::talk() {
   for (int turn = 0; turn < 100; ++turn) {
     client_turn();
     const IoResult got = read();
-    if (got.kind == IoResult::Kind::kBytes) return got.kind;
+    const bool made =
+        got.kind == IoResult::Kind::kBytes || got.kind == IoResult::Kind::kOtherProtocol;
+    if (made) return got.kind;
     if (got.kind != IoResult::Kind::kWantRead) {
       wait(POLLIN, descriptor_.get());
       client_turn();

@@ -20,6 +20,16 @@ Error creation_error(const TestSite& site, const server::TlsFiles& files) {
   return context.error();
 }
 
+// PROTOCOLS: as ALPN lists them.
+ConfigureClient offering(std::string_view protocols) {
+  return [protocols](SSL_CTX* client) {
+    const auto* const data = reinterpret_cast<const unsigned char*>(protocols.data());
+    SSL_CTX_set_alpn_protos(client, data, static_cast<unsigned>(protocols.size()));
+  };
+}
+
+constexpr std::string_view kTunnel = "\x10kscpush-tunnel/1";
+
 }  // namespace
 
 TEST_CASE("TLS: a device with a certificate of the site's authority is known by it") {
@@ -93,12 +103,6 @@ TEST_CASE("TLS: 1.1 is refused") {
 
 TEST_CASE("TLS: ALPN is mqtt, or is not spoken of") {
   const TestSite site;
-  const auto offering = [](std::string_view protocols) {
-    return [protocols](SSL_CTX* client) {
-      const auto* const data = reinterpret_cast<const unsigned char*>(protocols.data());
-      SSL_CTX_set_alpn_protos(client, data, static_cast<unsigned>(protocols.size()));
-    };
-  };
   TlsPair mqtt(site, site.enroll("pc-1"), offering("\x02h2\x04mqtt"));
   CHECK(mqtt.talk() == IoResult::Kind::kBytes);
   const unsigned char* chosen = nullptr;
@@ -109,6 +113,65 @@ TEST_CASE("TLS: ALPN is mqtt, or is not spoken of") {
   CHECK(other.talk() == IoResult::Kind::kError);
   CHECK(other.link->last_error() == "TLS: no application protocol");
   CHECK(other.client_error == "tlsv1 alert no application protocol");
+}
+
+TEST_CASE("TLS: who speaks another protocol than MQTT needs no certificate, but shows a good one") {
+  const TestSite site;
+  const auto park = {false, true};
+  for (const bool parks : park) {
+    TlsPair caller(*tls_context(site, parks), std::nullopt, offering(kTunnel));
+    REQUIRE(caller.talk() == IoResult::Kind::kOtherProtocol);
+    CHECK(caller.link->other_protocol() == "kscpush-tunnel/1");
+    CHECK(caller.link->peer_device_id().error().message == "no client certificate");
+    // Nothing behind the handshake has been read.
+    CHECK(caller.heard.empty());
+    CHECK(caller.read_until(5) == IoResult::Kind::kBytes);
+    CHECK(caller.heard == "hello");
+    CHECK_FALSE(caller.parked());
+    caller.write("hi");
+    caller.client_read_until(2);
+    CHECK(caller.client_heard == "hi");
+    CHECK(caller.session() == nullptr);
+  }
+  TlsPair device(site, site.enroll("pc-1"), offering(kTunnel));
+  REQUIRE(device.talk() == IoResult::Kind::kOtherProtocol);
+  CHECK(device.link->peer_device_id().value() == "pc-1");
+  CHECK(device.link->peer_proof() != nullptr);
+  const auto foreign =
+      pki::issue_device(foreign_authority(), "pc-1", system_clock().wall(), days(10)).value();
+  TlsPair other(site, site.write("foreign", foreign), offering(kTunnel));
+  CHECK(other.talk() == IoResult::Kind::kError);
+}
+
+TEST_CASE("TLS: a stream that is not MQTT ends with close_notify, or has been cut off") {
+  const TestSite site;
+  TlsPair good(site, std::nullopt, offering(kTunnel));
+  REQUIRE(good.talk() == IoResult::Kind::kOtherProtocol);
+  REQUIRE(good.read_until(5) == IoResult::Kind::kBytes);
+  SSL_shutdown(good.client());
+  CHECK(good.read_until(6) == IoResult::Kind::kEnd);
+  good.write("after it");  // half-close
+  good.client_read_until(8);
+  CHECK(good.client_heard == "after it");
+  TlsPair cut(site, std::nullopt, offering(kTunnel));
+  REQUIRE(cut.talk() == IoResult::Kind::kOtherProtocol);
+  REQUIRE(cut.read_until(5) == IoResult::Kind::kBytes);
+  cut.hang_up();
+  CHECK(cut.read_until(6) == IoResult::Kind::kError);
+  CHECK(cut.link->last_error() == "TLS: unexpected eof while reading");
+}
+
+TEST_CASE("TLS: a stream that is broken off ends without close_notify") {
+  const TestSite site;
+  TlsPair pair(site, std::nullopt, offering(kTunnel));
+  REQUIRE(pair.talk() == IoResult::Kind::kOtherProtocol);
+  REQUIRE(pair.read_until(5) == IoResult::Kind::kBytes);
+  pair.link->break_off();
+  pair.link.reset();
+  pair.wait_for_client();
+  pair.client_read();
+  CHECK(pair.client_ended);
+  CHECK((SSL_get_shutdown(pair.client()) & SSL_RECEIVED_SHUTDOWN) == 0);
 }
 
 TEST_CASE("TLS: 1.2 is not negotiated again") {
