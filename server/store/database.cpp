@@ -80,7 +80,8 @@ void Query::bind_one(int index, std::size_t value) {
 
 void Query::bind_one(int index, std::string_view value) {
   const char* const data = value.data() == nullptr ? "" : value.data();  // nullptr would be NULL
-  sqlite3_bind_text64(statement_, index, data, value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  sqlite3_bind_text64(statement_, index, data, value.size(),
+                      copies_ ? SQLITE_TRANSIENT : SQLITE_STATIC, SQLITE_UTF8);
 }
 
 void Query::bind_one(int index, WallTime value) {

@@ -25,7 +25,8 @@ inline constexpr int kBusyTimeoutMs = 5000;
 
 class Query {
  public:
-  Query(Query&& other) noexcept : statement_(other.statement_), database_(other.database_) {
+  Query(Query&& other) noexcept
+      : statement_(other.statement_), database_(other.database_), copies_(other.copies_) {
     other.statement_ = nullptr;
   }
   Query& operator=(Query&&) = delete;
@@ -64,6 +65,7 @@ class Query {
 
   sqlite3_stmt* statement_;  // the database's
   Database* database_;
+  bool copies_ = true;  // text that is bound
 };
 
 class Database {
@@ -79,6 +81,7 @@ class Database {
   [[nodiscard]] Status run(std::string_view sql, const Values&... values) {
     auto prepared = query(sql);
     if (!prepared) return fail(prepared.error());
+    prepared->copies_ = false;  // the values outlive it
     return prepared->bind(values...).run();
   }
   // Several statements, not kept.

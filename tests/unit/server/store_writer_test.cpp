@@ -90,6 +90,38 @@ TEST_CASE("writer: what is queued becomes one transaction") {
   CHECK(first_callback_saw == 50);
 }
 
+TEST_CASE("writer: what is patient goes with the next change that is in haste") {
+  const TempDir dir;
+  Writer writer(make_database(dir), {.patience = std::chrono::hours(1)});
+  std::atomic<int> callback_saw = 0;
+  writer.post(
+      insert(1), [&](const Status&) { callback_saw = static_cast<int>(rows(dir)); }, 0,
+      Writer::Pace::kPatient);
+  CHECK(writer.queued() == 1);
+  CHECK(writer.wait(insert(2)).has_value());
+  CHECK(callback_saw == 2);
+  // The next is no less patient.
+  writer.post(insert(3), nullptr, 0, Writer::Pace::kPatient);
+  CHECK(writer.queued() == 1);
+  writer.stop();
+  CHECK(rows(dir) == 3);
+}
+
+TEST_CASE("writer: patience has an end") {
+  const TempDir dir;
+  Writer writer(make_database(dir), {.patience = std::chrono::milliseconds(1)});
+  for (int i = 0; i < 3; ++i) {
+    std::promise<Status> written;
+    writer.post(
+        insert(i), [&](const Status& status) { written.set_value(status); }, 0,
+        Writer::Pace::kPatient);
+    auto status = written.get_future();
+    REQUIRE(status.wait_for(std::chrono::seconds(30)) == std::future_status::ready);
+    CHECK(status.get().has_value());
+  }
+  CHECK(rows(dir) == 3);
+}
+
 TEST_CASE("writer: no transaction is larger than a group") {
   const TempDir dir;
   Writer writer(make_database(dir), {.group = 10});
