@@ -28,7 +28,7 @@ TASKS = """tasks:
     command: /usr/bin/yes
   - name: bomb
     command: /bin/sh
-    args: [-c, "b() { b | b & }; b; sleep 1000"]
+    args: [-c, "b() {{ b | b & }}; b; sleep 1000"]
     user: nobody
     timeout_s: 2
     grace_s: 0

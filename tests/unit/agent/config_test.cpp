@@ -28,7 +28,7 @@ std::string first_error(const std::string& text) {
 }  // namespace
 
 TEST_CASE("agent file: all of it") {
-  const Read result = read(R"(version: 1
+  const Read result = read(R"yaml(version: 1
 id: pc-1
 servers: [dp-1.example.com, "dp-2.example.com:443"]
 files: keys
@@ -54,7 +54,7 @@ collectors:
 tunnels: {allow: ["127.0.0.1:22", "*:443", "db:*"], max: 4, idle_s: 5, lifetime_s: 50}
 local:
   connectivity.schedule.synchronization_interval: 30
-)");
+)yaml");
   REQUIRE(result.diagnostics.empty());
   const AgentConfig& config = result.config;
   CHECK(config.id == DeviceId::parse("pc-1").value());
@@ -123,7 +123,7 @@ TEST_CASE("agent file: what is wrong is told with its place") {
 }
 
 TEST_CASE("task parameters: only what fits is passed on, as one argument") {
-  const Read result = read(R"(version: 1
+  const Read result = read(R"yaml(version: 1
 tasks:
   - name: t
     command: /bin/t
@@ -131,7 +131,7 @@ tasks:
     parameters:
       word: {pattern: "[a-z ]{1,8}|-x"}
       level: {range: [-3, 3], default: 0}
-)");
+)yaml");
   REQUIRE(result.diagnostics.empty());
   const TaskDeclaration& task = result.config.tasks.at(0);
   CHECK(task.arguments({{"word", "a b"}, {"level", "-3"}}).value() ==

@@ -37,8 +37,8 @@ class ModuleRig {
     static std::int64_t time = 0;
     const Ulid id = Ulid::generate(WallTime(std::chrono::milliseconds(++time)));
     handlers.handle({id, kind, 1, std::chrono::seconds(30), std::move(params)},
-                    [this, text = id.str()](PushState status, nlohmann::json result) {
-                      answers[text].push_back({status, std::move(result)});
+                    [this, text = id.str()](PushState given, nlohmann::json result) {
+                      answers[text].push_back({given, std::move(result)});
                     });
     return id.str();
   }
@@ -61,6 +61,8 @@ class ModuleRig {
 
   struct NoUplink final : Uplink {
     Status publish(mqtt::UpTopic, std::string) override { return {}; }
+    const Endpoint& server() const override { return here; }
+    Endpoint here{"localhost", Port::of<13295>()};
   };
 
   test::TempDir folder;

@@ -69,7 +69,7 @@ TEST_CASE("host statistics: of this machine") {
 }
 
 TEST_CASE("collectors: each gives its values, its metrics, or why not") {
-  ModuleRig rig(R"(version: 1
+  ModuleRig rig(R"yaml(version: 1
 collectors:
   - {name: json, command: /bin/echo, args: ['{"queue": {"length": 3}}']}
   - name: metrics
@@ -85,50 +85,50 @@ collectors:
   - {name: slow, command: /bin/sleep, args: ["1000"], timeout_s: 1}
   - {name: endless, command: /usr/bin/yes}
   - {name: deep, command: /bin/sh, args: [-c, "printf '[%.0s' $(seq 1000)"]}
-)");
+)yaml");
   add_stats(rig.handlers, rig.services);
-const GivenAnswer& answer = rig.ask("stats");
-REQUIRE(answer.status == PushState::kCompleted);
-CHECK(answer.result.at("agent").at("version") == kVersion);
-CHECK(answer.result.at("host").contains("load"));
-const json& all = answer.result.at("applications");
-REQUIRE(all.size() == rig.config.collectors.size());
-CHECK(application(all, "json").at("values").at("queue").at("length") == 3);
-CHECK(application(all, "metrics").at("metrics") == "# TYPE jobs counter\njobs{a=\"b\"} 5\n");
-const std::pair<const char*, const char*> failures[] = {
-    {"not-metrics", "line 1: "},
-    {"not-json", "what it gave is not JSON"},
-    {"bad", "exit code 1"},
-    {"missing", "cannot run /no/such/program"},
-    {"no-file", "cannot read /no/such/file"},
-    {"pipe", "/dev/stdin is not a regular file"},
-    {"slow", "no end after 1 s"},
-    {"endless", "more than 32768 bytes"},
-    {"deep", "JSON deeper than 32 levels"},
-};
-for (const auto& [name, why] : failures) {
-  CAPTURE(name);
-  CHECK(application(all, name).at("error").get<std::string>().starts_with(why));
-}
+  const GivenAnswer& answer = rig.ask("stats");
+  REQUIRE(answer.status == PushState::kCompleted);
+  CHECK(answer.result.at("agent").at("version") == kVersion);
+  CHECK(answer.result.at("host").contains("load"));
+  const json& all = answer.result.at("applications");
+  REQUIRE(all.size() == rig.config.collectors.size());
+  CHECK(application(all, "json").at("values").at("queue").at("length") == 3);
+  CHECK(application(all, "metrics").at("metrics") == "# TYPE jobs counter\njobs{a=\"b\"} 5\n");
+  const std::pair<const char*, const char*> failures[] = {
+      {"not-metrics", "line 1: "},
+      {"not-json", "what it gave is not JSON"},
+      {"bad", "exit code 1"},
+      {"missing", "cannot run /no/such/program"},
+      {"no-file", "cannot read /no/such/file"},
+      {"pipe", "/dev/stdin is not a regular file"},
+      {"slow", "no end after 1 s"},
+      {"endless", "more than 32768 bytes"},
+      {"deep", "JSON deeper than 32 levels"},
+  };
+  for (const auto& [name, why] : failures) {
+    CAPTURE(name);
+    CHECK(application(all, name).at("error").get<std::string>().starts_with(why));
+  }
 }
 
 TEST_CASE("collectors: those who together give too much are left out by name") {
-  ModuleRig rig(R"(version: 1
+  ModuleRig rig(R"yaml(version: 1
 collectors:
   - {name: a, command: /usr/bin/python3, args: [-c, "print('\"' + 'a' * 20000 + '\"')"]}
   - {name: b, command: /usr/bin/python3, args: [-c, "print('\"' + 'b' * 20000 + '\"')"]}
-)");
+)yaml");
   add_stats(rig.handlers, rig.services);
-const json all = rig.ask("stats").result.at("applications");
-CHECK(application(all, "a").contains("values"));
-CHECK(application(all, "b").at("error") == "all collectors together gave more than 32768 bytes");
+  const json all = rig.ask("stats").result.at("applications");
+  CHECK(application(all, "a").contains("values"));
+  CHECK(application(all, "b").at("error") == "all collectors together gave more than 32768 bytes");
 }
 
 TEST_CASE("statistics: not collected more than twice at a time") {
-  ModuleRig rig(R"(version: 1
+  ModuleRig rig(R"yaml(version: 1
 collectors:
   - {name: slow, command: /bin/sleep, args: ["1000"], timeout_s: 1}
-)");
+)yaml");
   add_stats(rig.handlers, rig.services);
   const std::string first = rig.push("stats");
   const std::string second = rig.push("stats");

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kTasks = R"(version: 1
+constexpr const char* kTasks = R"yaml(version: 1
 tasks:
   - name: say
     command: /bin/echo
@@ -42,7 +42,7 @@ tasks:
   - name: environment
     command: /usr/bin/env
     environment: {A: "b c"}
-)";
+)yaml";
 
 struct Fixture : ModuleRig {
   Fixture() : ModuleRig(kTasks) { add_tasks(handlers, services); }
