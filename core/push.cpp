@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/json_text.hpp"
+
 namespace kscpush {
 namespace {
 
@@ -11,7 +13,7 @@ constexpr std::array<std::string_view, kPushStates> kStateNames{
 
 // Parses an object; whatever is wrong with it is the sender's fault and says so.
 Result<nlohmann::json> parse_object(std::string_view text) {
-  nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  nlohmann::json json = parse_json(text);
   if (json.is_object()) return json;
   return fail(ErrorCode::kUsage, "not a JSON object");
 }

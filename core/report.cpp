@@ -1,7 +1,6 @@
 #include "core/report.hpp"
 
-#include <nlohmann/json.hpp>
-
+#include "core/json_text.hpp"
 #include "core/words.hpp"
 
 namespace kscpush {
@@ -68,7 +67,7 @@ std::string encode(const DeviceReport& report) {
 }
 
 Result<DeviceReport> decode_report(std::string_view text) {
-  const json body = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const json body = parse_json(text);
   if (!body.is_object()) return refuse("not a JSON object");
   DeviceReport report;
   if (const auto found = body.find("policy"); found != body.end()) {

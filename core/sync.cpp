@@ -1,7 +1,6 @@
 #include "core/sync.hpp"
 
-#include <nlohmann/json.hpp>
-
+#include "core/json_text.hpp"
 #include "core/words.hpp"
 
 namespace kscpush {
@@ -21,7 +20,7 @@ std::string dump(const json& value) {
 }
 
 json typed(const std::string& value) {
-  json parsed = json::parse(value, nullptr, /*allow_exceptions=*/false);
+  json parsed = parse_json(value);
   if (parsed.is_array() || parsed.is_object()) return parsed;
   // "1e5" or "007" of a text must come back as they are.
   const bool exact = (parsed.is_boolean() || parsed.is_number()) && parsed.dump() == value;
@@ -81,7 +80,7 @@ std::string encode(const SyncRequest& request) {
 }
 
 Result<SyncRequest> decode_sync(std::string_view text) {
-  const json body = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const json body = parse_json(text);
   const auto refuse = [](std::string_view what) {
     return fail(ErrorCode::kUsage, "a request to synchronize: {}", what);
   };
@@ -104,7 +103,7 @@ std::string encode(const PolicyMessage& message) {
 }
 
 Result<PolicyMessage> decode_policy(std::string_view params) {
-  const json body = json::parse(params, nullptr, /*allow_exceptions=*/false);
+  const json body = parse_json(params);
   const auto refuse = [](const Error& error) {
     return fail(within("a policy from the server", error));
   };

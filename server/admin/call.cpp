@@ -6,6 +6,7 @@
 
 #include "core/diagnostic.hpp"
 #include "core/error_table.hpp"
+#include "core/json_text.hpp"
 #include "server/admin/json.hpp"
 
 namespace kscpush::server {
@@ -98,7 +99,7 @@ Result<std::size_t> page_limit(std::string_view query) {
 
 Result<json> body_object(const HttpRequest& request, const std::vector<std::string>& fields) {
   if (request.body.empty()) return json::object();
-  json body = json::parse(request.body, nullptr, /*allow_exceptions=*/false);
+  json body = parse_json(request.body);
   if (!body.is_object()) return fail({ErrorCode::kUsage, "the body is not a JSON object", ""});
   for (const auto& [name, value] : body.items()) {
     if (std::ranges::find(fields, name) != fields.end()) continue;

@@ -112,6 +112,43 @@ TEST_CASE("keeper: what is applied runs, is the newest revision, and says what i
   CHECK(stored->files.find("synchronization_interval: 30") != std::string::npos);
 }
 
+TEST_CASE("keeper: those whose policy changes are told to synchronize, at a pace") {
+  Kept kept;
+  REQUIRE(kept.server->store().change_device(device_id("pc-2"), {.revoked = true}).has_value());
+  SiteRequest request;
+  kept.text.interval = "30";
+  request.files = files(kept.text);
+  request.sync = server::SyncPace{.rate = 7, .max_failures = 1, .canary = 1};
+  const auto change = kept.submit(std::move(request));
+  REQUIRE(change.has_value());
+  CHECK(change->plan.policy_changes == 3);
+  REQUIRE(change->sync.has_value());
+  CHECK(change->sync->devices == 2);
+  REQUIRE(change->sync->rollout.has_value());
+  const server::RolloutRecord& rollout = change->sync->rollout->rollout;
+  CHECK(rollout.total == 2);
+  CHECK(rollout.order.kind == "sync");
+  CHECK(rollout.order.collapse_key == "sync");
+  CHECK(rollout.order.targets == R"({"revision":2})");
+  CHECK(rollout.order.rate == 7);
+  CHECK(rollout.order.max_failures == 1);
+  CHECK(rollout.order.canary == 1);
+}
+
+TEST_CASE("keeper: nobody is told of what concerns nobody, nor when that is not wanted") {
+  Kept kept;
+  kept.text.max_connections = 40'000;
+  CHECK_FALSE(kept.apply(kept.text)->sync.has_value());
+  SiteRequest request;
+  kept.text.interval = "30";
+  request.files = files(kept.text);
+  request.sync.reset();
+  const auto change = kept.submit(std::move(request));
+  CHECK(change->plan.policy_changes == 3);
+  CHECK_FALSE(change->sync.has_value());
+  CHECK(kept.server->rollouts().list(0, 10)->empty());
+}
+
 TEST_CASE("keeper: a trial changes nothing") {
   Kept kept;
   SiteRequest request;
