@@ -91,7 +91,9 @@ class Exchange {
   }
 
   void no_handshake(const asio::error_code& error) {
-    const bool stranger = verified_ && SSL_get_verify_result(stream_.native_handle()) != X509_V_OK;
+    const bool stranger = verified_ && error.category() == asio::error::get_ssl_category() &&
+                          ERR_GET_REASON(static_cast<unsigned long>(error.value())) ==
+                              SSL_R_CERTIFICATE_VERIFY_FAILED;
     if (stranger) {
       return end({ErrorCode::kDenied,
                   fmt::format("{} is not the push server that is meant: {}", to_string(server_),

@@ -65,6 +65,7 @@ class Device(AcceptanceTest):
         self.assertIn(f"kscpush agent --server localhost:{self.site.port} --id pc-1", mend)
         with connect_device(self.site, "pc-1", credentials):
             self.doctor("pc-1", 0)
+        wait_until(lambda: not self.site.connected("pc-1"), "the connection to end")
         self.site.succeed("device", "revoke", "pc-1")
         self.assertEqual(self.missing("pc-1"), [("error", "kscpush device restore pc-1")])
 
@@ -159,7 +160,7 @@ class Host(AcceptanceTest):
         self.assertEqual(self.lines("server certificate", "error"), [])
         (pki / "ca.key").chmod(0o644)
         [line] = self.lines("secrets", "warning")
-        self.assertEqual(line["mend"], f"chmod 600 {pki / 'ca.key'}")
+        self.assertRegex(line["mend"], r"^chmod 600 .*pki/ca\.key$")
         (pki / "dp-1.crt").unlink()
         self.assertTrue(self.lines("server certificate", "error"))
 
