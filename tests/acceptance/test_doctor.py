@@ -16,7 +16,7 @@ EVERYTHING = {"synchronization", "tasks", "statistics", "tunnel"}
 class Device(AcceptanceTest):
     def setUp(self):
         self.site = self.new_site()
-        self.site.prepare_to_serve()
+        self.site.prepare_to_serve(hold=False)
 
     def force_via_dp(self):
         self.site.succeed("policy", "set", "force-via-dp")
