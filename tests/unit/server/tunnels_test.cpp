@@ -4,7 +4,6 @@
 
 #include <asio/post.hpp>
 #include <doctest/doctest.h>
-#include <spdlog/sinks/null_sink.h>
 
 #include "core/port_protocols.hpp"
 #include "tests/support/fake_clock.hpp"
@@ -116,11 +115,11 @@ struct Rig {
     tunnels.tick(clock.now());
     settle();
   }
-  std::shared_ptr<Wire> connect(const std::string& line, const std::string& device = "") {
+  std::shared_ptr<Wire> connect(const std::string& line, const std::string& proved = "") {
     auto wire = std::make_shared<Wire>();
     wire->sent = line + "\n";
     wires.push_back(wire);
-    side.take(LinkPtr(new WireLink(wire, device)));
+    side.take(LinkPtr(new WireLink(wire, proved)));
     settle();
     return wire;
   }
@@ -163,7 +162,7 @@ struct Rig {
 
   test::FakeClock clock;
   test::TempDir folder;
-  spdlog::logger log{"test", std::make_shared<spdlog::sinks::null_sink_mt>()};
+  spdlog::logger log{"test"};  // without a sink
   std::unique_ptr<Store> store = Store::open(folder.path(), clock).value();
   SideServer side{clock, log};
   std::string params;  // that the device was asked with
