@@ -94,7 +94,7 @@ struct PushMessage {
 struct PushAnswer {
   Ulid id;
   PushState status = PushState::kCompleted;  // kStarted, kCompleted or kFailed
-  nlohmann::json result;                     // of the kind's own shape; null for none
+  nlohmann::json result{};                   // of the kind's own shape; null for none
 };
 [[nodiscard]] std::string encode(const PushAnswer& answer);
 [[nodiscard]] Result<PushAnswer> decode_answer(std::string_view json);

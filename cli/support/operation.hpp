@@ -18,11 +18,11 @@
 namespace kscpush::cli {
 
 struct OperationOptions {
-  TargetOptions target;
-  PaceOptions pace;
+  TargetOptions target{};
+  PaceOptions pace{};
   bool wait = true;
   double timeout_s = 30;  // of many: for so long none of them may answer
-  std::string dp;
+  std::string dp{};
 };
 // --rate, --max-failures, --canary, --wait/--no-wait, --timeout, --dp. Targets are the command's
 // own to add.

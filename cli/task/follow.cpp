@@ -32,7 +32,7 @@ class Follower {
       const auto answer = ask();
       if (!answer) {
         if (!may_pass(answer.error())) return {};
-        interrupt_.wait(kTryEvery);
+        if (interrupt_.wait(kTryEvery)) return left_running();
         continue;
       }
       last_heard = context_.clock.now();

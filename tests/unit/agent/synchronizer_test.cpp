@@ -32,7 +32,11 @@ class FakeUplink final : public Uplink {
     sent.push_back({topic, json::parse(payload)});
     return {};
   }
+  [[nodiscard]] const Endpoint& server() const override { return endpoint_; }
   std::vector<Published> sent;
+
+ private:
+  const Endpoint endpoint_{"localhost", Port::of<13295>()};
 };
 
 class FakePresence final : public Presence {

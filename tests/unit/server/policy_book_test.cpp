@@ -1,5 +1,7 @@
 #include "server/sync/policy_book.hpp"
 
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 #include "core/sync.hpp"
