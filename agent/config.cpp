@@ -40,7 +40,8 @@ Status check_rule(std::string_view text) {
   const std::string_view port = colon == std::string_view::npos ? "" : text.substr(colon + 1);
   const std::string_view host = text.substr(0, std::min(colon, text.size()));
   const bool any_host = host == "*";
-  if (!any_host && (host.empty() || !parse_endpoint(host))) {
+  const bool is_host = any_host || (!host.empty() && parse_endpoint(host));
+  if (colon == std::string_view::npos || !is_host) {
     return fail(ErrorCode::kUsage, "'{}' is not HOST:PORT", text.substr(0, 80));
   }
   if (port == "*") return {};

@@ -35,8 +35,9 @@ bool is_name(std::string_view text, bool colons) {
 
 bool is_value(std::string_view text) {
   if (text == "NaN" || text == "+Inf" || text == "-Inf" || text == "Inf") return true;
-  if (text.starts_with('+')) text.remove_prefix(1);
-  const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;
+  const bool is_signed = text.starts_with('+') || text.starts_with('-');
+  const std::string_view digits = is_signed ? text.substr(1) : text;
+  if (text.starts_with('+')) text = digits;  // from_chars() does not know it
   if (digits.empty() || (!is_digit(digits[0]) && digits[0] != '.')) return false;
   double value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);

@@ -8,7 +8,6 @@
 #include <grp.h>
 #include <linux/close_range.h>
 #include <pwd.h>
-#include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -253,7 +252,8 @@ Result<Spawned> spawn(const SpawnOrder& order) {
   if (pid == 0) run_child(prepared);
   if (pid < 0) return fail(file_error("run", order.program, errno));
   report->out = Descriptor();
-  Descriptor handle(::pidfd_open(pid, 0));
+  // glibc 2.36 declares pidfd_open() as a function of C++.
+  Descriptor handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   const int no_handle = handle ? 0 : errno;
   auto failure = read_report(report->in.get());
   if (!failure && no_handle != 0) {

@@ -155,8 +155,8 @@ tasks:
     REQUIRE_FALSE(arguments.has_value());
     CHECK(arguments.error().code == ErrorCode::kUsage);
   }
-  CHECK(task.arguments({{"word", "a"}, {"levle", "1"}}).error().message ==
-        "task 't' has no parameter 'levle'; did you mean 'level'?");
+  CHECK(task.arguments({{"word", "a"}, {"levell", "1"}}).error().message ==
+        "task 't' has no parameter 'levell'; did you mean 'level'?");
 }
 
 TEST_CASE("patterns: what could take long to match is refused") {
