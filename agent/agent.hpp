@@ -77,6 +77,7 @@ class Agent final : public Uplink, public Presence, private mqtt::ClientActions 
   [[nodiscard]] Status use_files();
   [[nodiscard]] Status publish(mqtt::UpTopic topic, std::string payload) override;
   void use_servers(const std::vector<Endpoint>& servers) override;
+  [[nodiscard]] const std::vector<Endpoint>& servers() const { return servers_; }
   void leave_for(std::chrono::milliseconds away) override;
   void stay() override;
   [[nodiscard]] const Endpoint& server() const override { return server_; }

@@ -81,11 +81,13 @@ Status Device::open(AgentOptions options) {
   auto agent = Agent::create(loop_, std::move(options), *runner_, clock_, log_);
   if (!agent) return fail(agent.error());
   agent_ = std::move(*agent);
-  renewal_ = std::make_unique<Renewal>(loop_, config_.servers, files, clock_, log_, [this] {
-    if (auto used = agent_->use_files(); !used) {
-      log_.error("the renewed certificate cannot be used: {}", used.error().message);
-    }
-  });
+  renewal_ = std::make_unique<Renewal>(
+      loop_, [this] { return agent_->servers(); }, files, clock_, log_,
+      [this] {
+        if (auto used = agent_->use_files(); !used) {
+          log_.error("the renewed certificate cannot be used: {}", used.error().message);
+        }
+      });
   services_.emplace(Services{loop_, clock_, log_, config_, state_, *agent_, board_});
   add_status();
   synchronizer_.emplace(*services_, *agent_, SyncOptions{.minute = config_.minute});

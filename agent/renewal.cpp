@@ -32,8 +32,8 @@ WallTime renewal_time(WallTime not_before, WallTime not_after, double part) {
                                       static_cast<double>(most.count()) * part));
 }
 
-Renewal::Renewal(asio::io_context& loop, std::vector<Endpoint> servers, CredentialFiles files,
-                 const Clock& clock, spdlog::logger& log, Renewed renewed)
+Renewal::Renewal(asio::io_context& loop, Servers servers, CredentialFiles files, const Clock& clock,
+                 spdlog::logger& log, Renewed renewed)
     : loop_(loop),
       servers_(std::move(servers)),
       files_(std::move(files)),
@@ -88,8 +88,8 @@ void Renewal::look() {
 }
 
 void Renewal::begin() {
-  worker_ = std::jthread([this, alive = alive_](const std::stop_token& stop) {
-    auto enrolled = std::make_shared<Result<Enrolled>>(renew(servers_, files_, stop));
+  worker_ = std::jthread([this, alive = alive_, servers = servers_()](const std::stop_token& stop) {
+    auto enrolled = std::make_shared<Result<Enrolled>>(renew(servers, files_, stop));
     asio::post(loop_, [this, alive, enrolled] {
       if (*alive) ended(*enrolled);
     });

@@ -22,11 +22,12 @@ namespace kscpush::agent {
 
 class Renewal {
  public:
-  // RENEWED is called on the loop when new files are in place; the connection that is there may
-  // stay. CLOCK and LOG outlive it.
+  // SERVERS, on the loop: where to ask, in this order. RENEWED is called there when new files are
+  // in place; the connection that is there may stay. CLOCK and LOG outlive it.
+  using Servers = std::function<std::vector<Endpoint>()>;
   using Renewed = std::function<void()>;
-  Renewal(asio::io_context& loop, std::vector<Endpoint> servers, CredentialFiles files,
-          const Clock& clock, spdlog::logger& log, Renewed renewed);
+  Renewal(asio::io_context& loop, Servers servers, CredentialFiles files, const Clock& clock,
+          spdlog::logger& log, Renewed renewed);
   ~Renewal();
 
   // On the loop.
@@ -40,7 +41,7 @@ class Renewal {
   void ended(const Result<Enrolled>& enrolled);
 
   asio::io_context& loop_;
-  const std::vector<Endpoint> servers_;
+  const Servers servers_;
   const CredentialFiles files_;
   const Clock& clock_;
   spdlog::logger& log_;
