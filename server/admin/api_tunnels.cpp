@@ -32,11 +32,6 @@ json to_json(const TunnelView& tunnel) {
   return result;
 }
 
-TunnelView ended_view(const TunnelRecord& record) {
-  return {record, TunnelState::kEnded, static_cast<std::uint64_t>(record.end->to_device),
-          static_cast<std::uint64_t>(record.end->from_device)};
-}
-
 // From 1 to MOST; nothing when it is not there.
 Result<std::int64_t> bounded(const json& body, const char* name, std::int64_t otherwise,
                              std::int64_t most) {

@@ -44,6 +44,15 @@ std::string_view to_string(TunnelState state) {
 Tunnels::Tunnels(SideServer& side, Store& store, const Clock& clock, spdlog::logger& log, Ask ask)
     : side_(side), store_(store), clock_(clock), log_(log), ask_(std::move(ask)) {}
 
+TunnelView ended_view(const TunnelRecord& record) {
+  TunnelView view{record, TunnelState::kEnded};
+  if (record.end) {
+    view.to_device = static_cast<std::uint64_t>(record.end->to_device);
+    view.from_device = static_cast<std::uint64_t>(record.end->from_device);
+  }
+  return view;
+}
+
 // --- Opening one
 
 void Tunnels::open(TunnelOrder order, Opened done) {
@@ -232,10 +241,17 @@ void Tunnels::ended(Tunnel& tunnel, const std::string& reason) {
   log_.info("tunnel {} of {} to {} {}:{} ended: {} ({} bytes to the device, {} from it)",
             last.record.id.str(), last.record.opened_by, last.record.device.str(), last.record.host,
             last.record.port.value(), reason, last.to_device, last.from_device);
-  store_.end_tunnel(last.record.id,
-                    {clock_.wall(), reason, static_cast<std::int64_t>(last.to_device),
-                     static_cast<std::int64_t>(last.from_device)});
-  tunnels_.erase(last.record.id.str());
+  TunnelRecord record = last.record;
+  record.end = TunnelEnd{clock_.wall(), reason, static_cast<std::int64_t>(last.to_device),
+                         static_cast<std::int64_t>(last.from_device)};
+  const std::string id = record.id.str();
+  store_.end_tunnel(record.id, *record.end, [this, id](const Status& written) {
+    if (!written)
+      log_.error("the end of tunnel {} is not on disk: {}", id, written.error().message);
+    asio::post(side_.loop(), [this, id] { ending_.erase(id); });
+  });
+  ending_.emplace(id, std::move(record));
+  tunnels_.erase(id);
 }
 
 void Tunnels::tick(MonoTime now) {
@@ -312,15 +328,13 @@ void Tunnels::list(std::function<void(std::vector<TunnelView>)> done) {
 void Tunnels::find(const Ulid& id, Found done) {
   asio::post(side_.loop(), [this, id, done = std::move(done)] {
     if (const Tunnel* const tunnel = find(id)) return done(view(*tunnel));
-    auto kept = store_.find_tunnel(id);
+    if (const auto ending = ending_.find(id.str()); ending != ending_.end()) {
+      return done(ended_view(ending->second));
+    }
+    const auto kept = store_.find_tunnel(id);
     if (!kept) return done(fail(kept.error()));
     if (!kept->has_value()) return done(fail(not_found(id)));
-    TunnelView ended{std::move(**kept)};
-    if (ended.record.end) {
-      ended.to_device = static_cast<std::uint64_t>(ended.record.end->to_device);
-      ended.from_device = static_cast<std::uint64_t>(ended.record.end->from_device);
-    }
-    done(std::move(ended));
+    done(ended_view(**kept));
   });
 }
 
@@ -328,12 +342,8 @@ void Tunnels::close(const Ulid& id, std::string reason, Found done) {
   asio::post(side_.loop(), [this, id, reason = std::move(reason), done = std::move(done)] {
     Tunnel* const tunnel = find(id);
     if (tunnel == nullptr) return find(id, done);
-    TunnelView last = view(*tunnel);
     end(*tunnel, reason);
-    last.state = TunnelState::kEnded;
-    last.record.end = TunnelEnd{clock_.wall(), reason, static_cast<std::int64_t>(last.to_device),
-                                static_cast<std::int64_t>(last.from_device)};
-    done(std::move(last));
+    find(id, done);
   });
 }
 

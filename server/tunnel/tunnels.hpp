@@ -48,11 +48,14 @@ enum class TunnelState : std::uint8_t { kOpening, kWaiting, kOpen, kEnded };
 [[nodiscard]] std::string_view to_string(TunnelState state);
 
 struct TunnelView {
-  TunnelRecord record;  // to be read with its bytes in it, also while it has no end
+  TunnelRecord record;
   TunnelState state = TunnelState::kEnded;
   std::uint64_t to_device = 0;
   std::uint64_t from_device = 0;
 };
+
+// Of one that is over.
+[[nodiscard]] TunnelView ended_view(const TunnelRecord& record);
 
 struct OpenedTunnel {
   TunnelRecord record;
@@ -143,6 +146,7 @@ class Tunnels final : public SideService {
   std::map<std::string, Tunnel> tunnels_;                // by id, hence by age
   std::unordered_map<std::string, std::string> tokens_;  // hash to id
   std::unordered_map<std::string, std::size_t> of_device_;
+  std::map<std::string, TunnelRecord> ending_;  // over, and that is not on disk yet; by id
   std::shared_ptr<const TlsTrust> trust_;
   MonoTime next_recheck_{};
   bool stopped_ = false;

@@ -367,6 +367,21 @@ TEST_CASE("tunnels: they can be looked at and closed") {
   CHECK(closed->error().code == ErrorCode::kNotFound);
 }
 
+TEST_CASE("tunnels: why one has ended is known before it is on disk") {
+  Rig rig;
+  rig.open_all();
+  const Ulid id = (*rig.opened)->record.id;
+  std::optional<Result<TunnelView>> seen;
+  rig.tunnels.close(id, "enough", [&](const Result<TunnelView>&) {
+    rig.tunnels.find(id, [&](Result<TunnelView> view) { seen = std::move(view); });
+  });
+  rig.side.loop().restart();
+  rig.side.loop().poll();
+  REQUIRE(seen.has_value());
+  REQUIRE(seen->value().record.end.has_value());
+  CHECK(seen->value().record.end->reason == "enough");
+}
+
 TEST_CASE("tunnels: those of a device that may not be here any more end") {
   Rig rig;
   rig.open_all();
