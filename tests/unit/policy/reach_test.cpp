@@ -158,7 +158,7 @@ TEST_CASE("no distribution point has the device in its scope") {
 TEST_CASE("the option is off: the other half") {
   const Gap gap = World(text("!locked false")).only();
   CHECK(gap.reason == Reason::kOptionOff);
-  CHECK(gap.what == "policy 'P' leaves force-via-dp off (site.yaml:8:90)");
+  CHECK(gap.what == "policy 'P' leaves force-via-dp off (site.yaml:8:85)");
   CHECK(gap.mend == "kscpush policy set force-via-dp");
 }
 
