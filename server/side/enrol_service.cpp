@@ -84,15 +84,14 @@ Result<EnrolService::Asked> EnrolService::accept(const SideRequest& request) {
 // The certificate held in the handshake; what was revoked since or by a list is for TlsTrust.
 Result<DeviceId> EnrolService::shown_by(const Link& link) const {
   const auto id = link.peer_device_id();
-  if (!id) return fail(id.error());
-  const PeerProof* const proof = link.peer_proof();
-  if (id->empty() || proof == nullptr) {
+  if (!id) {
     return fail({ErrorCode::kDenied,
-                 "a certificate is renewed for who shows it, and none was shown",
+                 fmt::format("a certificate is renewed for who shows it: {}", id.error().message),
                  "enrol the device: kscpush device enroll ID --token"});
   }
+  const PeerProof* const proof = link.peer_proof();
   const std::scoped_lock lock(mutex_);
-  const std::string_view objection = trust_ == nullptr
+  const std::string_view objection = trust_ == nullptr || proof == nullptr
                                          ? "the server is starting"
                                          : trust_->objection(*proof, unix_seconds(clock_.wall()));
   if (!objection.empty()) {

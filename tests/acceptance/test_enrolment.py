@@ -234,7 +234,7 @@ class Renewal(DeviceTest):
         request = {"v": 1, "do": "renew", "csr": (self.device / "r").read_text()}
         answer = self.ask(request)
         self.assertEqual(answer["error"]["code"], "denied")
-        self.assertIn("none was shown", answer["error"]["message"])
+        self.assertIn("for who shows it: no client certificate", answer["error"]["message"])
         self.assertEqual(self.ask(request, credentials)["device"], "pc-1")
         self.site.succeed("device", "revoke", "pc-1")
         wait_until(lambda: "has been revoked" in

@@ -71,6 +71,8 @@ class OpenApi(ServedTest):
         ask("POST", "/v1/devices", {"id": "a b"}, 400)
         ask("PATCH", "/v1/devices/{id}", {"add_tags": ["b"]}, 200, id="one")
         ask("POST", "/v1/devices/{id}/certificate", expect=201, id="two")
+        ask("POST", "/v1/devices/{id}/token", {"ttl": 60}, 201, id="one")
+        ask("POST", "/v1/devices/{id}/token", {"ttl": 1}, 400, id="one")
         self.pushes()
         ask("GET", "/v1/compliance", limit=1, group="Managed devices", state="offline", expect=200)
         ask("GET", "/v1/compliance", devices="one,two", expect=200)

@@ -186,7 +186,8 @@ TEST_CASE("open: the schema is what version 8 was") {
   REQUIRE(migrate(*database).has_value());
   CHECK(database->number("PRAGMA user_version").value() == 8);
   CHECK(database->number("SELECT count(*) FROM pragma_table_info('devices')").value() == 15);
-  CHECK(database->number("SELECT count(*) FROM pragma_table_info('enrolment_tokens')").value() == 5);
+  CHECK(database->number("SELECT count(*) FROM pragma_table_info('enrolment_tokens')").value() ==
+        5);
   CHECK(database->number("SELECT count(*) FROM pragma_table_info('pushes')").value() == 25);
   CHECK(database->number("SELECT count(*) FROM pragma_table_info('push_mark')").value() == 2);
   CHECK(database->number("SELECT count(*) FROM pragma_table_info('rollouts')").value() == 17);
