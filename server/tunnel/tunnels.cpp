@@ -146,7 +146,7 @@ void Tunnels::answered(const Ulid& id, Result<PushAnswer> answer, Secret caller_
   }
   if (error) {
     end(*tunnel, error->message);
-    return done(fail(std::move(*error)));
+    return when_written(id, [done, why = std::move(*error)] { done(fail(why)); });
   }
   tunnel->state = TunnelState::kWaiting;
   tunnel->deadline = side_.now() + kTokenLasts;
@@ -248,10 +248,23 @@ void Tunnels::ended(Tunnel& tunnel, const std::string& reason) {
   store_.end_tunnel(record.id, *record.end, [this, id](const Status& written) {
     if (!written)
       log_.error("the end of tunnel {} is not on disk: {}", id, written.error().message);
-    asio::post(side_.loop(), [this, id] { ending_.erase(id); });
+    asio::post(side_.loop(), [this, id] { this->written(id); });
   });
-  ending_.emplace(id, std::move(record));
+  ending_.emplace(id, Ending{std::move(record)});
   tunnels_.erase(id);
+}
+
+void Tunnels::written(const std::string& id) {
+  const auto ending = ending_.extract(id);
+  if (ending.empty()) return;
+  for (const auto& call : ending.mapped().then) call();
+}
+
+// What is answered is on disk.
+void Tunnels::when_written(const Ulid& id, std::function<void()> call) {
+  const auto ending = ending_.find(id.str());
+  if (ending == ending_.end()) return call();
+  ending->second.then.push_back(std::move(call));
 }
 
 void Tunnels::tick(MonoTime now) {
@@ -329,7 +342,7 @@ void Tunnels::find(const Ulid& id, Found done) {
   asio::post(side_.loop(), [this, id, done = std::move(done)] {
     if (const Tunnel* const tunnel = find(id)) return done(view(*tunnel));
     if (const auto ending = ending_.find(id.str()); ending != ending_.end()) {
-      return done(ended_view(ending->second));
+      return done(ended_view(ending->second.record));
     }
     const auto kept = store_.find_tunnel(id);
     if (!kept) return done(fail(kept.error()));
@@ -343,7 +356,7 @@ void Tunnels::close(const Ulid& id, std::string reason, Found done) {
     Tunnel* const tunnel = find(id);
     if (tunnel == nullptr) return find(id, done);
     end(*tunnel, reason);
-    find(id, done);
+    when_written(id, [this, id, done] { find(id, done); });
   });
 }
 

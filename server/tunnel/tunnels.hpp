@@ -96,7 +96,7 @@ class Tunnels final : public SideService {
   // kNotFound.
   using Found = std::function<void(Result<TunnelView>)>;
   void find(const Ulid& id, Found done);
-  // As it is then; one that had ended stays as it was. kNotFound.
+  // As it is then, on disk; one that had ended stays as it was. kNotFound.
   void close(const Ulid& id, std::string reason, Found done);
   // Ends those of the device when MAY says why they may not be.
   void recheck(const DeviceId& id, std::function<Status(const DeviceId&)> may);
@@ -123,6 +123,12 @@ class Tunnels final : public SideService {
     std::string caller_token{};
   };
 
+  // One that is over, which is not on disk yet.
+  struct Ending {
+    TunnelRecord record;
+    std::vector<std::function<void()>> then{};  // when it is
+  };
+
   [[nodiscard]] Status check(const TunnelOrder& order) const;
   void begin(TunnelOrder order, const Opened& done);
   void ask_device(const Ulid& id, const std::string& device_token, Secret caller_token,
@@ -133,6 +139,8 @@ class Tunnels final : public SideService {
   void refuse(const SideRequest& request, Error error);
   void end(Tunnel& tunnel, const std::string& reason);
   void ended(Tunnel& tunnel, const std::string& reason);
+  void written(const std::string& id);
+  void when_written(const Ulid& id, std::function<void()> call);
   [[nodiscard]] Tunnel* find(const Ulid& id);
   [[nodiscard]] static TunnelView view(const Tunnel& tunnel);
   void recheck_proofs();
@@ -146,7 +154,7 @@ class Tunnels final : public SideService {
   std::map<std::string, Tunnel> tunnels_;                // by id, hence by age
   std::unordered_map<std::string, std::string> tokens_;  // hash to id
   std::unordered_map<std::string, std::size_t> of_device_;
-  std::map<std::string, TunnelRecord> ending_;  // over, and that is not on disk yet; by id
+  std::map<std::string, Ending> ending_;  // by id
   std::shared_ptr<const TlsTrust> trust_;
   MonoTime next_recheck_{};
   bool stopped_ = false;

@@ -372,14 +372,27 @@ TEST_CASE("tunnels: why one has ended is known before it is on disk") {
   rig.open_all();
   const Ulid id = (*rig.opened)->record.id;
   std::optional<Result<TunnelView>> seen;
-  rig.tunnels.close(id, "enough", [&](const Result<TunnelView>&) {
-    rig.tunnels.find(id, [&](Result<TunnelView> view) { seen = std::move(view); });
-  });
+  rig.tunnels.close(id, "enough", [](const Result<TunnelView>&) {});
+  rig.tunnels.find(id, [&](Result<TunnelView> view) { seen = std::move(view); });
   rig.side.loop().restart();
   rig.side.loop().poll();
   REQUIRE(seen.has_value());
   REQUIRE(seen->value().record.end.has_value());
   CHECK(seen->value().record.end->reason == "enough");
+}
+
+TEST_CASE("tunnels: what is answered of an end is on disk") {
+  Rig rig;
+  rig.open();
+  rig.answer(fail(ErrorCode::kOffline, "away"));
+  bool answered = false;
+  while (!answered) {
+    rig.side.loop().restart();
+    rig.side.loop().poll();
+    answered = rig.opened.has_value();
+    if (!answered) rig.store->drain();
+  }
+  CHECK(rig.store->list_ended_tunnels(0, 10).value().size() == 1);
 }
 
 TEST_CASE("tunnels: those of a device that may not be here any more end") {
