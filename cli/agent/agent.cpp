@@ -54,10 +54,11 @@ void add_agent(CLI::App& parent, Context& context) {
   auto options = std::make_shared<AgentCommand>();
   CLI::App* command = parent.add_subcommand(
       "agent", "Run the reference device: hold the connection, answer what is asked");
-  command
-      ->add_option("--server", options->servers,
-                   "Push server; more than one: tried in this order (usual port: 13295)")
-      ->type_name("HOST:PORT");
+  const CLI::Option* const server =
+      command
+          ->add_option("--server", options->servers,
+                       "Push server; more than one: tried in this order (usual port: 13295)")
+          ->type_name("HOST:PORT");
   command->add_option("--id", options->id, "Device id")->type_name("ID");
   command
       ->add_option("--files", options->files,
@@ -72,8 +73,10 @@ void add_agent(CLI::App& parent, Context& context) {
   add_log_level(*command, options->log_level);
   add_agent_status(*command, context);
   add_agent_enroll(*command, context);
-  command->callback([command, options, &context] {
+  command->callback([command, server, options, &context] {
     if (!command->get_subcommands().empty()) return;
+    // CLI11 drops an empty word, which is no server and must be told so.
+    if (server->count() > 0 && options->servers.empty()) options->servers.emplace_back();
     context.action = [options, &context] { return run_agent(*options, context); };
   });
 }

@@ -81,7 +81,7 @@ class CommandLine(AcceptanceTest):
 class Texts(unittest.TestCase):
     def test_commands_that_the_program_tells_to_run_exist(self):
         script = kscpush("completion", "bash", folder=REPOSITORY).out
-        commands = set(re.findall(r'^ +"([a-z ]+)"\) path=', script, re.MULTILINE))
+        commands = set(re.findall(r'^ +"([a-z -]+)"\) path=', script, re.MULTILINE))
         self.assertLessEqual({"serve", "dp enable", "device enroll"}, commands)
         told = [(path, *found) for folder in SOURCES
                 for path in (REPOSITORY / folder).rglob("*.cpp")
@@ -96,7 +96,7 @@ class Texts(unittest.TestCase):
         """'kscpush NOUN VERB' behind a colon, a quote or an indentation in a string."""
         joined = re.sub(r'"\s*\n\s*"', "", source)
         for literal in re.findall(r'"(?:[^"\\\n]|\\.)*"', joined):
-            yield from re.findall(r"(?:: |'|  )kscpush ([a-z]+)(?: ([a-z]+))?", literal)
+            yield from re.findall(r"(?:: |'|  )kscpush ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*))?", literal)
 
 
 if __name__ == "__main__":

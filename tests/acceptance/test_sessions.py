@@ -4,7 +4,8 @@ import time
 import unittest
 
 from harness import ServedTest
-from mqtt import (DISCONNECT, PUBACK, V311, RawClient, connect_device, inbox, tls_context, up)
+from mqtt import (DISCONNECT, PUBACK, PUBLISH, V311, RawClient, connect_device, inbox,
+                  tls_context, up)
 from processes import wait_until
 
 
@@ -79,9 +80,14 @@ class Sessions(ServedTest):
     def test_a_device_may_publish_below_its_own_up(self):
         credentials = self.site.add_device("pc-up")
         with connect_device(self.site, "pc-up", credentials) as client:
-            for leaf in "event", "state", "sync", "result":
+            for leaf in "event", "state", "result":
                 client.publish(up("pc-up", leaf), b"{}")
                 self.assertEqual(client.expect(PUBACK).code, 0)
+            # This one is answered, whichever comes first.
+            client.publish(up("pc-up", "sync"), b'{"v":1,"revision":""}')
+            packets = {packet.type: packet for packet in (client.receive(), client.receive())}
+            self.assertEqual(packets[PUBACK].code, 0)
+            self.assertEqual(packets[PUBLISH].json()["kind"], "policy")
 
 
 if __name__ == "__main__":
