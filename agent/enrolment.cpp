@@ -143,7 +143,7 @@ class Exchange {
 
 // The certificate must be what was asked for: a server that mixes devices up is found here.
 Result<Enrolled> accept(EnrolmentAnswer answer, Secret key) {
-  const auto wrong = [](std::string why) {
+  const auto wrong = [](const std::string& why) {
     return fail({ErrorCode::kFailed, "the server's certificate for the device is not good: " + why,
                  "look at the server's log"});
   };

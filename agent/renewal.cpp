@@ -10,7 +10,7 @@
 namespace kscpush::agent {
 namespace {
 
-constexpr std::size_t kMaxPem = 64 * 1024;
+constexpr std::size_t kMaxPem = 64UL * 1024;
 // A wall clock that is set, or a machine that slept, is noticed within so long.
 constexpr std::chrono::minutes kLookAgain{15};
 constexpr int kJitterPart = 20;  // of a certificate's life

@@ -11,7 +11,7 @@
 namespace kscpush {
 namespace {
 
-constexpr std::size_t kMaxPem = 64 * 1024;
+constexpr std::size_t kMaxPem = 64UL * 1024;
 
 std::filesystem::path beside(const std::filesystem::path& path) {
   return path.string() + ".new";

@@ -5,7 +5,7 @@
 namespace kscpush::server {
 namespace {
 
-constexpr std::size_t kMaxPem = 64 * 1024;
+constexpr std::size_t kMaxPem = 64UL * 1024;
 constexpr std::chrono::days kDeviceValidity{825};
 
 Result<Enrolment> enrolment_of(pki::KeyPair device, std::string authority) {

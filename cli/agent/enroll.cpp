@@ -28,7 +28,7 @@ Result<EnrolmentToken> read_token(const std::string& text) {
 }
 
 Status write_authority(const std::filesystem::path& path, const std::string& content) {
-  constexpr std::size_t kMaxPem = 64 * 1024;
+  constexpr std::size_t kMaxPem = 64UL * 1024;
   const auto present = read_file(path, kMaxPem);
   if (present) return replace_file(path, content, *present);  // of an enrolment before
   if (present.error().code != ErrorCode::kNotFound) return fail(present.error());

@@ -22,7 +22,7 @@ struct RenewOptions {
   bool dry_run = false;
 };
 
-constexpr std::size_t kMaxPem = 64 * 1024;
+constexpr std::size_t kMaxPem = 64UL * 1024;
 
 // Those that it has, and the address that devices connect to; without one, what `init` takes.
 Result<std::vector<std::string>> present_names(const site::ServerPaths& paths,
