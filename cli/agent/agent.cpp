@@ -13,6 +13,7 @@ namespace {
 struct AgentCommand {
   AgentFileOptions file;
   std::vector<std::string> servers;
+  bool names_servers = false;  // also when "--server=" names an empty one
   std::string id;
   std::string files;
   double minute_s = 60;
@@ -21,7 +22,7 @@ struct AgentCommand {
 
 // What the command line says goes before what the file says.
 Result<agent::AgentConfig> agent_config(const AgentCommand& command, const Context& context) {
-  const bool told = !command.id.empty() && !command.servers.empty();
+  const bool told = !command.id.empty() && command.names_servers;
   auto config = read_agent_file(command.file, {command.id, command.files, !told}, context);
   if (!config) return config;
   if (!command.servers.empty()) config->servers.clear();
@@ -73,6 +74,7 @@ void add_agent(CLI::App& parent, Context& context) {
   add_agent_status(*command, context);
   add_agent_enroll(*command, context);
   command->callback([command, options, &context] {
+    options->names_servers = command->count("--server") > 0;
     if (!command->get_subcommands().empty()) return;
     context.action = [options, &context] { return run_agent(*options, context); };
   });
