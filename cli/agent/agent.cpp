@@ -13,6 +13,7 @@ namespace {
 struct AgentCommand {
   AgentFileOptions file;
   std::vector<std::string> servers;
+  bool names_servers = false;  // also when "--server=" names an empty one
   std::string id;
   std::string files;
   double minute_s = 60;
@@ -21,7 +22,7 @@ struct AgentCommand {
 
 // What the command line says goes before what the file says.
 Result<agent::AgentConfig> agent_config(const AgentCommand& command, const Context& context) {
-  const bool told = !command.id.empty() && !command.servers.empty();
+  const bool told = !command.id.empty() && command.names_servers;
   auto config = read_agent_file(command.file, {command.id, command.files, !told}, context);
   if (!config) return config;
   if (!command.servers.empty()) config->servers.clear();
@@ -54,11 +55,10 @@ void add_agent(CLI::App& parent, Context& context) {
   auto options = std::make_shared<AgentCommand>();
   CLI::App* command = parent.add_subcommand(
       "agent", "Run the reference device: hold the connection, answer what is asked");
-  const CLI::Option* const server =
-      command
-          ->add_option("--server", options->servers,
-                       "Push server; more than one: tried in this order (usual port: 13295)")
-          ->type_name("HOST:PORT");
+  command
+      ->add_option("--server", options->servers,
+                   "Push server; more than one: tried in this order (usual port: 13295)")
+      ->type_name("HOST:PORT");
   command->add_option("--id", options->id, "Device id")->type_name("ID");
   command
       ->add_option("--files", options->files,
@@ -73,10 +73,9 @@ void add_agent(CLI::App& parent, Context& context) {
   add_log_level(*command, options->log_level);
   add_agent_status(*command, context);
   add_agent_enroll(*command, context);
-  command->callback([command, server, options, &context] {
+  command->callback([command, options, &context] {
+    options->names_servers = command->count("--server") > 0;
     if (!command->get_subcommands().empty()) return;
-    // CLI11 drops an empty word, which is no server and must be told so.
-    if (server->count() > 0 && options->servers.empty()) options->servers.emplace_back();
     context.action = [options, &context] { return run_agent(*options, context); };
   });
 }

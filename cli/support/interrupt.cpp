@@ -12,13 +12,17 @@ constexpr std::chrono::milliseconds kLookEvery{50};
 std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free);  // for the signal's handler
 
+// How many there are: what is watched may watch a part of it, and all of them are meant.
+int watching = 0;
+
 }  // namespace
 
 Interrupt::Interrupt() : before_(std::signal(SIGINT, [](int) { interrupted = true; })) {
-  interrupted = false;
+  if (++watching == 1) interrupted = false;
 }
 
 Interrupt::~Interrupt() {
+  --watching;
   std::signal(SIGINT, before_);
 }
 

@@ -5,7 +5,8 @@
 
 namespace kscpush::cli {
 
-// From its construction to its end SIGINT only sets a flag. One at a time.
+// From its construction to its end SIGINT only sets a flag, which stays until the outermost ends.
+// On one thread.
 class Interrupt {
  public:
   Interrupt();

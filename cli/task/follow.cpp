@@ -31,6 +31,7 @@ class Follower {
       if (interrupt_.pending()) return left_running();
       const auto answer = ask();
       if (!answer) {
+        if (interrupt_.pending()) return left_running();
         if (!may_pass(answer.error())) return {};
         if (interrupt_.wait(kTryEvery)) return left_running();
         continue;

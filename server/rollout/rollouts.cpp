@@ -36,6 +36,15 @@ std::int64_t unsettled(const PushCounts& counts) {
          of(counts, PushState::kSent);
 }
 
+// Of the canary: what is answered must have been, as an acknowledgement says only that the device
+// has it.
+std::int64_t unproven(const RolloutRecord& rollout, const PushCounts& counts) {
+  const PushKindRow* const kind = find_push_kind(rollout.order.kind);
+  const bool answered = kind != nullptr && kind->push_class == PushClass::kRpc;
+  return unsettled(counts) +
+         (answered ? of(counts, PushState::kAcked) + of(counts, PushState::kStarted) : 0);
+}
+
 Rollouts::Rollouts(Store& store, const Clock& clock, spdlog::logger& log, Actions actions)
     : store_(store), clock_(clock), log_(log), actions_(std::move(actions)), thread_([this] {
         loop_.run();
@@ -145,7 +154,7 @@ void Rollouts::go_on(const Entry& entry) {
     if (unsettled(progress.counts) == 0) end(entry, RolloutState::kDone, "", nullptr);
     return;
   }
-  if (rollout.next == rollout.order.canary && unsettled(progress.counts) > 0) return;
+  if (rollout.next == rollout.order.canary && unproven(rollout, progress.counts) > 0) return;
   if (const std::size_t count = wave_size(entry, progress); count > 0) send_wave(entry, count);
 }
 
