@@ -103,7 +103,7 @@ class AgentErrors(AgentTest):
     def test_a_server_that_is_none_is_exit_2(self):
         for server in "localhost:0", "localhost:70000", "localhost:abc", "", ":13295":
             with self.subTest(server=server):
-                done = self.site.kscpush("agent", f"--server={server}", "--id", "pc-1",
+                done = self.site.kscpush("agent", "--server", server, "--id", "pc-1",
                                          "--files", self.files)
                 self.assert_error(done, 2)
 

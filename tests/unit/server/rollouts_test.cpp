@@ -86,6 +86,29 @@ TEST_CASE("rollout: the others follow when the first have not failed") {
   wait_until([&] { return show(api, begun)["pushed"] == 2; });
 }
 
+TEST_CASE("rollout: of a kind that is answered the others wait for the answers of the first") {
+  for (const char* const status : {"completed", "failed"}) {
+    CAPTURE(status);
+    const Api api;
+    SocketDevice first(api.plain_port(), {});
+    first.go_online();
+    const json begun =
+        send(api, R"({"kind":"task.start","ttl":900,"devices":["pc-1","pc-2"],"canary":1})");
+    const auto packet = first.next();
+    first.ack(packet.packet_id);
+    const auto push = decode_push(packet.payload)->id.str();
+    wait_until([&] { return api.get("/v1/pushes/" + push)["state"] == "acked"; });
+    CHECK(show(api, begun)["pushed"] == 1);
+    first.send(publish_bytes(first.spec, mqtt::UpTopic::kResult,
+                             fmt::format(R"({{"id":"{}","status":"{}"}})", push, status)));
+    if (status == std::string("completed")) {
+      wait_until([&] { return show(api, begun)["pushed"] == 2; });
+    } else {
+      CHECK(wait_for(api, begun, "halted")["pushed"] == 1);
+    }
+  }
+}
+
 TEST_CASE("rollout: devices that cannot have it are counted as failed") {
   const Api api;
   const json begun = send(api, R"({"kind":"sync","devices":["none","gone"],"max_failures":1})");
