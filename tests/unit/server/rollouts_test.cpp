@@ -100,7 +100,7 @@ TEST_CASE("rollout: of a kind that is answered the others wait for the answers o
     wait_until([&] { return api.get("/v1/pushes/" + push)["state"] == "acked"; });
     CHECK(show(api, begun)["pushed"] == 1);
     first.send(publish_bytes(first.spec, mqtt::UpTopic::kResult,
-                             fmt::format(R"({{"id":"{}","status":"{}"}})", push, status)));
+                             fmt::format(R"({{"id":"{}","status":"{}"}})", push, status), 7));
     if (status == std::string("completed")) {
       wait_until([&] { return show(api, begun)["pushed"] == 2; });
     } else {
