@@ -1,11 +1,11 @@
 #include "agent/process/orphans.hpp"
 
-#include <charconv>
 #include <csignal>
 #include <optional>
 #include <string_view>
 
 #include "core/file.hpp"
+#include "core/numbers.hpp"
 
 namespace kscpush::agent {
 namespace {
@@ -15,14 +15,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMostBytes = std::size_t{1} << 20U;
 // Each round finds what was started while the one before was looking.
 constexpr int kMostRounds = 10;
-
-template <class T>
-std::optional<T> to_number(std::string_view text) {
-  T number{};
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (code != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 struct Stat {
   char state = '?';

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/file.hpp"
+#include "core/numbers.hpp"
 
 namespace kscpush::agent {
 namespace {
@@ -42,14 +43,6 @@ void for_each_line(const fs::path& path, const std::function<void(std::string_vi
   const auto text = read_file(path, kMostBytes);
   if (!text) return;
   for (const std::string_view line : split(*text, "\n")) take(line);
-}
-
-template <class T>
-std::optional<T> to_number(std::string_view text) {
-  T number{};
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (code != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
 }
 
 void add_load(json& all, const fs::path& root) {

@@ -7,6 +7,7 @@
 #include "cli/rollout/rollout_view.hpp"
 #include "cli/support/output.hpp"
 #include "cli/support/pace.hpp"
+#include "cli/support/params.hpp"
 #include "core/push.hpp"
 
 namespace kscpush::cli {
@@ -34,25 +35,9 @@ struct SendOptions {
   }
 };
 
-// "key=value": what is JSON is taken as that, what is not as a string.
-Result<json> parse_params(const std::vector<std::string>& texts) {
-  json params = json::object();
-  for (const std::string& text : texts) {
-    const std::size_t mark = text.find('=');
-    if (mark == std::string::npos || mark == 0) {
-      return fail({ErrorCode::kUsage, fmt::format("--param must be NAME=VALUE, not '{}'", text),
-                   "for example --param reason=update"});
-    }
-    const std::string value = text.substr(mark + 1);
-    json parsed = json::parse(value, nullptr, /*allow_exceptions=*/false);
-    params[text.substr(0, mark)] = parsed.is_discarded() ? json(value) : std::move(parsed);
-  }
-  return params;
-}
-
 Result<json> body_of(const SendOptions& options) {
   json body{{"kind", options.kind}};
-  auto params = parse_params(options.params);
+  auto params = parse_params(options.params, ParamValues::kJson, "reason=update");
   if (!params) return params;
   if (!params->empty()) body["params"] = std::move(*params);
   if (options.ttl_s) body["ttl"] = *options.ttl_s;

@@ -3,6 +3,7 @@
 
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
+#include "cli/support/params.hpp"
 #include "cli/task/follow.hpp"
 #include "cli/task/task_view.hpp"
 
@@ -25,20 +26,6 @@ struct StartOptions {
   bool follow = false;
 };
 
-// Values stay the text that they are: a program's arguments are.
-Result<json> parse_params(const std::vector<std::string>& texts) {
-  json params = json::object();
-  for (const std::string& text : texts) {
-    const std::size_t mark = text.find('=');
-    if (mark == std::string::npos || mark == 0) {
-      return fail({ErrorCode::kUsage, fmt::format("--param must be NAME=VALUE, not '{}'", text),
-                   "for example --param unit=nginx"});
-    }
-    params[text.substr(0, mark)] = text.substr(mark + 1);
-  }
-  return params;
-}
-
 void print_output(const json& device, const Context& context) {
   const json& result = device.at("result");
   if (!result.is_object() || !result.contains("output")) return;
@@ -55,7 +42,7 @@ void print_output(const json& device, const Context& context) {
 Status run_start(StartOptions options, Context& context) {
   const auto task = take_task(options.operation.target);
   if (!task) return fail(task.error());
-  auto params = parse_params(options.params);
+  auto params = parse_params(options.params, ParamValues::kText, "unit=nginx");
   if (!params) return fail(params.error());
   const Operation operation{.kind = "task.start",
                             .params = {{"task", *task}, {"params", std::move(*params)}},
