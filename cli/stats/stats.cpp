@@ -133,7 +133,8 @@ void print_one(const json& row, const Context& context) {
       [](const json& one) -> json {
         return {{"rx", bytes(number(one, "/rx_bytes"))},
                 {"tx", bytes(number(one, "/tx_bytes"))},
-                {"errors", number(one, "/rx_errors") + number(one, "/tx_errors")}};
+                {"errors",
+                 static_cast<std::int64_t>(number(one, "/rx_errors") + number(one, "/tx_errors"))}};
       },
       context);
   print_part(

@@ -175,6 +175,7 @@ TEST_CASE("http: a stream whose client has gone says so") {
   }
   CHECK(stream->gone());
   CHECK(stream->unsent() == 0);
+  stream.reset();  // before the server goes, as the feed of events does
 }
 
 }  // namespace kscpush::test

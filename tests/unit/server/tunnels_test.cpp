@@ -98,7 +98,11 @@ class WireLink final : public Link {
 
 struct Rig {
   Rig() { side.add(kTunnelProtocol, tunnels); }
-  ~Rig() { tunnels.stop(); }
+  // As the push server does: what the store still answers is waited for.
+  ~Rig() {
+    tunnels.stop();
+    settle();
+  }
 
   // Until nothing happens any more.
   void settle() {
