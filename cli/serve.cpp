@@ -125,7 +125,8 @@ class Service {
     http_ = std::move(*http);
     log_->info("admin API on {}:{}", listen.host, listen.port.value());
     tell_systemd();
-    const auto& site = keeper_->running()->site;
+    const auto in_force = keeper_->running();  // which an apply may replace meanwhile
+    const site::Site& site = in_force->site;
     if (policy::policy_half(site, dp).half != policy::Half::kInPlace) {
       print_note(describe_policy_half(site, dp), context_);
     }
