@@ -109,6 +109,7 @@ class Tasks(DeviceTest):
         self.assertIn("task stop pc-1 --run", done.err)
         shown = self.site.succeed("task", "status", "pc-1", "--task", "gate").out
         self.assertIn("running", shown)
+        self.site.succeed("task", "stop", "pc-1", "gate")
 
     def test_a_task_goes_on_while_the_server_is_away_and_is_told_afterwards(self):
         agent = self.add_agent("pc-1", TASKS)
