@@ -11,6 +11,7 @@
 
 #include "cli/doctor/checks.hpp"
 #include "core/descriptor.hpp"
+#include "server/net/listener.hpp"
 
 namespace kscpush::cli {
 namespace {
@@ -19,7 +20,6 @@ using Level = Finding::Level;
 
 // Beside the devices: listeners, store, admin API.
 constexpr std::uint64_t kOtherDescriptors = 1000;
-constexpr std::uint64_t kBacklog = 4096;  // what the push server asks the kernel for
 
 std::vector<std::string> words_of(const std::string& line) {
   std::istringstream stream(line);
@@ -249,12 +249,12 @@ Findings check_backlog(const Host& host) {
   const std::string text = first_line(host.proc / "sys/net/core/somaxconn");
   std::uint64_t size = 0;
   if (std::from_chars(text.data(), text.data() + text.size(), size).ec != std::errc()) return {};
-  if (size >= kBacklog) return {{Level::kOk, "somaxconn", fmt::format("{}", size)}};
+  if (size >= server::kListenBacklog) return {{Level::kOk, "somaxconn", fmt::format("{}", size)}};
   return {{Level::kWarning, "somaxconn",
            fmt::format("{}: when many devices come at once, those beyond have to try again", size),
            fmt::format("sysctl -w net.core.somaxconn={0}; and for good in /etc/sysctl.d: "
                        "net.core.somaxconn = {0}",
-                       kBacklog)}};
+                       server::kListenBacklog)}};
 }
 
 }  // namespace kscpush::cli

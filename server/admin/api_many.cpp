@@ -1,5 +1,4 @@
 // The part of the admin API that reaches many devices at once.
-#include <limits>
 
 #include <asio/post.hpp>
 
@@ -134,8 +133,7 @@ void AdminApi::list_rollouts(const Call& call) {
   const std::string_view query = call.request.query;
   const auto limit = page_limit(query);
   if (!limit) return call.answer(limit.error());
-  const auto after =
-      number_parameter(query, "after", 0, 1, std::numeric_limits<std::int64_t>::max());
+  const auto after = page_after(query);
   if (!after) return call.answer(after.error());
   asio::post(background_, [this, limit = *limit, after = *after, answer = call.later()] {
     const auto page = server_.rollouts().list(after, limit);

@@ -1,5 +1,4 @@
 // The part of the admin API that keeps pushes.
-#include <limits>
 
 #include "server/admin/call.hpp"
 #include "server/admin/json.hpp"
@@ -67,8 +66,7 @@ void AdminApi::list_pushes(const Call& call) {
   const std::string_view query = call.request.query;
   const auto limit = page_limit(query);
   if (!limit) return call.answer(limit.error());
-  const auto after =
-      number_parameter(query, "after", 0, 1, std::numeric_limits<std::int64_t>::max());
+  const auto after = page_after(query);
   if (!after) return call.answer(after.error());
   const auto filter = read_filter(query, server_.store());
   if (!filter) return call.answer(filter.error());

@@ -1,8 +1,8 @@
 // The part of the admin API that is about the site configuration.
-#include <charconv>
 #include <iterator>
 
 #include "core/error_table.hpp"
+#include "core/numbers.hpp"
 #include "server/admin/api.hpp"
 #include "server/admin/call.hpp"
 #include "server/admin/json.hpp"
@@ -19,9 +19,8 @@ constexpr std::int64_t kDefaultPage = 100;
 constexpr std::int64_t kLargestPage = 1'000;
 
 std::optional<std::int64_t> number_of(std::string_view text) {
-  std::int64_t number = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (code != std::errc() || end != text.data() + text.size() || number < 1) return std::nullopt;
+  const auto number = to_number<std::int64_t>(text);
+  if (!number || *number < 1) return std::nullopt;
   return number;
 }
 

@@ -1,6 +1,5 @@
 // The part of the admin API that opens tunnels and looks at them.
 #include <algorithm>
-#include <limits>
 
 #include "server/admin/call.hpp"
 #include "server/admin/json.hpp"
@@ -113,8 +112,7 @@ void AdminApi::list_tunnels(const Call& call) {
   }
   const auto limit = page_limit(query);
   if (!limit) return call.answer(limit.error());
-  const auto after =
-      number_parameter(query, "after", 0, 1, std::numeric_limits<std::int64_t>::max());
+  const auto after = page_after(query);
   if (!after) return call.answer(after.error());
   if (ended == "true") {
     const auto page = server_.store().list_ended_tunnels(*after, *limit);

@@ -7,6 +7,7 @@
 #include "core/diagnostic.hpp"
 #include "core/error_table.hpp"
 #include "core/json_text.hpp"
+#include "core/numbers.hpp"
 #include "server/admin/json.hpp"
 
 namespace kscpush::server {
@@ -82,10 +83,8 @@ Result<std::int64_t> number_parameter(std::string_view query, std::string_view n
                                       std::int64_t most) {
   const std::string text = query_parameter(query, name);
   if (text.empty()) return otherwise;
-  std::int64_t number = 0;
-  const char* const last = text.data() + text.size();
-  const auto [end, code] = std::from_chars(text.data(), last, number);
-  if (code == std::errc() && end == last && number >= least && number <= most) return number;
+  const auto number = to_number<std::int64_t>(text);
+  if (number && *number >= least && *number <= most) return *number;
   return fail_field(name, "{} must be a number from {} to {}", name, least, most);
 }
 
@@ -95,6 +94,10 @@ Result<std::size_t> page_limit(std::string_view query) {
   return number_parameter(query, "limit", kDefault, 1, kLargest).map([](std::int64_t limit) {
     return static_cast<std::size_t>(limit);
   });
+}
+
+Result<std::int64_t> page_after(std::string_view query) {
+  return number_parameter(query, "after", 0, 1, std::numeric_limits<std::int64_t>::max());
 }
 
 Result<json> body_object(const HttpRequest& request, const std::vector<std::string>& fields) {

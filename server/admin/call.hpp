@@ -47,6 +47,8 @@ struct AdminApi::Call {
                                                     std::int64_t most);
 // 'limit' of a list that is given in pages.
 [[nodiscard]] Result<std::size_t> page_limit(std::string_view query);
+// 'after' of one whose rows have numbers; 0 for its first page.
+[[nodiscard]] Result<std::int64_t> page_after(std::string_view query);
 
 // The body, which must be an object with no other fields than these; {} when there is no body.
 [[nodiscard]] Result<nlohmann::json> body_object(const HttpRequest& request,

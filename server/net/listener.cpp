@@ -10,7 +10,6 @@ namespace kscpush::server {
 namespace {
 
 constexpr std::chrono::milliseconds kRetryAfter{100};
-constexpr int kBacklog = 4096;
 // So that those who are connected get their turn.
 constexpr int kAcceptsPerTurn = 64;
 
@@ -56,7 +55,7 @@ Result<std::unique_ptr<Listener>> Listener::open(Poller& poller, const std::stri
       socket >= 0 && ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
       ::setsockopt(socket, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 &&
       ::bind(socket, endpoint->data(), static_cast<socklen_t>(endpoint->size())) == 0 &&
-      ::listen(socket, kBacklog) == 0;
+      ::listen(socket, kListenBacklog) == 0;
   if (!listens) {
     return fail(listen_error(host, port, asio::error_code(errno, asio::system_category())));
   }

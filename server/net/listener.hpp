@@ -18,6 +18,9 @@
 
 namespace kscpush::server {
 
+// Connections that the kernel keeps until they are accepted, at most; its somaxconn may be less.
+inline constexpr int kListenBacklog = 4096;
+
 struct ListenerActions {
   std::function<bool()> may_accept;
   std::function<void(Descriptor)> accepted;               // a socket that does not block
