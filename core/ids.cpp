@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <stdexcept>
 
 #include <openssl/rand.h>
+
+#include "core/numbers.hpp"
 
 namespace kscpush {
 namespace {
@@ -36,13 +37,12 @@ Result<Port> Port::from(std::int64_t number) {
 }
 
 Result<Port> Port::parse(std::string_view text) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) {
+  const auto number = to_number<std::int64_t>(text);
+  if (!number) {
     return fail({ErrorCode::kUsage, fmt::format("'{}' is not a port", text.substr(0, 40)),
                  "a port is a number from 1 to 65535; a push server's usual one is 13295"});
   }
-  return from(number);
+  return from(*number);
 }
 
 Ulid Ulid::generate(WallTime now) {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/mqtt/utf8.hpp"
+#include "core/numbers.hpp"
 
 namespace kscpush::prometheus {
 namespace {
@@ -263,9 +264,7 @@ class Parser {
   static Status timestamp(Scanner& scanner) {
     const std::string_view text = scanner.word(" \t");
     scanner.skip_blanks();
-    std::int64_t time = 0;
-    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), time);
-    const bool right = code == std::errc() && end == text.data() + text.size();
+    const bool right = to_number<std::int64_t>(text).has_value();
     if ((text.empty() || right) && scanner.rest().empty()) return {};
     return fail(ErrorCode::kUsage, "behind the value comes at most a timestamp in milliseconds");
   }

@@ -1,11 +1,11 @@
 // Values of settings: from the command line, and as the file has them.
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include <nlohmann/json.hpp>
 
 #include "core/network.hpp"
+#include "core/numbers.hpp"
 #include "core/site/reader.hpp"
 #include "policy/schema.hpp"
 
@@ -17,10 +17,8 @@ using Shape = site::SettingValue::Shape;
 constexpr std::size_t kShown = 80;  // of a value in a message
 
 std::optional<std::int64_t> parse_integer(const Type& type, std::string_view text) {
-  std::int64_t number = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool whole = code == std::errc() && end == text.data() + text.size();
-  if (!whole || number < type.least || number > type.most) return std::nullopt;
+  const auto number = to_number<std::int64_t>(text);
+  if (!number || *number < type.least || *number > type.most) return std::nullopt;
   return number;
 }
 

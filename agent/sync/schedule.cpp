@@ -1,7 +1,6 @@
 #include "agent/sync/schedule.hpp"
 
-#include <charconv>
-
+#include "core/numbers.hpp"
 #include "policy/schema.hpp"
 
 namespace kscpush::agent {
@@ -28,9 +27,7 @@ Result<SyncSchedule> read_schedule(const Settings& settings) {
     if (!value) return fail(within(row.path, value.error()));
     if (row.path == policy::kForceViaDp) schedule.stay = *value == "true";
     if (row.path == policy::kSynchronizationInterval) {
-      int minutes = 0;
-      std::from_chars(value->data(), value->data() + value->size(), minutes);
-      schedule.interval = std::chrono::minutes(minutes);
+      schedule.interval = std::chrono::minutes(to_number<int>(*value).value_or(0));
     }
   }
   return schedule;

@@ -1,9 +1,10 @@
 #include "agent/tasks/declaration.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/ranges.h>
+
+#include "core/numbers.hpp"
 
 namespace kscpush::agent {
 
@@ -29,10 +30,8 @@ Status Parameter::check(std::string_view value) const {
       if (pattern.matches(text)) return {};
       return unfit(fmt::format("cannot be '{}'", text));
     case Kind::kRange: {
-      std::int64_t number = 0;
-      const char* const end = text.data() + text.size();
-      const auto [rest, code] = std::from_chars(text.data(), end, number);
-      if (code == std::errc() && rest == end && number >= least && number <= most) return {};
+      const auto number = to_number<std::int64_t>(text);
+      if (number && *number >= least && *number <= most) return {};
       return unfit(fmt::format("cannot be '{}'", text));
     }
   }

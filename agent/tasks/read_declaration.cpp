@@ -1,9 +1,9 @@
 // Tasks and collectors out of the agent's file.
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include "agent/tasks/declaration.hpp"
+#include "core/numbers.hpp"
 
 namespace kscpush::agent {
 namespace {
@@ -92,19 +92,11 @@ void read_environment(Reader& reader, const Node& node,
   }
 }
 
-std::optional<std::int64_t> to_number(const std::string& text) {
-  std::int64_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [rest, code] = std::from_chars(text.data(), end, number);
-  if (code != std::errc() || rest != end) return std::nullopt;
-  return number;
-}
-
 void read_range(Reader& reader, const Node& node, Parameter& parameter) {
   std::vector<std::string> ends;
   read_words(reader, node, "range", 2, ends);
-  const auto least = ends.size() == 2 ? to_number(ends[0]) : std::nullopt;
-  const auto most = ends.size() == 2 ? to_number(ends[1]) : std::nullopt;
+  const auto least = ends.size() == 2 ? to_number<std::int64_t>(ends[0]) : std::nullopt;
+  const auto most = ends.size() == 2 ? to_number<std::int64_t>(ends[1]) : std::nullopt;
   if (!least || !most || *least > *most) {
     return reader.error(node, "a range is two whole numbers, the smaller first",
                         "for example range: [1, 100]");

@@ -2,12 +2,12 @@
 #include "policy/capacity.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
 #include "cli/dp/fleet.hpp"
 #include "cli/support/output.hpp"
+#include "core/numbers.hpp"
 #include "policy/assign.hpp"
 
 namespace kscpush::cli {
@@ -26,12 +26,9 @@ struct CapacityOptions {
 };
 
 Result<std::uint64_t> parse_number(std::string_view text, const char* what) {
-  std::uint64_t number = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || code != std::errc() || end != text.data() + text.size()) {
-    return fail(ErrorCode::kUsage, "'{}' is not {}", text, what);
-  }
-  return number;
+  const auto number = to_number<std::uint64_t>(text);
+  if (!number) return fail(ErrorCode::kUsage, "'{}' is not {}", text, what);
+  return *number;
 }
 
 Result<policy::DevicesByGroup> given_counts(const std::vector<std::string>& texts,

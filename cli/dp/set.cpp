@@ -1,10 +1,10 @@
 // kscpush dp enable, disable, set: one edit, three names.
-#include <charconv>
 #include <ostream>
 
 #include "cli/commands.hpp"
 #include "cli/dp/view.hpp"
 #include "cli/support/edit_command.hpp"
+#include "core/numbers.hpp"
 #include "core/site/edit.hpp"
 
 namespace kscpush::cli {
@@ -28,15 +28,13 @@ Result<site::DistributionPointChange> parse_change(const DpSetOptions& options) 
     change.port = *port;
   }
   if (!options.max_connections.empty()) {
-    std::uint32_t number = 0;
-    const char* const last = options.max_connections.data() + options.max_connections.size();
-    const auto [end, code] = std::from_chars(options.max_connections.data(), last, number);
-    if (code != std::errc() || end != last || number == 0) {
+    const auto number = to_number<std::uint32_t>(options.max_connections);
+    if (!number || *number == 0) {
       return fail({ErrorCode::kUsage,
                    fmt::format("'{}' is not a number of connections", options.max_connections),
                    "a push server carries up to 50000 connections"});
     }
-    change.max_connections = number;
+    change.max_connections = *number;
   }
   if (!options.address.empty()) change.address = options.address;
   const bool nothing =

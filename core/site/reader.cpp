@@ -1,6 +1,6 @@
 #include "core/site/reader.hpp"
 
-#include <charconv>
+#include "core/numbers.hpp"
 
 namespace kscpush::site {
 namespace {
@@ -131,10 +131,9 @@ void Reader::read(const yaml::Node& written, std::string_view what, std::uint32_
   const yaml::Node* node = scalar(written, what, "a number");
   if (node == nullptr) return;
   const std::string& text = node->value;
-  std::uint32_t value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code == std::errc() && end == text.data() + text.size() && value >= least && value <= most) {
-    target = value;
+  const auto value = to_number<std::uint32_t>(text);
+  if (value && *value >= least && *value <= most) {
+    target = *value;
   } else {
     error(written, fmt::format("{} must be a number from {} to {}, not '{}'", what, least, most,
                                shown(text)));

@@ -1,10 +1,11 @@
 #include "server/store/disconnects.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
 #include <fmt/format.h>
+
+#include "core/numbers.hpp"
 
 namespace kscpush::server {
 namespace {
@@ -14,10 +15,8 @@ constexpr std::size_t kTimeDigits = 13;
 constexpr std::int64_t kLatest = 9'999'999'999'999;
 
 std::optional<std::int64_t> number(std::string_view digits) {
-  std::int64_t value = 0;
-  const char* const last = digits.data() + digits.size();
-  const auto [end, code] = std::from_chars(digits.data(), last, value);
-  if (code != std::errc() || end != last || value < 0) return std::nullopt;
+  const auto value = to_number<std::int64_t>(digits);
+  if (!value || *value < 0) return std::nullopt;
   return value;
 }
 

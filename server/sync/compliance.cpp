@@ -1,8 +1,8 @@
 #include "server/sync/compliance.hpp"
 
 #include <algorithm>
-#include <charconv>
 
+#include "core/numbers.hpp"
 #include "policy/schema.hpp"
 
 namespace kscpush::server {
@@ -13,9 +13,7 @@ constexpr std::array<std::string_view, kCompliances> kNames{"in_sync", "pending"
 
 std::chrono::minutes interval_of(const policy::EffectivePolicy& policy) {
   const std::string_view text = policy.at(policy::kSynchronizationInterval).value;
-  int minutes = 0;
-  std::from_chars(text.data(), text.data() + text.size(), minutes);
-  return std::chrono::minutes(minutes);
+  return std::chrono::minutes(to_number<int>(text).value_or(0));
 }
 
 }  // namespace
