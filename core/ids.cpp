@@ -51,7 +51,7 @@ Ulid Ulid::generate(WallTime now) {
   for (std::size_t i = 0; i < 6; ++i) bytes[i] = static_cast<unsigned char>(ms >> (8 * (5 - i)));
   // Without randomness identifiers could collide and a push be taken for another's duplicate.
   if (RAND_bytes(bytes.data() + 6, 10) != 1) throw std::runtime_error("no random numbers");
-  std::string text(kLength, '0');
+  Text text{};
   // 26 characters of 5 bits hold 130 bits; the two leading ones are zero.
   for (std::size_t i = 0; i < kLength; ++i) {
     unsigned value = 0;
@@ -61,25 +61,29 @@ Ulid Ulid::generate(WallTime now) {
     }
     text[i] = kCrockford[value];
   }
-  return Ulid(std::move(text));
+  return Ulid(text);
 }
 
 Ulid Ulid::next() const {
-  std::string text = text_;
+  Text text = text_;
   for (std::size_t i = kLength; i-- > 0;) {
     const std::size_t digit = kCrockford.find(text[i]);
     const bool carries = digit + 1 == kCrockford.size();
     text[i] = kCrockford[carries ? 0 : digit + 1];
     if (!carries) break;
   }
-  return Ulid(std::move(text));
+  return Ulid(text);
 }
 
 Result<Ulid> Ulid::parse(std::string_view text) {
   const bool fits = text.size() == kLength && text[0] <= '7' &&
                     std::ranges::all_of(
                         text, [](char c) { return kCrockford.find(c) != std::string_view::npos; });
-  if (fits) return Ulid(std::string(text));
+  if (fits) {
+    Text copy{};
+    std::ranges::copy(text, copy.begin());
+    return Ulid(copy);
+  }
   return fail({ErrorCode::kUsage, fmt::format("'{}' is not a push id", text.substr(0, 60)),
                "a push id is a ULID: 26 characters of digits and capital letters"});
 }

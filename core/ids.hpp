@@ -1,6 +1,7 @@
 // Values that cannot exist invalid. Each parses at the edge and is trusted afterwards.
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <string>
@@ -55,12 +56,14 @@ class Ulid {
   [[nodiscard]] static Result<Ulid> parse(std::string_view text);
   // The one after it: for many of one moment, which then sort in their order.
   [[nodiscard]] Ulid next() const;
-  [[nodiscard]] const std::string& str() const { return text_; }
+  [[nodiscard]] std::string_view str() const { return {text_.data(), text_.size()}; }
   auto operator<=>(const Ulid&) const = default;
 
  private:
-  explicit Ulid(std::string text) : text_(std::move(text)) {}
-  std::string text_;
+  // In place: a push is copied with its id, and often.
+  using Text = std::array<char, kLength>;
+  explicit Ulid(const Text& text) : text_(text) {}
+  Text text_;
 };
 
 }  // namespace kscpush

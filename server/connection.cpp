@@ -243,7 +243,7 @@ void Connection::refuse(mqtt::ReasonCode code, std::string_view reason,
 
 mqtt::Session::Delivery Connection::deliver(mqtt::Outgoing push) {
   const bool room = unsent() == 0 ||
-                    unsent() + push.payload->size() <= shard_->settings().mqtt_limits.unsent_bytes;
+                    unsent() + push.payload.size() <= shard_->settings().mqtt_limits.unsent_bytes;
   const auto delivery = session_.deliver(std::move(push), shard_->wall(), *this);
   if (delivery == mqtt::Session::Delivery::kWindowFull && !room) pushes_wait_ = true;
   return delivery;

@@ -8,7 +8,7 @@ ProbeOrder::ProbeOrder(WallTime now, Duration wait, std::string_view kind, std::
     : id(Ulid::generate(now)), timeout(wait), is_ping(kind == "ping") {
   const auto ttl = std::chrono::ceil<std::chrono::seconds>(timeout);
   expires = now + ttl;
-  payload = std::make_shared<const std::string>(encode_push(id, kind, 1, ttl, params));
+  payload = encode_push(id, kind, 1, ttl, params);
 }
 
 void Probe::on_timer(MonoTime /*now*/) {
@@ -28,7 +28,7 @@ bool Probe::complete() const {
 }
 
 std::uint64_t ProbeTable::token_of(const Ulid& id) {
-  return std::hash<std::string>{}(id.str()) | kTokenBit;
+  return std::hash<std::string_view>{}(id.str()) | kTokenBit;
 }
 
 Probe& ProbeTable::add(std::unique_ptr<Probe> probe, MonoTime now) {

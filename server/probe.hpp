@@ -28,7 +28,7 @@ struct ProbeOrder {
   Ulid id;
   Duration timeout;
   WallTime expires;
-  std::shared_ptr<const std::string> payload;
+  std::string payload;
   bool is_ping = true;
 };
 

@@ -146,6 +146,7 @@ class PushServer::Impl {
   template <class Item, class IdOf, class Call>
   bool spread(std::vector<Item> items, IdOf id_of, Call call) {
     std::vector<std::vector<Item>> of_shard(context_.shards.size());
+    for (auto& of_one : of_shard) of_one.reserve(items.size() / of_shard.size() + 1);
     for (Item& item : items) {
       const DeviceId& id = id_of(item);
       of_shard[home_shard(id.str(), of_shard.size())].push_back(std::move(item));

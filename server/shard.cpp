@@ -298,8 +298,8 @@ void Shard::probe(const DeviceId& id, const ProbeOrder& order, ProbeDone done) {
                                !order.is_ping || device->agent != nullptr};
   Probe& probe = probes_.add(
       std::make_unique<Probe>(probes_, order.id, id.str(), awaited, std::move(done)), now());
-  const auto delivery = connection.deliver(
-      {ProbeTable::token_of(order.id), order.payload, order.expires, order.id.str()});
+  const auto delivery =
+      connection.deliver({ProbeTable::token_of(order.id), order.payload, order.expires, order.id});
   if (delivery == mqtt::Session::Delivery::kSent) {
     wheel_.set(probe, now() + order.timeout);
   } else {

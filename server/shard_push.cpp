@@ -140,6 +140,7 @@ void Shard::pump_lane(Device& device, PushLane lane, bool waited) {
 // False when no further push of this device can be sent now.
 bool Shard::send(Device& device, const PushRecord& push, bool waited) {
   using Delivery = mqtt::Session::Delivery;
+  const WallTime at = wall();
   const PushLane lane = lane_of(push.kind);
   bool& backlog = device.backlog[index(lane)];
   std::int64_t& last_seq = device.last_seq[index(lane)];
@@ -159,13 +160,11 @@ bool Shard::send(Device& device, const PushRecord& push, bool waited) {
   const auto sent = push.reached[static_cast<std::size_t>(PushState::kSent)].value_or(WallTime{});
   const auto settle = [&](PushState state, std::string reason) {
     last_seq = push.seq;
-    step({push.seq, state, wall(), state == PushState::kSent ? before + 1 : 0, std::move(reason),
-          ""});
+    step({push.seq, state, at, state == PushState::kSent ? before + 1 : 0, std::move(reason), ""});
     return true;
   };
   if (before >= kMaxAttempts) return settle(PushState::kUndeliverable, unacknowledged(before));
-  const Duration pause =
-      pause_left(before, std::max(sent, ahead.sent), push.expires, wall(), waited);
+  const Duration pause = pause_left(before, std::max(sent, ahead.sent), push.expires, at, waited);
   if (pause > Duration::zero()) {
     if (!device.set() || device.deadline() > now() + pause) wheel_.set(device, now() + pause);
     return not_now();
@@ -173,11 +172,10 @@ bool Shard::send(Device& device, const PushRecord& push, bool waited) {
   if (push.params != "{}" && !nlohmann::json::accept(push.params)) {
     return settle(PushState::kUndeliverable, "its parameters are damaged");
   }
-  const auto ttl = std::chrono::ceil<std::chrono::seconds>(push.expires - wall());
-  auto payload = std::make_shared<const std::string>(
-      encode_push(push.id, push.kind, before + 1, ttl, push.params));
-  switch (device.connection->deliver({static_cast<std::uint64_t>(push.seq), std::move(payload),
-                                      push.expires, push.id.str(), before + 1})) {
+  const auto ttl = std::chrono::ceil<std::chrono::seconds>(push.expires - at);
+  switch (device.connection->deliver({static_cast<std::uint64_t>(push.seq),
+                                      encode_push(push.id, push.kind, before + 1, ttl, push.params),
+                                      push.expires, push.id, before + 1})) {
     case Delivery::kSent:
       counters_.pushes_sent.add();
       return settle(PushState::kSent, "");
@@ -284,14 +282,13 @@ void Shard::pause_over(Device& device) {
 }
 
 void Shard::step(PushStep step) {
-  auto done = unwritten_.note(step);
-  context_.store.step(std::move(step), std::move(done));
+  auto sink = unwritten_.note(step);
+  context_.store.step(std::move(step), std::move(sink));
 }
 
 void Shard::retry_steps(std::size_t most) {
   for (PushStep& step : unwritten_.take_failed(most)) {
-    auto done = unwritten_.again(step);
-    context_.store.step(std::move(step), std::move(done));
+    context_.store.step(std::move(step), unwritten_.noted());
   }
 }
 

@@ -46,11 +46,10 @@ void Shard::send_policy(Device& device, std::string_view has) {
     return;
   }
   const Ulid id = Ulid::generate(wall());
-  const auto payload =
-      std::make_shared<const std::string>(encode_push(id, "policy", 1, kAnswerDeadline, *params));
+  std::string payload = encode_push(id, "policy", 1, kAnswerDeadline, *params);
   using Delivery = mqtt::Session::Delivery;
-  switch (
-      device.connection->deliver({kPolicyToken, payload, wall() + kAnswerDeadline, id.str(), 1})) {
+  switch (device.connection->deliver(
+      {kPolicyToken, std::move(payload), wall() + kAnswerDeadline, id, 1})) {
     case Delivery::kSent:
       counters_.policies_sent.add();
       device.policy_owed = false;
@@ -59,7 +58,7 @@ void Shard::send_policy(Device& device, std::string_view has) {
     case Delivery::kTooLarge:
       device.policy_owed = false;
       warnings_.warn("{}: its policy has {} bytes and does not fit into its maximum packet size",
-                     device.id(), payload->size());
+                     device.id(), params->size());
       return;
     case Delivery::kExpired:
     case Delivery::kNotSubscribed:

@@ -8,31 +8,39 @@ namespace kscpush::server {
 void UnwrittenSteps::empty_mailbox() {
   {
     const std::scoped_lock lock(mailbox_->mutex);
-    taken_.swap(mailbox_->outcomes);
+    taken_.swap(mailbox_->settled);
+    std::ranges::move(mailbox_->not_written, std::back_inserter(failed_));
+    mailbox_->not_written.clear();
   }
-  for (Outcome& outcome : taken_) {
-    if (outcome.failed) {
-      failed_.push_back(std::move(*outcome.failed));
-      continue;
-    }
-    const auto found = entries_.find(outcome.seq);
+  for (const std::int64_t seq : taken_) {
+    const auto found = entries_.find(seq);
     if (found != entries_.end() && --found->second.under_way == 0) entries_.erase(found);
   }
   taken_.clear();
 }
 
-ShardStore::Done UnwrittenSteps::callback(const PushStep& step, bool noted) const {
-  return [mailbox = mailbox_, step, noted](const Status& status) {
-    // A push that is gone has lost nothing.
-    const bool failed = !status && status.error().code != ErrorCode::kNotFound;
-    if (failed) ++mailbox->failures;
-    if (!noted) return;
-    const std::scoped_lock lock(mailbox->mutex);
-    mailbox->outcomes.push_back({step.seq, failed ? std::optional(step) : std::nullopt});
-  };
+bool UnwrittenSteps::Mailbox::failed(const Status& status) {
+  // A push that is gone has lost nothing.
+  if (status || status.error().code == ErrorCode::kNotFound) return false;
+  ++failures;
+  return true;
 }
 
-ShardStore::Done UnwrittenSteps::note(const PushStep& step) {
+void UnwrittenSteps::Mailbox::written(PushStep&& step, const Status& status) {
+  const bool again = failed(status);
+  const std::scoped_lock lock(mutex);
+  if (again) {
+    not_written.push_back(std::move(step));
+  } else {
+    settled.push_back(step.seq);
+  }
+}
+
+void UnwrittenSteps::Surplus::written(PushStep&& /*step*/, const Status& status) {
+  mailbox->failed(status);
+}
+
+std::shared_ptr<StepSink> UnwrittenSteps::note(const PushStep& step) {
   empty_mailbox();
   const bool noted = entries_.size() < most_ || entries_.contains(step.seq);
   if (noted) {
@@ -45,7 +53,8 @@ ShardStore::Done UnwrittenSteps::note(const PushStep& step) {
       entry.progress.over = true;
     }
   }
-  return callback(step, noted);
+  if (noted) return mailbox_;
+  return surplus_;
 }
 
 UnwrittenSteps::Progress UnwrittenSteps::progress(std::int64_t seq) {

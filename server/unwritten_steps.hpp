@@ -5,7 +5,7 @@
 // the disk does not take, as it is full or fails, is kept here until it does: an acknowledgement
 // that came is not denied.
 //
-// For the shard's thread, except the callbacks: these may run on any thread, also when the table is
+// For the shard's thread, except the sinks: these may be told on any thread, also when the table is
 // gone.
 #pragma once
 
@@ -13,8 +13,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <memory_resource>
 #include <mutex>
-#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -36,14 +36,14 @@ class UnwrittenSteps {
 
   explicit UnwrittenSteps(std::size_t most = kMost) : most_(most) {}
 
-  // Notes the step; the callback goes with it to the store.
-  [[nodiscard]] ShardStore::Done note(const PushStep& step);
+  // Notes the step; the sink goes with it to the store.
+  [[nodiscard]] std::shared_ptr<StepSink> note(const PushStep& step);
   // What is known of the push beyond the disk.
   [[nodiscard]] Progress progress(std::int64_t seq);
   // Up to COUNT of the steps that the store could not write, to be given to it once more with
-  // again(). They stay noted.
+  // noted(). They stay noted.
   [[nodiscard]] std::vector<PushStep> take_failed(std::size_t count);
-  [[nodiscard]] ShardStore::Done again(const PushStep& step) { return callback(step, true); }
+  [[nodiscard]] std::shared_ptr<StepSink> noted() const { return mailbox_; }
 
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
   // How often a step could not be written. Thread safe.
@@ -54,23 +54,31 @@ class UnwrittenSteps {
     Progress progress;
     std::uint32_t under_way = 0;
   };
-  struct Outcome {
-    std::int64_t seq = 0;
-    std::optional<PushStep> failed;
-  };
-  struct Mailbox {
+  struct Mailbox : StepSink {
+    void written(PushStep&& step, const Status& status) override;
+    bool failed(const Status& status);  // and counts it
+
     std::mutex mutex;
-    std::vector<Outcome> outcomes;  // guarded by mutex; bounded by what is under way
+    // Guarded by mutex; bounded by what is under way.
+    std::vector<std::int64_t> settled;  // seqs
+    std::vector<PushStep> not_written;
     std::atomic<std::uint64_t> failures{0};
   };
-  [[nodiscard]] ShardStore::Done callback(const PushStep& step, bool noted) const;
+  // Of what is not noted.
+  struct Surplus : StepSink {
+    explicit Surplus(std::shared_ptr<Mailbox> counts) : mailbox(std::move(counts)) {}
+    void written(PushStep&& step, const Status& status) override;
+    const std::shared_ptr<Mailbox> mailbox;
+  };
   void empty_mailbox();
 
   const std::size_t most_;
-  std::unordered_map<std::int64_t, Entry> entries_;  // by seq
-  std::vector<PushStep> failed_;                     // each under way in its entry
+  std::pmr::unsynchronized_pool_resource pool_;  // an entry comes and goes with each push
+  std::pmr::unordered_map<std::int64_t, Entry> entries_{&pool_};  // by seq
+  std::vector<PushStep> failed_;                                  // each under way in its entry
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
-  std::vector<Outcome> taken_;  // kept for its memory
+  std::shared_ptr<Surplus> surplus_ = std::make_shared<Surplus>(mailbox_);
+  std::vector<std::int64_t> taken_;  // kept for its memory
 };
 
 }  // namespace kscpush::server

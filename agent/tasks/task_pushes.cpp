@@ -162,9 +162,9 @@ class TaskPushes : public std::enable_shared_from_this<TaskPushes> {
     if (!task) return finish(answer, fail(task.error()));
     const auto values = parameters_of(push.params);
     if (!values) return finish(answer, fail(values.error()));
-    const auto run = runs_.start(**task, push.id.str(), *values, [this, answer](const TaskRun& it) {
-      answer_end(it, answer, services_.clock);
-    });
+    const auto run =
+        runs_.start(**task, std::string(push.id.str()), *values,
+                    [this, answer](const TaskRun& it) { answer_end(it, answer, services_.clock); });
     if (!run) return finish(answer, fail(run.error()));
     answer(PushState::kStarted, {{"run", push.id.str()}});
   }

@@ -15,7 +15,7 @@ Status run_cancel(const CancelOptions& options, Context& context) {
   if (!id) return fail(id.error());
   const auto api = open_api(options.dp, context);
   if (!api) return fail(api.error());
-  const auto push = api->remove("/v1/pushes/" + id->str());
+  const auto push = api->remove(fmt::format("/v1/pushes/{}", id->str()));
   if (!push) return fail(push.error());
   print_push(*push, context);
   return {};

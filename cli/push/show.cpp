@@ -19,8 +19,8 @@ Status run_show(const ShowOptions& options, Context& context) {
   const auto api = open_api(options.dp, context);
   if (!api) return fail(api.error());
   const auto push = options.wait.state.empty()
-                        ? api->get("/v1/pushes/" + id->str())
-                        : wait_for_push(*api, id->str(), options.wait, context);
+                        ? api->get(fmt::format("/v1/pushes/{}", id->str()))
+                        : wait_for_push(*api, std::string(id->str()), options.wait, context);
   if (!push) return fail(push.error());
   print_push(*push, context);
   context.out.flush();

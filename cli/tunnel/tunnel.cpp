@@ -161,7 +161,7 @@ Status close_tunnel(const CloseOptions& options, Context& context) {
   if (!id) return fail(id.error());
   const auto api = open_api(options.dp, context);
   if (!api) return fail(api.error());
-  const auto tunnel = api->remove("/v1/tunnels/" + id->str());
+  const auto tunnel = api->remove(fmt::format("/v1/tunnels/{}", id->str()));
   if (!tunnel) return fail(tunnel.error());
   print_object(*tunnel, kFields, "/id", context);
   return {};

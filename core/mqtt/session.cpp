@@ -176,8 +176,7 @@ void Session::release(WallTime now, SessionActions& actions) {
 // A push larger than the bound goes out alone.
 bool Session::has_room(const Outgoing& push, const SessionActions& actions) const {
   const std::size_t unsent = actions.unsent();
-  const std::size_t size = push.payload == nullptr ? 0 : push.payload->size();
-  return unsent == 0 || unsent + size <= limits_->unsent_bytes;
+  return unsent == 0 || unsent + push.payload.size() <= limits_->unsent_bytes;
 }
 
 std::uint16_t Session::unused_packet_id() const {
@@ -204,10 +203,8 @@ bool Session::send_push(const Outgoing& push, std::uint16_t packet_id, bool dup,
   }
   packet.properties.set(Property::kContentType, "application/json");
   packet.properties.set(Property::kResponseTopic, response_topic);
-  if (!push.correlation.empty()) {
-    packet.properties.set(Property::kCorrelationData, push.correlation);
-  }
-  if (push.payload != nullptr) packet.payload = *push.payload;
+  if (push.id) packet.properties.set(Property::kCorrelationData, push.id->str());
+  packet.payload = push.payload;
   return encode(packet, version(), actions.output(), max_packet_bytes_);
 }
 

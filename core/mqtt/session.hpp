@@ -63,6 +63,7 @@
 #include <vector>
 
 #include "core/clock.hpp"
+#include "core/ids.hpp"
 #include "core/mqtt/packet.hpp"
 #include "core/mqtt/topics.hpp"
 
@@ -92,14 +93,14 @@ struct Limits {
   bool subscribe_inbox = false;
 };
 
-// A push on its way to one device. The payload is shared by all devices that get the same bytes.
+// A push on its way to one device.
 struct Outgoing {
   std::uint64_t token = 0;  // the owner's; comes back in on_acked() or on_dropped()
-  std::shared_ptr<const std::string> payload;
-  WallTime expires{};       // MQTT 5: Message Expiry Interval counts down to it; zero for never
-  std::string correlation;  // MQTT 5: Correlation Data, the push id; empty for none
-  int attempts = 1;         // how often it was sent, this time included; on_resent() counts on
-  WallTime sent{};          // the last time; the session's to set
+  std::string payload;
+  WallTime expires{};      // MQTT 5: Message Expiry Interval counts down to it; zero for never
+  std::optional<Ulid> id;  // MQTT 5: Correlation Data
+  int attempts = 1;        // how often it was sent, this time included; on_resent() counts on
+  WallTime sent{};         // the last time; the session's to set
 };
 
 // What the device wants published in its name when its connection ends without DISCONNECT 0x00.

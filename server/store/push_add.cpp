@@ -124,7 +124,8 @@ Result<std::optional<Error>> Adder::add(PushRecord& push) {
              push.device.str() + "' shows them"});
   }
   for (const auto& [seq, was] : waiting->replaced) {
-    const PushStep ended{seq, PushState::kSuperseded, now_, 0, "replaced by " + push.id.str(), {}};
+    const PushStep ended{
+        seq, PushState::kSuperseded, now_, 0, fmt::format("replaced by {}", push.id.str()), {}};
     if (auto done = end(database_, ended, was, limits_, changes_); !done) return fail(done.error());
   }
   note_stored(push, now_);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,6 +63,16 @@ struct PushStep {
   std::string result{};  // with kCompleted, kFailed
 };
 
+// Who wants to know what became of steps. Many at a time have the same: for each a callback of its
+// own would cost more than the step.
+class StepSink {
+ public:
+  virtual ~StepSink() = default;
+  // On the store's thread, or on that of the call when too many steps wait; must not block. STATUS:
+  // kNotFound: no such push any more. Ignored steps are no error.
+  virtual void written(PushStep&& step, const Status& status) = 0;
+};
+
 // Thread safe. Changes return at once and are done in the order they came in; reads see those that
 // are done, at least.
 class ShardStore {
@@ -81,8 +92,8 @@ class ShardStore {
   virtual void report(const DeviceId& id, DeviceReport report, WallTime now,
                       Done done = nullptr) = 0;
 
-  // DONE, which may be null: kNotFound: no such push any more. Ignored steps are no error.
-  virtual void step(PushStep step, Done done = nullptr) = 0;
+  // SINK may be null.
+  virtual void step(PushStep step, std::shared_ptr<StepSink> sink = nullptr) = 0;
   // Before it is sent: by the steps that were queued before. After that kConflict, saying how far
   // it is; kNotFound. The push as it is then.
   using Cancelled = std::function<void(Result<PushRecord>)>;

@@ -151,7 +151,7 @@ class Store final : public ShardStore {
   using PushResults = std::vector<Result<PushRecord>>;
   void add_pushes(std::vector<PushRecord> pushes, Admit admit,
                   std::function<void(Result<PushResults>)> done);
-  void step(PushStep step, Done done = nullptr) override;
+  void step(PushStep step, std::shared_ptr<StepSink> sink = nullptr) override;
   void cancel(const Ulid& id, std::string reason, Cancelled done) override;
   [[nodiscard]] Result<std::optional<PushRecord>> find_push(const Ulid& id) const override;
   [[nodiscard]] Result<std::optional<PushRecord>> find_push(std::int64_t seq) const;

@@ -113,11 +113,11 @@ Result<std::optional<std::string>> Store::find_key(const IdempotencyKey& key) co
       [&](Database& database) { return idempotency::find(database, key, impl_->clock.wall()); });
 }
 
-void Store::step(PushStep step, Done done) {
-  switch (impl_->steps.put(std::move(step), std::move(done))) {
+void Store::step(PushStep step, std::shared_ptr<StepSink> sink) {
+  switch (impl_->steps.put(std::move(step), std::move(sink))) {
     case StepQueue::Put::kRefused:
       impl_->missed_step = true;
-      if (done != nullptr) done(fail(Writer::queue_full()));
+      if (sink != nullptr) sink->written(std::move(step), fail(Writer::queue_full()));
       return;
     case StepQueue::Put::kFirst:
       return impl_->write_steps();
@@ -140,8 +140,11 @@ void Store::Impl::write_steps() {
         for (std::size_t i = 0; i < batch->steps.size(); ++i) {
           const Status& result = status ? batch->results[i] : status;
           if (!result && result.error().code != ErrorCode::kNotFound) missed_step = true;
-          if (batch->done[i] != nullptr) batch->done[i](result);
+          if (batch->sinks[i] != nullptr) {
+            batch->sinks[i]->written(std::move(batch->steps[i]), result);
+          }
         }
+        steps.give_back(std::move(*batch));
       },
       0, Writer::Pace::kPatient);
 }

@@ -244,7 +244,7 @@ void Tunnels::ended(Tunnel& tunnel, const std::string& reason) {
   TunnelRecord record = last.record;
   record.end = TunnelEnd{clock_.wall(), reason, static_cast<std::int64_t>(last.to_device),
                          static_cast<std::int64_t>(last.from_device)};
-  const std::string id = record.id.str();
+  const std::string id(record.id.str());
   store_.end_tunnel(record.id, *record.end, [this, id](const Status& written) {
     if (!written)
       log_.error("the end of tunnel {} is not on disk: {}", id, written.error().message);

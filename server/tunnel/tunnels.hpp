@@ -151,10 +151,10 @@ class Tunnels final : public SideService {
   spdlog::logger& log_;
   const Ask ask_;
   TunnelCounters counters_;
-  std::map<std::string, Tunnel> tunnels_;                // by id, hence by age
+  std::map<std::string, Tunnel, std::less<>> tunnels_;   // by id, hence by age
   std::unordered_map<std::string, std::string> tokens_;  // hash to id
   std::unordered_map<std::string, std::size_t> of_device_;
-  std::map<std::string, Ending> ending_;  // by id
+  std::map<std::string, Ending, std::less<>> ending_;  // by id
   std::shared_ptr<const TlsTrust> trust_;
   MonoTime next_recheck_{};
   bool stopped_ = false;

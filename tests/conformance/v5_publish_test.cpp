@@ -162,12 +162,13 @@ TEST_CASE("[MQTT-3.3.1-8] [MQTT-3.3.1-12] nothing is retained, and nothing sent 
 TEST_CASE(
     "[MQTT-3.3.2-3] [MQTT-3.3.2-13] a push goes to the inbox, its Response Topic is a topic") {
   Device device = active_device();
-  CHECK(device.deliver(push(1, "{}", device.wall() + 90s, "01ARZ")) == Delivery::kSent);
+  CHECK(device.deliver(push(1, "{}", device.wall() + 90s, *Ulid::parse(kPushId))) ==
+        Delivery::kSent);
   const Sent sent = sent_publish(device);
   CHECK(sent.packet.topic == kInbox);
   const Properties& told = sent.packet.properties;
   CHECK(told.text(Property::kResponseTopic) == kUp + "result");
-  CHECK(told.text(Property::kCorrelationData) == "01ARZ");
+  CHECK(told.text(Property::kCorrelationData) == kPushId);
   CHECK(told.text(Property::kContentType) == "application/json");
   CHECK(told.number(Property::kPayloadFormat) == 1);
   CHECK(told.number(Property::kMessageExpiry) == 90);

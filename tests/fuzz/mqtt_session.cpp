@@ -51,6 +51,7 @@ class Input {
   std::size_t size_;
 };
 
+const Ulid kId = *Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV");
 constexpr Limits kLimits{.packet_bytes = 4096, .connect_packet_bytes = 1024, .in_flight = 4};
 
 // One side: a session and what is known of it from outside.
@@ -268,8 +269,7 @@ class Run {
 
   void deliver() {
     const std::uint16_t bits = input_.word();
-    const auto payload = std::make_shared<const std::string>(bits % 1500, 'x');
-    Outgoing push{++token_, payload, {}, "id"};
+    Outgoing push{++token_, std::string(bits % 1500, 'x'), {}, kId};
     if ((bits & 0x8000) != 0) push.expires = wall() + std::chrono::seconds(input_.byte());
     both([&](Side& side) {
       const auto delivery = side.session->deliver(push, wall(), side);

@@ -20,7 +20,7 @@ constexpr std::size_t kAnswerBytes = 1024;
 
 std::string id_of(const std::string& payload) {
   const auto push = decode_push(payload);
-  return push ? push->id.str() : std::string();
+  return push ? std::string(push->id.str()) : std::string();
 }
 
 bool is_ping(const std::string& payload) {
@@ -101,7 +101,7 @@ void ConnectionChecker::gave(std::string_view bytes) {
 // --- The pushes
 
 void PushChecker::accepted(const server::PushRecord& push) {
-  pushes_[push.id.str()].device = push.device.str();
+  pushes_[std::string(push.id.str())].device = push.device.str();
 }
 
 void PushChecker::received(const std::string& device, const std::string& push) {

@@ -162,7 +162,7 @@ void SimDevice::handle_push(const DialoguePtr& dialogue, const test::ServerPacke
   const auto push = decode_push(packet.payload);
   if (!push) return world_.verdict.fail("{} received a push that is none", plan_.spec.id);
   const bool ping = push->kind == "ping";
-  const std::string id = push->id.str();
+  const std::string id(push->id.str());
   if (!ping) world_.pushes.received(plan_.spec.id, id);
   const bool answers_first = random_.percent(50);
   if (plan_.agent && answers_first) answer(dialogue, id);

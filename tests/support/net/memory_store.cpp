@@ -117,8 +117,8 @@ Result<PushRecord> MemoryStore::add_now(PushRecord push) {
   if (others >= limits_.pending_per_device) return fail(ErrorCode::kOverloaded, "too many wait");
   if (seq_of_.contains(push.id.str())) return fail(ErrorCode::kConflict, "exists");
   for (const std::int64_t seq : replaced) {
-    move_to(pushes_.at(seq),
-            {seq, PushState::kSuperseded, now, 0, "replaced by " + push.id.str(), ""});
+    move_to(pushes_.at(seq), {seq, PushState::kSuperseded, now, 0,
+                              fmt::format("replaced by {}", push.id.str()), ""});
   }
   const WallTime accepted = push.reached[index_of(PushState::kAccepted)].value_or(now);
   push.reached = {};
@@ -135,11 +135,11 @@ Result<PushRecord> MemoryStore::add_now(PushRecord push) {
   return push;
 }
 
-void MemoryStore::step(PushStep step, Done done) {
-  post([this, step = std::move(step), done = std::move(done)] {
-    auto status = full_ ? Status(fail(no_room())) : step_now(step);
+void MemoryStore::step(PushStep step, std::shared_ptr<server::StepSink> sink) {
+  post([this, step = std::move(step), sink = std::move(sink)] {
+    const auto status = full_ ? Status(fail(no_room())) : step_now(step);
     missed_ |= full_;
-    if (done) done(std::move(status));
+    if (sink != nullptr) sink->written(PushStep(step), status);
   });
 }
 
@@ -213,7 +213,7 @@ void MemoryStore::expire_now(WallTime now) {
     const PushRecord& push = entry.second;
     const bool old =
         is_final(push.state) && *push.reached[index_of(push.state)] + limits_.keep_history <= now;
-    if (old) seq_of_.erase(push.id.str());
+    if (old) seq_of_.erase(std::string(push.id.str()));
     return old;
   });
   for (auto& [seq, push] : pushes_) end_if_due(push, now);

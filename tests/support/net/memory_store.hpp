@@ -58,7 +58,7 @@ class MemoryStore final : public server::ShardStore {
   using Disconnects = std::vector<std::pair<std::string, server::Disconnect>>;
   [[nodiscard]] const Disconnects& disconnects() const { return disconnects_; }
   void report(const DeviceId& id, DeviceReport report, WallTime now, Done done) override;
-  void step(server::PushStep step, Done done = nullptr) override;
+  void step(server::PushStep step, std::shared_ptr<server::StepSink> sink = nullptr) override;
   void cancel(const Ulid& id, std::string reason, Cancelled done) override;
   [[nodiscard]] Result<std::optional<server::PushRecord>> find_push(const Ulid& id) const override;
   [[nodiscard]] Result<std::vector<server::PushRecord>> pending(

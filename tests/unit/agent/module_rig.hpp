@@ -37,10 +37,10 @@ class ModuleRig {
     static std::int64_t time = 0;
     const Ulid id = Ulid::generate(WallTime(std::chrono::milliseconds(++time)));
     handlers.handle({id, kind, 1, std::chrono::seconds(30), std::move(params)},
-                    [this, text = id.str()](PushState given, nlohmann::json result) {
+                    [this, text = std::string(id.str())](PushState given, nlohmann::json result) {
                       answers[text].push_back({given, std::move(result)});
                     });
-    return id.str();
+    return std::string(id.str());
   }
   void run_until(const std::function<bool()>& condition) {
     const auto deadline = std::chrono::steady_clock::now() + kPatience;

@@ -20,7 +20,7 @@ struct Life {
   Life(const std::filesystem::path& path, test::FakeClock& clock)
       : state(StateDirectory::open(path).value()), journal(PushJournal::open(state).value()) {
     handlers.add("once", [this](const PushMessage& push, const Answer& answer) {
-      ran.push_back(push.id.str());
+      ran.emplace_back(push.id.str());
       kept.push_back(answer);
     });
     handlers.add(

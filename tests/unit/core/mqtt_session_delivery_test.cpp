@@ -33,8 +33,9 @@ std::vector<std::uint64_t> tokens(const SessionState& state) {
 
 TEST_CASE("a push is a PUBLISH to the inbox, with all that MQTT 5 can say about it") {
   Device device = active_device();
-  CHECK(device.deliver(push(7, "{\"v\":1}", device.wall() + 90s, "01ARZ")) == Delivery::kSent);
-  CHECK(hex(device.output()) == hex(pushed(1, "{\"v\":1}", "00 00 00 5a", "01ARZ")));
+  CHECK(device.deliver(push(7, "{\"v\":1}", device.wall() + 90s, *Ulid::parse(kPushId))) ==
+        Delivery::kSent);
+  CHECK(hex(device.output()) == hex(pushed(1, "{\"v\":1}", "00 00 00 5a", kPushId)));
   CHECK(tokens(device.session().state()) == std::vector<std::uint64_t>{7});
   device.send(puback(1));
   CHECK(device.calls() == Calls{"acked 7 success"});
@@ -45,7 +46,8 @@ TEST_CASE("a push is a PUBLISH to the inbox, with all that MQTT 5 can say about 
 
 TEST_CASE("a push to a 3.1.1 device has topic, identifier and payload") {
   Device device = active_device(k311);
-  CHECK(device.deliver(push(7, "{}", device.wall() + 90s, "01ARZ")) == Delivery::kSent);
+  CHECK(device.deliver(push(7, "{}", device.wall() + 90s, *Ulid::parse(kPushId))) ==
+        Delivery::kSent);
   CHECK(hex(device.output()) == hex(publish(0x02, kInbox, 1, "{}", k311)));
   device.send(puback(1));
   CHECK(device.calls() == Calls{"acked 7 success"});

@@ -87,7 +87,7 @@ TEST_CASE("client and server sessions understand each other, in pieces of any si
     pair.server_log->calls_.clear();
 
     const std::string large(6'000, 'x');
-    CHECK(pair.server->deliver(push(1, large, pair.wall + 10s, "id-1"), pair.wall,
+    CHECK(pair.server->deliver(push(1, large, pair.wall + 10s, *Ulid::parse(kPushId)), pair.wall,
                                *pair.server_log) == Session::Delivery::kSent);
     CHECK(pair.client.publish(UpTopic::kResult, "{\"ok\":true}", 1, 5, pair.now, pair.client_log) ==
           Publishing::kSent);
@@ -95,7 +95,7 @@ TEST_CASE("client and server sessions understand each other, in pieces of any si
           Publishing::kSent);
     pair.run();
     CHECK(pair.client_log.calls_.size() == 2);
-    CHECK(has(pair.client_log.calls_, "push " + large + " id-1"));
+    CHECK(has(pair.client_log.calls_, "push " + large + " " + std::string(kPushId)));
     CHECK(has(pair.client_log.calls_, "published 5 success"));
     CHECK(has(pair.server_log->calls_, "message result {\"ok\":true}"));
     CHECK(has(pair.server_log->calls_, "message state s"));

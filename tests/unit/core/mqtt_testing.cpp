@@ -292,8 +292,8 @@ Device resumed_device(const SessionState& state, Version version, std::string ex
 }
 
 Outgoing push(std::uint64_t token, std::string_view payload, WallTime expires,
-              std::string_view correlation) {
-  return {token, std::make_shared<const std::string>(payload), expires, std::string(correlation)};
+              std::optional<Ulid> id) {
+  return {token, std::string(payload), expires, id};
 }
 
 }  // namespace kscpush::mqtt::testing

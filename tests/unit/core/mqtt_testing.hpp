@@ -157,7 +157,8 @@ using Calls = std::vector<std::string>;
                                     std::string extra = {});
 
 [[nodiscard]] Outgoing push(std::uint64_t token, std::string_view payload = "{}",
-                            WallTime expires = {}, std::string_view correlation = {});
+                            WallTime expires = {}, std::optional<Ulid> id = {});
+inline constexpr std::string_view kPushId = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
 // DISCONNECT of the server without properties but REASON.
 [[nodiscard]] std::string disconnect_packet(ReasonCode code, std::string_view reason = {});

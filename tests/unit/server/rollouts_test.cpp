@@ -96,7 +96,7 @@ TEST_CASE("rollout: of a kind that is answered the others wait for the answers o
         send(api, R"({"kind":"task.start","ttl":900,"devices":["pc-1","pc-2"],"canary":1})");
     const auto packet = first.next();
     first.ack(packet.packet_id);
-    const auto push = decode_push(packet.payload)->id.str();
+    const std::string push(decode_push(packet.payload)->id.str());
     wait_until([&] { return api.get("/v1/pushes/" + push)["state"] == "acked"; });
     CHECK(show(api, begun)["pushed"] == 1);
     first.send(publish_bytes(first.spec, mqtt::UpTopic::kResult,

@@ -16,7 +16,7 @@ std::vector<std::string> ids_of(const std::vector<ServerPacket>& packets) {
   std::vector<std::string> ids;
   for (const ServerPacket& packet : packets) {
     if (packet.type == mqtt::PacketType::kPublish) {
-      ids.push_back(decode_push(packet.payload)->id.str());
+      ids.emplace_back(decode_push(packet.payload)->id.str());
     }
   }
   return ids;
@@ -24,7 +24,7 @@ std::vector<std::string> ids_of(const std::vector<ServerPacket>& packets) {
 
 std::vector<std::string> ids_of(std::initializer_list<server::PushRecord> pushes) {
   std::vector<std::string> ids;
-  for (const auto& push : pushes) ids.push_back(push.id.str());
+  for (const auto& push : pushes) ids.emplace_back(push.id.str());
   return ids;
 }
 

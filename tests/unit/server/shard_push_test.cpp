@@ -28,7 +28,7 @@ std::shared_ptr<PingOutcome> ping_pc_1(ShardRig& rig, Duration timeout = seconds
 }
 
 std::string id_in(const ServerPacket& packet) {
-  return decode_push(packet.payload)->id.str();
+  return std::string(decode_push(packet.payload)->id.str());
 }
 
 std::string completed(const std::string& id) {
@@ -267,7 +267,7 @@ TEST_CASE("answer: for another device's push it is ignored and counted") {
 TEST_CASE("answer: what is none, or names no push, is counted and does no harm") {
   ShardRig rig;
   SimDevice device = online(rig);
-  const std::string unknown = Ulid::generate(rig.clock.wall()).str();
+  const std::string unknown(Ulid::generate(rig.clock.wall()).str());
   for (const std::string& payload :
        {std::string("nonsense"), std::string("[]"), std::string(R"({"id":5,"status":"completed"})"),
         std::string(R"({"id":"short","status":"completed"})"), completed(unknown),

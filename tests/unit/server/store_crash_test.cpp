@@ -85,7 +85,7 @@ TEST_CASE("killed at a random moment, again and again: every accepted push is th
     const auto store = Store::open(dir / "state", clock);
     REQUIRE_MESSAGE(store.has_value(), store.error().message);
     std::set<std::string> held;
-    for (const PushRecord& push : all_pushes(**store, "pc-1")) held.insert(push.id.str());
+    for (const PushRecord& push : all_pushes(**store, "pc-1")) held.emplace(push.id.str());
     std::size_t missing = 0;
     for (const std::string& id : reported) missing += held.contains(id) ? 0 : 1;
     CHECK(missing == 0);

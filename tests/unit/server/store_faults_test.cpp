@@ -14,7 +14,7 @@ namespace {
 // All pushes that a store holds of pc-1.
 std::set<std::string> held(const Store& store) {
   std::set<std::string> ids;
-  for (const PushRecord& push : all_pushes(store, "pc-1")) ids.insert(push.id.str());
+  for (const PushRecord& push : all_pushes(store, "pc-1")) ids.emplace(push.id.str());
   return ids;
 }
 
@@ -38,12 +38,13 @@ TEST_CASE("disk full: a clear error, nothing accepted lost, and on it goes when 
   CHECK(refused.error().hint ==
         "free some space: df -h " + state + "; what was accepted before is safe");
   CHECK_FALSE(store->add_device({device("pc-2"), ""}).has_value());
-  CHECK(held(*store) == std::set<std::string>{before.id.str()});
+  CHECK(held(*store) == std::set<std::string>{std::string(before.id.str())});
   CHECK_FALSE(store->find_device(device("pc-2"))->has_value());
   disk.recover();
   const auto after = add(*store, push_to("pc-1", store.clock)).value();
   store.reopen();
-  CHECK(held(*store) == std::set<std::string>{before.id.str(), after.id.str()});
+  CHECK(held(*store) ==
+        std::set<std::string>{std::string(before.id.str()), std::string(after.id.str())});
 }
 
 TEST_CASE("disk full: what is seen last is kept for later") {
@@ -77,7 +78,7 @@ TEST_CASE("a disk that fails at any write or sync: accepted is what is there") {
       std::set<std::string> accepted;
       for (int i = 0; i < 15; ++i) {
         const auto stored = add(*store, push_to("pc-1", store.clock));
-        if (stored) accepted.insert(stored->id.str());
+        if (stored) accepted.emplace(stored->id.str());
         if (!stored) {
           CHECK(stored.error().message.find("the disk reports an error") != std::string::npos);
           ++failures;
@@ -85,7 +86,7 @@ TEST_CASE("a disk that fails at any write or sync: accepted is what is there") {
       }
       CHECK(held(*store) == accepted);
       disk.recover();
-      accepted.insert(add(*store, push_to("pc-1", store.clock)).value().id.str());
+      accepted.emplace(add(*store, push_to("pc-1", store.clock)).value().id.str());
       store.reopen();
       CHECK(held(*store) == accepted);
     }
@@ -117,7 +118,7 @@ TEST_CASE("power failure: at any moment, with any unsynced blocks, what was acce
         PushRecord push = push_to("pc-1", store.clock);
         push.params = std::string(random() % 2000, 'x');
         store->add_push(std::move(push), [&, ends = i + 1 == count](Result<PushRecord> stored) {
-          if (stored) accepted.insert(stored->id.str());
+          if (stored) accepted.emplace(stored->id.str());
           if (!ends) return;
           lose_power();
           last.set_value();

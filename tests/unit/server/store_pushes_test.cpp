@@ -271,9 +271,10 @@ TEST_CASE("step: those that come together are written together, and each is told
   busy.get_future().wait();
   std::vector<ErrorCode> failed;
   const auto post = [&](std::int64_t seq, PushState state, int attempts) {
-    store->step({seq, state, store.clock.wall(), attempts, "", ""}, [&](const Status& done) {
-      if (!done) failed.push_back(done.error().code);
-    });
+    store->step({seq, state, store.clock.wall(), attempts, "", ""},
+                std::make_shared<StepTold>([&](const Status& done) {
+                  if (!done) failed.push_back(done.error().code);
+                }));
     store.clock.advance(seconds(1));
   };
   const WallTime start = store.clock.wall();
@@ -312,7 +313,7 @@ TEST_CASE("cancel: certain before it is sent, refused after") {
   CHECK(reached(cancelled, PushState::kCancelled) == store.clock.wall());
   CHECK(store.waiting().empty());
   CHECK(cancel(*store, push.id).error().message ==
-        "push " + push.id.str() + " is cancelled already and cannot be cancelled");
+        fmt::format("push {} is cancelled already and cannot be cancelled", push.id.str()));
   for (const PushState state : {PushState::kSent, PushState::kAcked, PushState::kCompleted}) {
     const auto other = store.add_one();
     store.move_to(other, state);
@@ -340,7 +341,7 @@ TEST_CASE("collapse: replaces what is not sent, of the same device and key") {
   const auto newer = keyed("pc-1", "sync");
   const auto none = keyed("pc-1", "");
   CHECK(find(*store, older).state == PushState::kSuperseded);
-  CHECK(find(*store, older).reason == "replaced by " + newer.id.str());
+  CHECK(find(*store, older).reason == fmt::format("replaced by {}", newer.id.str()));
   CHECK(reached(find(*store, older), PushState::kSuperseded) == store.clock.wall());
   for (const auto& kept : {other_key, other_device, no_key, newer, none}) {
     CHECK(find(*store, kept).state == PushState::kStored);

@@ -55,9 +55,21 @@ inline std::vector<PushRecord> all_pushes(const Store& store, std::string_view i
   return all;
 }
 
+// Calls what it is made of with what became of each step.
+class StepTold final : public StepSink {
+ public:
+  using Call = std::function<void(const Status&)>;
+  explicit StepTold(Call call) : call_(std::move(call)) {}
+  void written(PushStep&& /*step*/, const Status& status) override { call_(status); }
+
+ private:
+  const Call call_;
+};
+
 inline Status step(Store& store, PushStep step) {
   std::promise<Status> answer;
-  store.step(std::move(step), [&](Status done) { answer.set_value(std::move(done)); });
+  store.step(std::move(step),
+             std::make_shared<StepTold>([&](const Status& done) { answer.set_value(done); }));
   return answer.get_future().get();
 }
 

@@ -46,7 +46,7 @@ class Answered {
 
   void stored(const PushRecord& push) {
     const std::scoped_lock lock(mutex_);
-    pushes_[push.id.str()] = {push.seq, PushState::kStored, 0};
+    pushes_[std::string(push.id.str())] = {push.seq, PushState::kStored, 0};
   }
   void stepped(const std::string& id, const PushStep& step) {
     const std::scoped_lock lock(mutex_);
@@ -63,7 +63,8 @@ class Answered {
   void begin_with(const std::vector<PushRecord>& held) {
     const std::scoped_lock lock(mutex_);
     pushes_.clear();
-    for (const auto& push : held) pushes_[push.id.str()] = {push.seq, push.state, push.attempts};
+    for (const auto& push : held)
+      pushes_[std::string(push.id.str())] = {push.seq, push.state, push.attempts};
   }
 
  private:
@@ -102,7 +103,7 @@ class Torture {
     const auto held = store->list_pushes({.device = device("pc-1")}, 0, 100'000);
     REQUIRE(held.has_value());
     std::map<std::string, const PushRecord*> by_id;
-    for (const auto& push : held->pushes) by_id[push.id.str()] = &push;
+    for (const auto& push : held->pushes) by_id[std::string(push.id.str())] = &push;
     for (const auto& entry : before_) {
       const Answered::Push& push = entry.second;
       CAPTURE(entry.first);
@@ -182,9 +183,9 @@ class Torture {
                   clock_.wall()};
     if (step.state == PushState::kSent) step.attempts = push.attempts + 1;
     if (step.state == PushState::kCompleted) step.result = R"({"n":5})";
-    store.step(step, [this, id, step](const Status& done) {
-      if (done) answered_.stepped(id, step);
-    });
+    store.step(step, std::make_shared<StepTold>([this, id, step](const Status& done) {
+                 if (done) answered_.stepped(id, step);
+               }));
   }
 
   std::mt19937 random_;
