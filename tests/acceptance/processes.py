@@ -5,12 +5,16 @@ wait_until() waits for an event and gives up at a deadline that only a failure r
 that starts a process ends it, by its id.
 """
 
+import fcntl
 import json
 import os
+import pty
 import random
+import select
 import signal
 import socket
 import subprocess
+import termios
 import time
 from typing import NamedTuple
 
@@ -95,6 +99,61 @@ class Running:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
+
+
+class Terminal:
+    """A command on a terminal of its own, as a person has it. A context manager."""
+
+    def __init__(self, *arguments, folder):
+        self.shown = ""
+        self.terminal, its_end = pty.openpty()
+        self.process = subprocess.Popen([KSCPUSH, *map(str, arguments)], cwd=folder,
+                                        stdin=its_end, stdout=its_end, stderr=its_end,
+                                        preexec_fn=_own_the_terminal,
+                                        env=environment(TERM="xterm"))
+        os.close(its_end)
+
+    def type(self, text):
+        os.write(self.terminal, text.encode())
+
+    def wait_to_show(self, text):
+        self._read_until(lambda: text in self.shown, f"'{text}'")
+
+    def code(self):
+        """Waits for its end, and gives its exit code."""
+        self._read_until(lambda: False, "its end")
+        return self.process.wait(DEADLINE)
+
+    def _read_until(self, condition, what):
+        end = time.monotonic() + DEADLINE
+        while not condition():
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.terminal], [], [], left)[0]:
+                raise AssertionError(f"waited {DEADLINE:g} s in vain for {what}: {self.shown}")
+            try:
+                part = os.read(self.terminal, 65536)
+            except OSError:  # the other end is closed, on Linux
+                part = b""
+            if not part and what != "its end":
+                raise AssertionError(f"it ended before it showed {what}: {self.shown}")
+            if not part:
+                return
+            self.shown += part.decode()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.terminal)
+
+
+def _own_the_terminal():
+    # Ctrl-C reaches those whose controlling terminal it is typed at.
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 class Daemon:
