@@ -27,6 +27,7 @@ const std::vector<Column> kColumns{{"DEVICE", "/id"},           {"GROUP", "/grou
                                    {"STATE", "/state"},         {"DESIRED", "/desired", true},
                                    {"REPORTED", "/reported"},   {"SINCE", "/since"},
                                    {"CONNECTED", "/connected"}, {"LAST SEEN", "/last_seen"},
+                                   {"RESYNC SINCE", "/resync_required/since", true},
                                    {"RESULT", "/result"}};
 
 using Counts = std::map<std::string, std::uint64_t>;

@@ -43,6 +43,11 @@ const PushKindRow* find_push_kind(std::string_view kind) {
   return found == kPushKinds.end() ? nullptr : found;
 }
 
+bool made_up_by_sync(std::string_view kind) {
+  const PushKindRow* const row = find_push_kind(kind);
+  return row != nullptr && row->push_class != PushClass::kRpc;
+}
+
 std::vector<std::string> requestable_kinds() {
   std::vector<std::string> kinds;
   for (const PushKindRow& row : kPushKinds) {

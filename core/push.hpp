@@ -46,6 +46,9 @@ inline constexpr std::array kPushKinds{
     PushKindRow{"policy", PushClass::kState, std::chrono::seconds(0)},
 };
 [[nodiscard]] const PushKindRow* find_push_kind(std::string_view kind);
+// Whether a synchronization makes up for such a push when it got lost: one of state, or one that
+// calls for it. A question is not one: who asked is told that it ended, and nobody runs it later.
+[[nodiscard]] bool made_up_by_sync(std::string_view kind);
 // Those that can be asked for: all but those of desired state.
 [[nodiscard]] std::vector<std::string> requestable_kinds();
 

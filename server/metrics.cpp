@@ -115,6 +115,8 @@ void add_store(std::vector<MetricFamily>& families, const PushServer& server) {
   gauge("kscpush_database_file_bytes", "Size of the database's file", usage->database_bytes);
   gauge("kscpush_database_log_bytes", "Size of its write-ahead log", usage->log_bytes);
   gauge("kscpush_pushes_pending", "Pushes neither acknowledged nor ended", usage->pending);
+  gauge("kscpush_devices_resync_required",
+        "Devices that have missed a synchronization, and have not made up for it", usage->resyncs);
   const auto age = usage->oldest_pending ? server.clock().wall() - *usage->oldest_pending
                                          : std::chrono::milliseconds(0);
   gauge("kscpush_oldest_pending_seconds", "Since the oldest of them was accepted; 0 if none waits",

@@ -116,6 +116,32 @@ void PushServer::push(const DeviceId& id, const PushRequest& request, const Push
   });
 }
 
+// --- What devices have missed
+
+// What cannot be stored now is with the next connection: the device still needs it.
+void PushServer::Impl::bring_level(const DeviceId& id) {
+  const WallTime now = clock_.wall();
+  const auto order =
+      make_order({.kind = "sync"}, config()->dp.push_server.limits.message_bytes, now);
+  unless_stopping([&] {
+    store_->add_resync(make_record(id, *order, now),
+                       [this](Result<std::optional<PushRecord>> made) {
+                         if (made && *made) offer({std::move(**made)}, false);
+                       });
+  });
+}
+
+void PushServer::Impl::resyncs_changed(const std::vector<ResyncChange>& changes) {
+  if (changes.empty()) return;
+  context_.events.resyncs(changes);
+  std::vector<ResyncChange> missed = changes;
+  std::erase_if(missed, [](const ResyncChange& change) { return !change.reason; });
+  spread(
+      std::move(missed),
+      [](const ResyncChange& change) -> const DeviceId& { return change.device; },
+      [](Shard& shard, const ResyncChange& change) { shard.missed(change.device, change.at); });
+}
+
 // --- Many
 
 void PushServer::Impl::offer(std::vector<PushRecord> pushes, bool online_only) {

@@ -84,10 +84,12 @@ class PushServer::Impl {
             side_, *store_, [this] { return this->config(); }, clock, log),
         ticket_keys_(std::make_shared<TicketKeys>(clock.now())) {
     context_.hand_over = [this](LinkPtr link) { side_.take(std::move(link)); };
-    store_->watch([this](const PushChanges& changes) {
-      context_.events.pushes(changes);
-      waits_.changed(changes);
-      rollouts_.changed(changes);
+    context_.bring_level = [this](const DeviceId& id) { bring_level(id); };
+    store_->watch([this](const StoreChanges& changes) {
+      context_.events.pushes(changes.pushes);
+      waits_.changed(changes.pushes);
+      rollouts_.changed(changes.pushes);
+      resyncs_changed(changes.resyncs);
     });
   }
 
@@ -162,6 +164,10 @@ class PushServer::Impl {
   // Stored pushes, to the home shards of their devices.
   void offer(std::vector<PushRecord> pushes, bool online_only);
   void ask_for_tunnel(const DeviceId& id, const std::string& params, const Tunnels::Asked& asked);
+  // Stores a sync push for a device that has missed something, if nothing waits that makes up for
+  // it.
+  void bring_level(const DeviceId& id);
+  void resyncs_changed(const std::vector<ResyncChange>& changes);
   // The session and the tunnels of a device that may not be here any more end.
   void recheck(const DeviceId& id);
   // Whether a device is in scope, of the configuration that runs then.

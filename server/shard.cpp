@@ -117,7 +117,8 @@ void Shard::decide(Connection& connection, const Offer& offer) {
     return;
   }
   const std::string_view from = offer.secure ? host_of(offer.address) : std::string_view();
-  if (const auto registered = check_registered(*id, from); !registered) {
+  const auto registered = check_registered(*id, from);
+  if (!registered) {
     const bool denied = registered.error().code == ErrorCode::kDenied;
     warnings_.warn("{}: {} refused: {}", offer.address, offer.device_id,
                    registered.error().message);
@@ -126,11 +127,11 @@ void Shard::decide(Connection& connection, const Offer& offer) {
         registered.error().message, "");
     return;
   }
-  admit(connection, offer);
+  admit(connection, offer, *registered);
 }
 
-Status Shard::check_registered(const DeviceId& id, std::string_view address) const {
-  const auto found = context_.store.find_device(id);
+Result<DeviceRecord> Shard::check_registered(const DeviceId& id, std::string_view address) const {
+  auto found = context_.store.find_device(id);
   if (!found) return fail(found.error());
   if (!found->has_value()) return fail(ErrorCode::kDenied, "the device is not registered");
   const DeviceRecord& device = **found;
@@ -140,7 +141,7 @@ Status Shard::check_registered(const DeviceId& id, std::string_view address) con
     return fail(ErrorCode::kDenied, "its group '{}' is not in the scope of this distribution point",
                 device.group);
   }
-  return {};
+  return std::move(**found);
 }
 
 // OTHERWISE: what is said when no other push server is known.
@@ -155,7 +156,7 @@ std::string Shard::other_server(const DeviceId& id) const {
   return found && found->has_value() ? settings_->other_server(**found) : std::string();
 }
 
-void Shard::admit(Connection& connection, const Offer& offer) {
+void Shard::admit(Connection& connection, const Offer& offer, const DeviceRecord& record) {
   Device* device = find(offer.device_id);
   Connection* const former = device == nullptr ? nullptr : device->connection;
   if (context_.draining.load(std::memory_order_relaxed)) {
@@ -212,6 +213,8 @@ void Shard::admit(Connection& connection, const Offer& offer) {
                               offer.secure ? host_of(offer.address) : "");
   context_.events.device(EventType::kDeviceConnected, device->id(), device->connected_since);
   connection.admit(*device, std::move(state), present);
+  // An agent asks for its policy by itself.
+  if (record.resync && offer.agent.empty() && context_.bring_level) context_.bring_level(record.id);
 }
 
 void Shard::ended(Device& device, mqtt::EndReason reason) {

@@ -126,6 +126,9 @@ class Shard {
   // After a change of the registry or of the scope: ends the session of a device that would not be
   // admitted any more (0x87, Not authorized).
   void recheck(const DeviceId& id);
+  // The device has missed something, since LOST; that is noted up to a minute later. One that has
+  // connected meanwhile is brought level as if it had been known then.
+  void missed(const DeviceId& id, WallTime lost);
   // Ends up to COUNT connections with the reason; returns how many are left.
   std::size_t end_some(std::size_t count, mqtt::EndReason reason);
   // The same with MQTT 5's "use another server", where another is known.
@@ -176,9 +179,10 @@ class Shard {
   };
   void adopt(std::unique_ptr<Connection> connection, const Offer& offer);
   void decide(Connection& connection, const Offer& offer);
-  void admit(Connection& connection, const Offer& offer);
-  // ADDRESS: where it connects from; empty: as the registry has it.
-  [[nodiscard]] Status check_registered(const DeviceId& id, std::string_view address) const;
+  void admit(Connection& connection, const Offer& offer, const DeviceRecord& record);
+  // The device, if it may be here. ADDRESS: where it connects from; empty: as the registry has it.
+  [[nodiscard]] Result<DeviceRecord> check_registered(const DeviceId& id,
+                                                      std::string_view address) const;
   void send_elsewhere(Connection& connection, const Offer& offer, mqtt::ReasonCode otherwise,
                       std::string_view reason);
   [[nodiscard]] std::string other_server(const DeviceId& id) const;
@@ -200,6 +204,9 @@ class Shard {
   // False: the token is of something else.
   bool policy_settled(Device& device, std::uint64_t token);
   [[nodiscard]] std::optional<std::string> policy_of(const Device& device, std::string_view has);
+  [[nodiscard]] PolicyBook& policies();
+  // Whether REPORT is the first to say that a device which has missed something is in sync.
+  [[nodiscard]] bool is_level_now(const DeviceId& id, const DeviceReport& report);
   [[nodiscard]] std::size_t most_waiting() const;
   void make_room();
   [[nodiscard]] std::uint64_t under_way() const;

@@ -65,6 +65,9 @@ struct ShardContext {
   // Takes the connections that agreed on another protocol than MQTT. Thread safe; null: they are
   // closed.
   std::function<void(LinkPtr)> hand_over{};
+  // Has a device synchronize that has missed something, unless a push that calls for it waits.
+  // Thread safe, and returns at once; null: nothing is done.
+  std::function<void(const DeviceId&)> bring_level{};
 };
 
 }  // namespace kscpush::server

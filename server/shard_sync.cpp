@@ -76,8 +76,27 @@ std::optional<std::string> Shard::policy_of(const Device& device, std::string_vi
     return std::nullopt;
   }
   if (!found->has_value()) return std::nullopt;
+  return policies().answer(**found, has);
+}
+
+PolicyBook& Shard::policies() {
   if (policies_ == nullptr) policies_ = std::make_unique<PolicyBook>(settings_->site);
-  return policies_->answer(**found, has);
+  return *policies_;
+}
+
+bool Shard::is_level_now(const DeviceId& id, const DeviceReport& report) {
+  if (settings_->site == nullptr || !report.policy || report.policy->result != kApplied) {
+    return false;
+  }
+  const auto found = context_.store.find_device(id);
+  if (!found || !found->has_value() || !(*found)->resync) return false;
+  return policies().policy(**found)->revision == report.policy->revision;
+}
+
+void Shard::missed(const DeviceId& id, WallTime lost) {
+  const Device* const device = find(id.str());
+  if (device == nullptr || device->connection == nullptr || !context_.bring_level) return;
+  if (device->connected_since > lost) context_.bring_level(id);
 }
 
 void Shard::report(Device& device, std::string_view payload) {
@@ -91,7 +110,9 @@ void Shard::report(Device& device, std::string_view payload) {
     counters_.policy_reports.add();
     if (decoded->policy->result != kApplied) counters_.policy_failures.add();
   }
-  context_.store.report(*DeviceId::parse(device.id()), std::move(*decoded), wall());
+  const DeviceId id = *DeviceId::parse(device.id());
+  const bool in_sync = is_level_now(id, *decoded);
+  context_.store.report(id, std::move(*decoded), in_sync, wall());
 }
 
 }  // namespace kscpush::server

@@ -22,6 +22,15 @@ std::string in_a_line(const nlohmann::json& ends) {
   return fmt::format("{}", fmt::join(parts, "; "));
 }
 
+// What has been missed, and what to do.
+std::string in_words(const nlohmann::json& resync, const std::string& id) {
+  const bool refused = resync.at("reason").get<std::string>() == "overflow";
+  return fmt::format(
+      "since {}, as a push {}; until it synchronizes, with its next connection or: kscpush sync {}",
+      resync.at("since").get<std::string>(),
+      refused ? "was refused for lack of room" : "expired before it was acknowledged", id);
+}
+
 Status run_device_show(const ShowOptions& options, Context& context) {
   const auto id = DeviceId::parse(options.id);
   if (!id) return fail(id.error());
@@ -39,7 +48,11 @@ Status run_device_show(const ShowOptions& options, Context& context) {
   // For people a line; as JSON they are what the server gave.
   const bool for_people =
       context.output_format() == Format::kTable || context.output_format() == Format::kWide;
-  if (for_people) (*device)["disconnects"] = in_a_line(device->at("disconnects"));
+  if (for_people) {
+    (*device)["disconnects"] = in_a_line(device->at("disconnects"));
+    auto& resync = (*device)["resync_required"];
+    if (resync.is_object()) resync = in_words(resync, id->str());
+  }
   print_object(*device,
                {{"Id", "/id"},
                 {"Group", "/group"},
@@ -59,6 +72,7 @@ Status run_device_show(const ShowOptions& options, Context& context) {
                 {"Pushes in flight", "/connection/in_flight"},
                 {"Pushes pending", "/queue/pending"},
                 {"Last disconnects", "/disconnects"},
+                {"Resync required", "/resync_required"},
                 {"Policy desired", "/policy/desired"},
                 {"Policy reported", "/policy/state"},
                 {"  revision", "/policy/reported"},

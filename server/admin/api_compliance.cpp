@@ -96,6 +96,7 @@ json row_of(const DeviceRecord& device, const std::string& desired, bool connect
           {"reported", reported ? json(reported->revision) : json()},
           {"result", reported ? json(reported->result) : json()},
           {"since", reported ? json(to_rfc3339(reported->since)) : json()},
+          {"resync_required", resync_or_null(device)},
           {"connected", connected},
           {"last_seen", device.last_seen ? json(to_rfc3339(*device.last_seen)) : json()}};
 }

@@ -18,9 +18,15 @@ namespace {
 constexpr std::size_t kBatch = 200;          // events of one look into the log
 constexpr std::size_t kBatchesPerTurn = 50;  // then the other listeners have theirs
 
-constexpr std::array<std::string_view, 7> kTypes{
-    "device.connected", "device.disconnected", "push",           "site.applied",
-    "server.draining",  "server.serving",      "server.stopping"};
+constexpr std::array<std::string_view, 9> kTypes{"device.connected",
+                                                 "device.disconnected",
+                                                 "device.resync_required",
+                                                 "device.resynchronized",
+                                                 "push",
+                                                 "site.applied",
+                                                 "server.draining",
+                                                 "server.serving",
+                                                 "server.stopping"};
 
 std::string type_of(const Event& event) {
   const std::string name(kTypes.at(static_cast<std::size_t>(event.type)));
@@ -283,10 +289,10 @@ std::string EventFeed::render(const Event& event, const EventFilter& filter) con
   if (!is_wanted(filter.types, type)) return {};
   if (event.type == EventType::kPush) return render_push(event, filter);
   json data{{"at", to_rfc3339(event.at)}};
-  const bool of_device =
-      event.type == EventType::kDeviceConnected || event.type == EventType::kDeviceDisconnected;
+  const bool of_device = event.type < EventType::kPush;
   if (of_device) data["device"] = event.device;
   if (event.type == EventType::kDeviceDisconnected) data["reason"] = to_string(event.reason);
+  if (event.type == EventType::kDeviceResyncRequired) data["reason"] = to_string(event.resync);
   if (event.type == EventType::kSiteApplied) data["revision"] = event.subject;
   if (!passes(filter, of_device ? event.device : std::string())) return {};
   return message(id_of(event.number), type, data);

@@ -26,6 +26,12 @@ json parsed_or_null(const std::string& text) {
 
 }  // namespace
 
+json resync_or_null(const DeviceRecord& device) {
+  if (!device.resync) return {};
+  return {{"since", to_rfc3339(device.resync->since)},
+          {"reason", to_string(device.resync->reason)}};
+}
+
 json to_json(const Error& error) {
   return {{"code", error_row(error.code).name},
           {"message", error.message},
@@ -55,6 +61,7 @@ json to_json(const DeviceRecord& device, const std::optional<DeviceView>& view) 
               {"last_seen", time_or_null(device.last_seen)},
               {"local_settings", json::object()},
               {"policy", nullptr},
+              {"resync_required", resync_or_null(device)},
               {"connection", nullptr}};
   if (!device.local_settings.empty()) {
     result["local_settings"] = parsed_or_null(device.local_settings);

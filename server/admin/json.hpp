@@ -29,9 +29,11 @@ struct DeviceHistory {
 [[nodiscard]] Error error_from_json(const nlohmann::json& json);
 // {"id", "group", "tags": [...], "platform", "address", "revoked", "enrolled", "added",
 //  "last_seen", "local_settings": {PATH: VALUE}, "policy": {"revision", "result", "since"} or null,
-//  "connection": {...} or null}
+//  "resync_required": {"since", "reason"} or null, "connection": {...} or null}
 [[nodiscard]] nlohmann::json to_json(const DeviceRecord& device,
                                      const std::optional<DeviceView>& view);
+// {"since", "reason"}; null for a device that has missed nothing
+[[nodiscard]] nlohmann::json resync_or_null(const DeviceRecord& device);
 // [{"group", "devices"}]
 [[nodiscard]] nlohmann::json to_json(const DeviceCounts& counts);
 // {"id", "certificate", "key", "authority", "not_after"}

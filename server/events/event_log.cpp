@@ -42,6 +42,21 @@ void EventLog::pushes(const PushChanges& changes) {
   wake_up();
 }
 
+void EventLog::resyncs(const std::vector<ResyncChange>& changes) {
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const ResyncChange& change : changes) {
+      Event& event = next();
+      event.type =
+          change.reason ? EventType::kDeviceResyncRequired : EventType::kDeviceResynchronized;
+      event.at = change.at;
+      event.device = change.device.str();
+      event.resync = change.reason.value_or(ResyncReason{});
+    }
+  }
+  wake_up();
+}
+
 void EventLog::other(EventType type, WallTime at, std::int64_t subject) {
   {
     const std::scoped_lock lock(mutex_);

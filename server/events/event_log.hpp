@@ -21,8 +21,11 @@
 namespace kscpush::server {
 
 enum class EventType : std::uint8_t {
+  // Of devices, all before kPush.
   kDeviceConnected,
   kDeviceDisconnected,
+  kDeviceResyncRequired,
+  kDeviceResynchronized,
   kPush,
   kSiteApplied,
   kServerDraining,
@@ -35,6 +38,7 @@ struct Event {
   WallTime at{};
   std::string device{};      // of device events
   mqtt::EndReason reason{};  // of kDeviceDisconnected
+  ResyncReason resync{};     // of kDeviceResyncRequired
   PushState state{};         // of kPush
   std::int64_t subject = 0;  // of kPush its PushRecord::seq, of kSiteApplied the revision
   std::uint64_t number = 0;  // 1 is the server's first; the log's to set
@@ -49,6 +53,7 @@ class EventLog {
 
   void device(EventType type, std::string_view id, WallTime at, mqtt::EndReason reason = {});
   void pushes(const PushChanges& changes);
+  void resyncs(const std::vector<ResyncChange>& changes);
   void other(EventType type, WallTime at, std::int64_t subject = 0);
 
   // Appends up to COUNT of those behind number AFTER, oldest first. False: some of them are not

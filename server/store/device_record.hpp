@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/clock.hpp"
@@ -19,6 +20,19 @@ struct ReportedPolicy {
   std::string revision;
   std::string result;  // "applied", or why it was not
   WallTime since{};    // when it said so first
+};
+
+// Why a device has to be brought level: a push that would have done so got lost on the server.
+enum class ResyncReason : std::uint8_t {
+  kExpired,   // its time to live was over before the device acknowledged it
+  kOverflow,  // it was refused, as too many waited or the database was full
+};
+[[nodiscard]] std::string_view to_string(ResyncReason reason);  // "expired", "overflow"
+[[nodiscard]] std::optional<ResyncReason> resync_reason_from_name(std::string_view name);
+
+struct ResyncRequired {
+  WallTime since{};
+  ResyncReason reason{};  // of the first loss; others may have followed
 };
 
 struct DeviceRecord {
@@ -36,6 +50,7 @@ struct DeviceRecord {
   std::string address{};                   // as last seen, else as given; empty: not known
   std::string local_settings{};            // as encode_settings() gives them
   std::optional<ReportedPolicy> policy{};  // nothing: never reported
+  std::optional<ResyncRequired> resync{};  // nothing: it has missed nothing that is known
 };
 
 struct NewDevice {

@@ -12,13 +12,12 @@ constexpr std::size_t kMostExamined = 20'000;
 
 constexpr std::string_view kFind =
     "SELECT id, device_group, fingerprint, revoked, added, last_seen, tags, platform, address,"
-    " local_settings, policy_revision, policy_result, policy_reported, certificate_ends FROM "
-    "devices WHERE id = ?1";
+    " local_settings, policy_revision, policy_result, policy_reported, certificate_ends,"
+    " resync_since, resync_reason FROM devices WHERE id = ?1";
 constexpr std::string_view kList =
     "SELECT id, device_group, fingerprint, revoked, added, last_seen, tags, platform, address,"
-    " local_settings, policy_revision, policy_result, policy_reported, certificate_ends FROM "
-    "devices WHERE id > ?1"
-    " ORDER BY id LIMIT ?2";
+    " local_settings, policy_revision, policy_result, policy_reported, certificate_ends,"
+    " resync_since, resync_reason FROM devices WHERE id > ?1 ORDER BY id LIMIT ?2";
 
 Result<Tags> read_tags(const std::string& text) {
   if (text.empty()) return Tags();
@@ -42,6 +41,10 @@ Result<DeviceRecord> read(const Query& row) {
                       .address = row.text(8),
                       .local_settings = row.text(9)};
   if (!row.null(12)) device.policy = ReportedPolicy{row.text(10), row.text(11), row.time(12)};
+  if (row.null(14)) return device;
+  const auto reason = resync_reason_from_name(row.text(15));
+  if (!reason) return fail(ErrorCode::kFailed, "the database is damaged: no reason of a resync");
+  device.resync = ResyncRequired{row.time(14), *reason};
   return device;
 }
 

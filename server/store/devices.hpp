@@ -15,7 +15,7 @@ namespace kscpush::server::devices {
 [[nodiscard]] Result<DeviceRecord> change(Database& database, const DeviceId& id,
                                           const DeviceChange& change);
 [[nodiscard]] Status remove(Database& database, const DeviceId& id);  // and its pushes
-// As ShardStore::report().
+// As ShardStore::report(), without what the device has missed.
 [[nodiscard]] Status report(Database& database, const DeviceId& id, const DeviceReport& report,
                             WallTime now);
 // And the ends of connections. No error for a device that is gone, no step back in time.

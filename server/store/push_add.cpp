@@ -1,5 +1,6 @@
 // How a push gets into the table of pushes.
 #include "server/store/pushes.hpp"
+#include "server/store/resync.hpp"
 
 namespace kscpush::server::pushes {
 namespace {
@@ -27,8 +28,8 @@ Adder::Objection Adder::object_to_size(const PushRecord& push) {
 }
 
 Adder::Objection Adder::object_to_device(const DeviceId& id) {
-  auto query =
-      database_.query("SELECT revoked, device_group, platform, address FROM devices WHERE id = ?1");
+  auto query = database_.query(
+      "SELECT revoked, device_group, platform, address, resync_since FROM devices WHERE id = ?1");
   if (!query) return fail(query.error());
   const auto row = query->bind(id.str()).next();
   if (!row) return fail(row.error());
@@ -40,6 +41,7 @@ Adder::Objection Adder::object_to_device(const DeviceId& id) {
     return object({ErrorCode::kDenied, fmt::format("device '{}' is revoked", id.str()),
                    "enrol it anew first: kscpush device enroll " + id.str()});
   }
+  resync_ = !query->null(4);
   if (admit_ == nullptr) return std::nullopt;
   const std::string group = query->text(1);
   const std::string platform = query->text(2);
@@ -80,15 +82,16 @@ Result<Waiting> find_waiting(Database& database, const PushRecord& push, WallTim
   }
 }
 
-Status insert(Database& database, PushRecord& push) {
+// LEVELS: as pushes.levels.
+Status insert(Database& database, PushRecord& push, bool levels) {
   const std::optional<std::int64_t> rollout =
       push.rollout == 0 ? std::nullopt : std::optional(push.rollout);
   auto done = database.run(
       "INSERT INTO pushes(id, device, kind, params, collapse_key, state, expires, due, accepted_at,"
-      " stored_at, rollout) VALUES(?1, ?2, ?3, ?4, ?5, 1, ?6, ?6, ?7, ?8, ?9)",
+      " stored_at, rollout, levels) VALUES(?1, ?2, ?3, ?4, ?5, 1, ?6, ?6, ?7, ?8, ?9, ?10)",
       push.id.str(), push.device.str(), push.kind, push.params, push.collapse_key, push.expires,
       push.reached[static_cast<std::size_t>(PushState::kAccepted)],
-      push.reached[static_cast<std::size_t>(PushState::kStored)], rollout);
+      push.reached[static_cast<std::size_t>(PushState::kStored)], rollout, levels ? 1 : 0);
   if (!done && done.error().code == ErrorCode::kConflict) {
     return fail(ErrorCode::kConflict, "push {} exists already", push.id.str());
   }
@@ -111,13 +114,25 @@ void note_stored(PushRecord& push, WallTime now) {
 
 }  // namespace
 
-Result<std::optional<Error>> Adder::add(PushRecord& push) {
-  if (auto against = object_to_size(push); !against || *against) return against;
+Adder::Objection Adder::overflow(const PushRecord& push, Error error) {
+  if (made_up_by_sync(push.kind)) {
+    auto noted = resync::refused(database_, push.device, resync_, now_, changes_);
+    if (!noted) return fail(noted.error());
+  }
+  return object(std::move(error));
+}
+
+Result<std::optional<Error>> Adder::add(PushRecord& push, bool beyond) {
   if (auto against = object_to_device(push.device); !against || *against) return against;
+  if (auto against = object_to_size(push); !against || *against) {
+    if (!against || (*against)->code != ErrorCode::kOverloaded) return against;
+    return overflow(push, std::move(**against));
+  }
   const auto waiting = find_waiting(database_, push, now_);
   if (!waiting) return fail(waiting.error());
-  if (waiting->count >= limits_.pending_per_device + waiting->replaced.size()) {
-    return object(
+  if (!beyond && waiting->count >= limits_.pending_per_device + waiting->replaced.size()) {
+    return overflow(
+        push,
         {ErrorCode::kOverloaded,
          fmt::format("{} pushes wait for device '{}' already", waiting->count, push.device.str()),
          "they wait until the device connects or their time to live ends; 'kscpush device show " +
@@ -129,18 +144,10 @@ Result<std::optional<Error>> Adder::add(PushRecord& push) {
     if (auto done = end(database_, ended, was, limits_, changes_); !done) return fail(done.error());
   }
   note_stored(push, now_);
-  if (auto done = insert(database_, push); !done) return fail(done.error());
-  changes_.push_back({push.seq, push.state, now_, std::nullopt, push.rollout});
+  const bool levels = resync_ && made_up_by_sync(push.kind);
+  if (auto done = insert(database_, push, levels); !done) return fail(done.error());
+  changes_.pushes.push_back({push.seq, push.state, now_, std::nullopt, push.rollout});
   return std::nullopt;
-}
-
-Status add(Database& database, PushRecord& push, const StoreLimits& limits, WallTime now,
-           PushChanges& changes, UsageMeter& meter) {
-  const Admit nobody_asked;
-  auto against = Adder(database, nobody_asked, limits, now, changes, meter).add(push);
-  if (!against) return fail(against.error());
-  if (*against) return fail(std::move(**against));
-  return {};
 }
 
 }  // namespace kscpush::server::pushes

@@ -80,14 +80,8 @@ const std::string& list_of(const PushFilter& filter) {
   return filter.rollout == 0 ? kAll : kOfRollout;
 }
 
-// Those of PushLane::kAnswered, as a list in SQL.
-std::string answered_kinds() {
-  std::string list;
-  for (const PushKindRow& row : kPushKinds) {
-    if (lane_of(row.kind) != PushLane::kAnswered) continue;
-    list += fmt::format("{}'{}'", list.empty() ? "" : ", ", row.kind);
-  }
-  return list;
+bool is_answered(std::string_view kind) {
+  return lane_of(kind) == PushLane::kAnswered;
 }
 
 Result<std::optional<PushRecord>> one(Query query, WallTime now) {
@@ -100,6 +94,15 @@ Result<std::optional<PushRecord>> one(Query query, WallTime now) {
 }
 
 }  // namespace
+
+std::string kinds_in_sql(bool (*chosen)(std::string_view kind)) {
+  std::string list;
+  for (const PushKindRow& row : kPushKinds) {
+    if (!chosen(row.kind)) continue;
+    list += fmt::format("{}'{}'", list.empty() ? "" : ", ", row.kind);
+  }
+  return list;
+}
 
 Result<std::optional<PushRecord>> find(Database& database, const Ulid& id, WallTime now) {
   static const std::string kSql = std::string(kSelect) + "WHERE id = ?1";
@@ -123,7 +126,7 @@ Result<std::vector<PushRecord>> pending(Database& database, const DeviceId& devi
   static const std::string kSql = fmt::format(
       "{}WHERE device = ?1 AND (state < 3) = 1 AND seq > ?3 AND expires > ?2"
       " AND ifnull(?5 = (kind IN ({})), 1) ORDER BY seq LIMIT ?4",
-      kSelect, answered_kinds());
+      kSelect, kinds_in_sql(is_answered));
   auto query = database.query(kSql);
   if (!query) return fail(query.error());
   std::optional<std::int64_t> answered;

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "server/store/pushes.hpp"
+#include "server/store/resync.hpp"
 
 namespace kscpush::server::pushes {
 namespace {
@@ -22,11 +23,12 @@ class Fold {
  public:
   // Nothing: there is no such push.
   static Result<std::optional<Fold>> read(Database& database, std::int64_t seq);
-  void take(const PushStep& step, const StoreLimits& limits, PushChanges& changes);
-  [[nodiscard]] Status write(Database& database) const;
+  void take(const PushStep& step, const StoreLimits& limits, StoreChanges& changes);
+  [[nodiscard]] Status write(Database& database, StoreChanges& changes) const;
 
  private:
-  void move(PushState to, WallTime at, const StoreLimits& limits, PushChanges& changes);
+  [[nodiscard]] Status write_row(Database& database) const;
+  void move(PushState to, WallTime at, const StoreLimits& limits, StoreChanges& changes);
 
   std::int64_t seq_ = 0;
   PushState state_{};
@@ -38,13 +40,15 @@ class Fold {
   std::array<std::optional<WallTime>, kTimes> at_{};  // to be written
   std::string reason_;
   std::string result_;
-  bool moved_ = false;  // to another state
+  bool moved_ = false;   // to another state
+  bool levels_ = false;  // as the row says
+  bool lost_ = false;    // expired without an acknowledgement
 };
 
 Result<std::optional<Fold>> Fold::read(Database& database, std::int64_t seq) {
   auto query = database.query(
       "SELECT state, rollout, due, expires, attempts, (sent_at NOTNULL) | ((acked_at NOTNULL) << 1)"
-      " | ((started_at NOTNULL) << 2) FROM pushes WHERE seq = ?1");
+      " | ((started_at NOTNULL) << 2), levels FROM pushes WHERE seq = ?1");
   if (!query) return fail(query.error());
   const auto row = query->bind(seq).next();
   if (!row) return fail(row.error());
@@ -57,11 +61,13 @@ Result<std::optional<Fold>> Fold::read(Database& database, std::int64_t seq) {
   fold.expires_ = query->time(3);
   fold.attempts_ = static_cast<int>(query->integer(4));
   fold.known_ = query->integer(5);
+  fold.levels_ = query->integer(6) != 0;
   return fold;
 }
 
-void Fold::move(PushState to, WallTime at, const StoreLimits& limits, PushChanges& changes) {
-  changes.push_back({seq_, to, at, state_, rollout_});
+void Fold::move(PushState to, WallTime at, const StoreLimits& limits, StoreChanges& changes) {
+  changes.pushes.push_back({seq_, to, at, state_, rollout_});
+  lost_ = to == PushState::kExpired && state_ < PushState::kAcked;
   state_ = to;
   at_[place(to)] = at;
   moved_ = true;
@@ -72,7 +78,7 @@ void Fold::move(PushState to, WallTime at, const StoreLimits& limits, PushChange
   }
 }
 
-void Fold::take(const PushStep& step, const StoreLimits& limits, PushChanges& changes) {
+void Fold::take(const PushStep& step, const StoreLimits& limits, StoreChanges& changes) {
   if (!is_final(state_) && due_ <= step.at) {
     reason_ = why_expired(state_);
     result_.clear();
@@ -95,8 +101,17 @@ void Fold::take(const PushStep& step, const StoreLimits& limits, PushChanges& ch
   if (sent && !is_final(state_)) attempts_ = std::max(attempts_, step.attempts);
 }
 
+Status Fold::write(Database& database, StoreChanges& changes) const {
+  if (auto done = write_row(database); !done || !moved_) return done;
+  const auto at = [this](PushState state) { return *at_[place(state)]; };
+  if (lost_) return resync::expired(database, seq_, at(PushState::kExpired), changes);
+  const bool is_answer = state_ >= PushState::kAcked && state_ <= PushState::kCompleted;
+  if (!levels_ || !is_answer) return {};
+  return resync::answered(database, seq_, state_ == PushState::kCompleted, at(state_), changes);
+}
+
 // What stays in its state keeps its place in every index.
-Status Fold::write(Database& database) const {
+Status Fold::write_row(Database& database) const {
   if (!moved_) {
     return database.run(
         "UPDATE pushes SET attempts = ?2, sent_at = ifnull(?3, sent_at),"
@@ -123,7 +138,7 @@ Status Fold::write(Database& database) const {
 }  // namespace
 
 Status apply(Database& database, const std::vector<PushStep>& steps, const StoreLimits& limits,
-             PushChanges& changes, std::vector<Status>& results) {
+             StoreChanges& changes, std::vector<Status>& results) {
   results.assign(steps.size(), {});
   std::vector<std::size_t> order(steps.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -140,7 +155,7 @@ Status apply(Database& database, const std::vector<PushStep>& steps, const Store
       }
     }
     if (!*push) continue;
-    if (auto written = (*push)->write(database); !written) return written;
+    if (auto written = (*push)->write(database, changes); !written) return written;
   }
   return {};
 }

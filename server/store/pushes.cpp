@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "server/store/resync.hpp"
 #include "server/store/usage.hpp"
 
 namespace kscpush::server::pushes {
@@ -28,10 +29,10 @@ const std::string& end_of(PushState state) {
 }  // namespace
 
 Status end(Database& database, const PushStep& step, const Standing& was, const StoreLimits& limits,
-           PushChanges& changes) {
+           StoreChanges& changes) {
   auto done = database.run(end_of(step.state), step.seq, step.at, step.reason,
                            step.at + std::chrono::milliseconds(limits.keep_history));
-  if (done) changes.push_back({step.seq, step.state, step.at, was.state, was.rollout});
+  if (done) changes.pushes.push_back({step.seq, step.state, step.at, was.state, was.rollout});
   return done;
 }
 
@@ -44,16 +45,18 @@ struct Due {
 };
 
 Status end_as_expired(Database& database, const Due& row, const StoreLimits& limits,
-                      PushChanges& changes) {
+                      StoreChanges& changes) {
   const std::string why(why_expired(row.was.state));
-  return end(database, {row.seq, PushState::kExpired, row.due, 0, why, ""}, row.was, limits,
-             changes);
+  auto done =
+      end(database, {row.seq, PushState::kExpired, row.due, 0, why, ""}, row.was, limits, changes);
+  if (!done || row.was.state >= PushState::kAcked) return done;
+  return resync::expired(database, row.seq, row.due, changes);
 }
 
 }  // namespace
 
 Result<PushRecord> cancel(Database& database, const Ulid& id, std::string_view reason,
-                          const StoreLimits& limits, WallTime now, PushChanges& changes) {
+                          const StoreLimits& limits, WallTime now, StoreChanges& changes) {
   const auto push = find(database, id, now);
   if (!push) return fail(push.error());
   if (!*push) {
@@ -109,7 +112,7 @@ Result<bool> drop_history(Database& database, std::size_t batch, const StoreLimi
 }  // namespace
 
 Result<bool> expire(Database& database, std::size_t batch, const StoreLimits& limits, WallTime now,
-                    PushChanges& changes) {
+                    StoreChanges& changes) {
   const auto due = find_due(database, batch, now);
   if (!due) return fail(due.error());
   for (const Due& row : *due) {

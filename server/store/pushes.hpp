@@ -11,50 +11,55 @@
 
 namespace kscpush::server::pushes {
 
-// As Store::add_push(); PUSH becomes what was stored.
-[[nodiscard]] Status add(Database& database, PushRecord& push, const StoreLimits& limits,
-                         WallTime now, PushChanges& changes, UsageMeter& meter);
-// For many in one change.
+// The chosen of kPushKinds, as a list for IN (...).
+[[nodiscard]] std::string kinds_in_sql(bool (*chosen)(std::string_view kind));
+
+// For one or many in one change.
 class Adder {
  public:
   // ADMIT may be null. All outlive it.
   Adder(Database& database, const Admit& admit, const StoreLimits& limits, WallTime now,
-        PushChanges& changes, UsageMeter& meter)
+        StoreChanges& changes, UsageMeter& meter)
       : database_(database),
         admit_(admit),
         limits_(limits),
         now_(now),
         changes_(changes),
         meter_(meter) {}
-  // PUSH becomes what was stored. What is returned is why it is not taken, which leaves nothing
-  // behind, or nothing. The error is the database's.
-  [[nodiscard]] Result<std::optional<Error>> add(PushRecord& push);
+  // PUSH becomes what was stored. What is returned is why it is not taken, or nothing; that leaves
+  // nothing behind but that the device has missed it, which is to be committed. The error is the
+  // database's. BEYOND: also if as many wait as may.
+  [[nodiscard]] Result<std::optional<Error>> add(PushRecord& push, bool beyond = false);
 
  private:
   // Why the push is not taken; nothing: it is.
   using Objection = Result<std::optional<Error>>;
   [[nodiscard]] Objection object_to_size(const PushRecord& push);
+  // Sets resync_.
   [[nodiscard]] Objection object_to_device(const DeviceId& id);
+  // For lack of room, which is ERROR: notes that the device misses it.
+  [[nodiscard]] Objection overflow(const PushRecord& push, Error error);
 
   Database& database_;
   const Admit& admit_;
   const StoreLimits& limits_;
   const WallTime now_;
-  PushChanges& changes_;
+  StoreChanges& changes_;
   UsageMeter& meter_;
+  bool resync_ = false;  // the device at hand has missed something
 };
 // As Store::step() of each, in this order. RESULTS: what became of each; the error is the
 // database's.
 [[nodiscard]] Status apply(Database& database, const std::vector<PushStep>& steps,
-                           const StoreLimits& limits, PushChanges& changes,
+                           const StoreLimits& limits, StoreChanges& changes,
                            std::vector<Status>& results);
 // As Store::cancel().
 [[nodiscard]] Result<PushRecord> cancel(Database& database, const Ulid& id, std::string_view reason,
                                         const StoreLimits& limits, WallTime now,
-                                        PushChanges& changes);
+                                        StoreChanges& changes);
 // Ends or drops up to BATCH pushes that are due; true: there may be more.
 [[nodiscard]] Result<bool> expire(Database& database, std::size_t batch, const StoreLimits& limits,
-                                  WallTime now, PushChanges& changes);
+                                  WallTime now, StoreChanges& changes);
 
 // A push before a change.
 struct Standing {
@@ -63,7 +68,7 @@ struct Standing {
 };
 // Ends a push that has not ended, with a final state that is no answer of the device's.
 [[nodiscard]] Status end(Database& database, const PushStep& step, const Standing& was,
-                         const StoreLimits& limits, PushChanges& changes);
+                         const StoreLimits& limits, StoreChanges& changes);
 
 [[nodiscard]] Result<std::optional<PushRecord>> find(Database& database, const Ulid& id,
                                                      WallTime now);

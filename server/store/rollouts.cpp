@@ -129,7 +129,7 @@ namespace {
 Result<std::vector<PushRecord>> push_to(Database& database, RolloutRecord& rollout,
                                         const std::vector<DeviceId>& devices, const Admit& admit,
                                         const StoreLimits& limits, WallTime now,
-                                        PushChanges& changes) {
+                                        StoreChanges& changes) {
   const NewRollout& order = rollout.order;
   const auto wait = order.ttl.count() == 0 ? kAnswerDeadline : order.ttl;
   std::vector<PushRecord> pushes;
@@ -161,7 +161,7 @@ Result<std::vector<PushRecord>> push_to(Database& database, RolloutRecord& rollo
 
 Result<RolloutWave> advance(Database& database, std::int64_t number, std::size_t count,
                             const Admit& admit, const StoreLimits& limits, WallTime now,
-                            PushChanges& changes) {
+                            StoreChanges& changes) {
   auto rollout = require(database, number);
   if (!rollout) return fail(rollout.error());
   if (rollout->state != RolloutState::kRunning) {

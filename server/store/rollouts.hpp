@@ -25,7 +25,7 @@ namespace kscpush::server::rollouts {
 [[nodiscard]] Result<RolloutWave> advance(Database& database, std::int64_t number,
                                           std::size_t count, const Admit& admit,
                                           const StoreLimits& limits, WallTime now,
-                                          PushChanges& changes);
+                                          StoreChanges& changes);
 // The rest of the targets is forgotten. As it is then; one that does not run stays as it is.
 [[nodiscard]] Result<RolloutRecord> end(Database& database, std::int64_t number, RolloutState state,
                                         std::string_view reason, WallTime now);

@@ -163,6 +163,14 @@ CREATE TABLE enrolment_tokens(
 CREATE INDEX enrolment_tokens_end ON enrolment_tokens(expires);
 ALTER TABLE devices ADD COLUMN certificate_ends INTEGER;
 )",
+    // server/store/resync.hpp.
+    R"(
+ALTER TABLE devices ADD COLUMN resync_since INTEGER;
+ALTER TABLE devices ADD COLUMN resync_reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE devices ADD COLUMN resync_after INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX devices_resync ON devices(resync_since) WHERE resync_since IS NOT NULL;
+ALTER TABLE pushes ADD COLUMN levels INTEGER NOT NULL DEFAULT 0;
+)",
 };
 
 constexpr int kVersion = static_cast<int>(kSteps.size());

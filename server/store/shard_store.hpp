@@ -88,8 +88,9 @@ class ShardStore {
   virtual void touch_device(const DeviceId& id, WallTime seen, std::string_view address) = 0;
   // A connection of the device ended. As touch_device().
   virtual void note_disconnect(const DeviceId& id, const Disconnect& end) = 0;
-  // What the device said of itself at NOW. DONE, which may be null: kNotFound.
-  virtual void report(const DeviceId& id, DeviceReport report, WallTime now,
+  // What the device said of itself at NOW; IN_SYNC: it has the policy that it should have, and so
+  // what it has missed is made up for. DONE, which may be null: kNotFound.
+  virtual void report(const DeviceId& id, DeviceReport report, bool in_sync, WallTime now,
                       Done done = nullptr) = 0;
 
   // SINK may be null.

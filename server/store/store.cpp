@@ -11,6 +11,7 @@
 #include "server/store/database.hpp"
 #include "server/store/devices.hpp"
 #include "server/store/pushes.hpp"
+#include "server/store/resync.hpp"
 #include "server/store/revisions.hpp"
 #include "server/store/rollouts.hpp"
 #include "server/store/schema.hpp"
@@ -256,10 +257,16 @@ Result<std::vector<Disconnect>> Store::disconnects(const DeviceId& id) const {
   return ends;
 }
 
-void Store::report(const DeviceId& id, DeviceReport report, WallTime now, Done done) {
-  impl_->writer.post([id, report = std::move(report), now](
-                         Database& database) { return devices::report(database, id, report, now); },
-                     std::move(done));
+void Store::report(const DeviceId& id, DeviceReport report, bool in_sync, WallTime now, Done done) {
+  impl_->writer.post(
+      [id, report = std::move(report), in_sync, now, impl = impl_.get()](Database& database) {
+        return impl->changing([&](StoreChanges& changes) -> Status {
+          auto noted = devices::report(database, id, report, now);
+          if (!noted || !in_sync) return noted;
+          return resync::reported(database, id, now, changes);
+        });
+      },
+      std::move(done));
 }
 
 Result<std::int64_t> Store::add_revision(SiteRevision revision,

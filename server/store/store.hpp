@@ -77,6 +77,7 @@ struct StoreUsage {
   std::int64_t log_bytes = 0;       // of the write-ahead log
   std::int64_t pending = 0;         // pushes neither acknowledged nor ended
   std::optional<WallTime> oldest_pending{};  // stored when
+  std::int64_t resyncs = 0;                  // devices that have missed something
 };
 
 // Thread safe. What changes something either waits for the disk and returns, or takes a callback
@@ -97,9 +98,9 @@ class Store final : public ShardStore {
                                                            StoreLimits limits = {});
   ~Store() override;  // completes what is queued
 
-  // From now on WATCH is called on the writer thread with what each commit changed of pushes,
+  // From now on WATCH is called on the writer thread with what each commit changed,
   // before the callbacks of these changes. At most once, before there is anything to see.
-  using Watch = std::function<void(const PushChanges& changes)>;
+  using Watch = std::function<void(const StoreChanges& changes)>;
   void watch(Watch watch);
 
   // Registry. Each change waits for the disk, or takes a callback. kConflict: exists already.
@@ -133,7 +134,8 @@ class Store final : public ShardStore {
   void note_disconnect(const DeviceId& id, const Disconnect& end) override;
   // The last ten, newest first.
   [[nodiscard]] Result<std::vector<Disconnect>> disconnects(const DeviceId& id) const;
-  void report(const DeviceId& id, DeviceReport report, WallTime now, Done done = nullptr) override;
+  void report(const DeviceId& id, DeviceReport report, bool in_sync, WallTime now,
+              Done done = nullptr) override;
 
   // Pushes. The callback gets kNotFound (no such device), kDenied (revoked), kOverloaded, kTooLarge
   // or kConflict (the id exists) instead of a stored push. seq, state and attempts are the store's
@@ -144,6 +146,9 @@ class Store final : public ShardStore {
   // with it comes back. kConflict: the key was another request's, or its push is forgotten.
   void add_push_once(PushRecord push, IdempotencyKey key,
                      std::function<void(Result<OncePush>)> done);
+  // PUSH, unless its device has missed nothing, or was sent since what makes up for it: then
+  // nothing. As many may wait as will.
+  void add_resync(PushRecord push, std::function<void(Result<std::optional<PushRecord>>)> done);
   // The id of what was made with the key; nothing when it is new. kConflict as above.
   [[nodiscard]] Result<std::optional<std::string>> find_key(const IdempotencyKey& key) const;
   // Many in one transaction; each is stored or has its own error, as above, or that of ADMIT, which

@@ -45,23 +45,30 @@ class Store::Impl {
   // One group's worth, and then the next.
   void expire(WallTime now, Done done);
 
+  // Adds PUSH, as pushes::Adder does, within a change.
+  Status add(Database& database, PushRecord& push, bool beyond, std::optional<Error>& objection);
+
   // What waits in `steps`, as one change.
   void write_steps();
 
   Result<StoreUsage> usage();
 
-  // For changes of pushes: what CHANGE adds to its argument is published with the commit, unless it
-  // fails.
+  // What CHANGE adds to its argument is published with the commit, unless it fails.
   template <class Change>
   Status changing(Change&& change) {
-    const std::size_t before = changes_.size();
+    const std::size_t pushes = changes_.pushes.size();
+    const std::size_t resyncs = changes_.resyncs.size();
     auto status = std::forward<Change>(change)(changes_);
-    if (!status) changes_.resize(before);
+    if (!status) {
+      changes_.pushes.resize(pushes);
+      changes_.resyncs.erase(changes_.resyncs.begin() + static_cast<std::ptrdiff_t>(resyncs),
+                             changes_.resyncs.end());
+    }
     return status;
   }
 
  private:
-  PushChanges changes_;  // of the group under way; the writer thread's
+  StoreChanges changes_;  // of the group under way; the writer thread's
 
  public:
   const Clock& clock;
@@ -79,8 +86,10 @@ class Store::Impl {
 
  private:
   void publish(bool committed) {
-    if (committed && watch && !changes_.empty()) watch(changes_);
-    changes_.clear();
+    const bool any = !changes_.pushes.empty() || !changes_.resyncs.empty();
+    if (committed && watch && any) watch(changes_);
+    changes_.pushes.clear();
+    changes_.resyncs.clear();
   }
 
   Writer::Job write_last_seen(bool closing);

@@ -1,5 +1,6 @@
 // The part of the store that keeps pushes.
 #include "server/store/pushes.hpp"
+#include "server/store/resync.hpp"
 #include "server/store/rollouts.hpp"
 #include "server/store/store_impl.hpp"
 #include "server/store/tokens.hpp"
@@ -15,7 +16,7 @@ void Store::Impl::expire(WallTime now, Done done) {
   const auto more = std::make_shared<bool>(false);
   writer.post(
       [this, now, more](Database& database) -> Status {
-        return changing([&](PushChanges& into) -> Status {
+        return changing([&](StoreChanges& into) -> Status {
           const auto expired = pushes::expire(database, kExpireBatch, limits, now, into);
           if (!expired) return fail(expired.error());
           const auto forgotten = idempotency::forget(database, kExpireBatch, now);
@@ -40,25 +41,66 @@ void Store::Impl::expire(WallTime now, Done done) {
       });
 }
 
+namespace {
+
+// A push on its way into the table. What is objected to it is no failed change: that the device
+// misses it is written.
+struct Adding {
+  OncePush push;
+  std::optional<Error> objection;
+  bool is_needed = true;
+};
+
+template <class T>
+Result<T> outcome(const Status& status, Adding& adding, T&& made) {
+  if (!status) return fail(status.error());
+  if (adding.objection) return fail(std::move(*adding.objection));
+  return std::forward<T>(made);
+}
+
+}  // namespace
+
+Status Store::Impl::add(Database& database, PushRecord& push, bool beyond,
+                        std::optional<Error>& objection) {
+  static const Admit kAnybody;
+  return changing([&](StoreChanges& changes) -> Status {
+    pushes::Adder adder(database, kAnybody, limits, clock.wall(), changes, meter);
+    auto against = adder.add(push, beyond);
+    if (!against) return fail(against.error());
+    objection = std::move(*against);
+    return {};
+  });
+}
+
 void Store::add_push(PushRecord push, std::function<void(Result<PushRecord>)> done) {
-  const auto shared = std::make_shared<PushRecord>(std::move(push));
-  const std::size_t bytes = shared->params.size();
+  const auto shared = std::make_shared<Adding>(Adding{{std::move(push)}, std::nullopt});
+  const std::size_t bytes = shared->push.push.params.size();
   impl_->writer.post(
       [shared, impl = impl_.get()](Database& database) {
-        return impl->changing([&](PushChanges& changes) {
-          return pushes::add(database, *shared, impl->limits, impl->clock.wall(), changes,
-                             impl->meter);
-        });
+        return impl->add(database, shared->push.push, false, shared->objection);
       },
       [shared, done = std::move(done)](const Status& status) {
-        if (done == nullptr) return;
-        if (status) {
-          done(std::move(*shared));
-        } else {
-          done(fail(status.error()));
-        }
+        if (done != nullptr) done(outcome(status, *shared, std::move(shared->push.push)));
       },
       bytes);
+}
+
+void Store::add_resync(PushRecord push,
+                       std::function<void(Result<std::optional<PushRecord>>)> done) {
+  const auto shared = std::make_shared<Adding>(Adding{{std::move(push)}, std::nullopt});
+  impl_->writer.post(
+      [shared, impl = impl_.get()](Database& database) -> Status {
+        const auto owed = resync::is_owed(database, shared->push.push.device);
+        if (!owed) return fail(owed.error());
+        shared->is_needed = *owed;
+        if (!*owed) return {};
+        return impl->add(database, shared->push.push, true, shared->objection);
+      },
+      [shared, done = std::move(done)](const Status& status) {
+        std::optional<PushRecord> made;
+        if (shared->is_needed) made = std::move(shared->push.push);
+        done(outcome(status, *shared, std::move(made)));
+      });
 }
 
 namespace {
@@ -81,29 +123,25 @@ Result<std::optional<PushRecord>> find_replay(Database& database, const Idempote
 
 void Store::add_push_once(PushRecord push, IdempotencyKey key,
                           std::function<void(Result<OncePush>)> done) {
-  const auto shared = std::make_shared<OncePush>(OncePush{std::move(push)});
-  const std::size_t bytes = shared->push.params.size();
+  const auto shared = std::make_shared<Adding>(Adding{{std::move(push)}, std::nullopt});
+  const std::size_t bytes = shared->push.push.params.size();
   impl_->writer.post(
       [shared, key = std::move(key), impl = impl_.get()](Database& database) -> Status {
         const WallTime now = impl->clock.wall();
         auto replay = find_replay(database, key, now);
         if (!replay) return fail(replay.error());
         if (replay->has_value()) {
-          *shared = {std::move(**replay), true};
+          shared->push = {std::move(**replay), true};
           return {};
         }
-        return impl->changing([&](PushChanges& changes) -> Status {
-          auto added = pushes::add(database, shared->push, impl->limits, now, changes, impl->meter);
-          if (!added) return added;
-          return idempotency::remember(database, key, shared->push.id.str(), now);
+        return impl->changing([&](StoreChanges&) -> Status {
+          auto added = impl->add(database, shared->push.push, false, shared->objection);
+          if (!added || shared->objection) return added;
+          return idempotency::remember(database, key, shared->push.push.id.str(), now);
         });
       },
       [shared, done = std::move(done)](const Status& status) {
-        if (status) {
-          done(std::move(*shared));
-        } else {
-          done(fail(status.error()));
-        }
+        done(outcome(status, *shared, std::move(shared->push)));
       },
       bytes);
 }
@@ -131,7 +169,7 @@ void Store::Impl::write_steps() {
   writer.post(
       [batch, this](Database& database) {
         *batch = steps.take();
-        return changing([&](PushChanges& changes) {
+        return changing([&](StoreChanges& changes) {
           return pushes::apply(database, batch->steps, limits, changes, batch->results);
         });
       },
@@ -153,7 +191,7 @@ void Store::cancel(const Ulid& id, std::string reason, Cancelled done) {
   const auto cancelled = std::make_shared<std::optional<PushRecord>>();
   impl_->writer.post(
       [id, reason = std::move(reason), cancelled, impl = impl_.get()](Database& database) {
-        return impl->changing([&](PushChanges& changes) -> Status {
+        return impl->changing([&](StoreChanges& changes) -> Status {
           auto push =
               pushes::cancel(database, id, reason, impl->limits, impl->clock.wall(), changes);
           if (!push) return fail(push.error());

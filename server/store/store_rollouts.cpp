@@ -98,7 +98,7 @@ void Store::add_pushes(std::vector<PushRecord> pushes, Admit admit,
                        admit = std::move(admit), impl = impl_.get()](Database& database) {
     const WallTime now = impl->clock.wall();
     Result<PushResults> results{PushResults()};
-    const auto add_all = [&](PushChanges& changes) -> Status {
+    const auto add_all = [&](StoreChanges& changes) -> Status {
       pushes::Adder adder(database, admit, impl->limits, now, changes, impl->meter);
       for (PushRecord& push : *all) {
         auto against = adder.add(push);
@@ -153,7 +153,7 @@ void Store::advance_rollout(std::int64_t number, std::size_t count, Admit admit,
   const auto advance = [number, count, admit = std::move(admit),
                         impl = impl_.get()](Database& database) {
     Result<RolloutWave> wave = fail(ErrorCode::kFailed, "not tried");
-    const auto changed = impl->changing([&](PushChanges& changes) -> Status {
+    const auto changed = impl->changing([&](StoreChanges& changes) -> Status {
       wave = rollouts::advance(database, number, count, admit, impl->limits, impl->clock.wall(),
                                changes);
       if (!wave) return fail(wave.error());

@@ -36,6 +36,9 @@ constexpr std::array kInvariants{
     Invariant{"push number {}: numbers could be given twice",
               "SELECT seq FROM pushes WHERE seq > ifnull("
               "(SELECT seq FROM sqlite_sequence WHERE name = 'pushes'), 0)"},
+    Invariant{"device {}: it has missed something for no reason, or at no time",
+              "SELECT id FROM devices WHERE resync_reason NOT IN ('', 'expired', 'overflow')"
+              " OR (resync_since IS NULL) <> (resync_reason = '')"},
     Invariant{"device {}: its identifier is none",
               "SELECT id FROM devices WHERE length(id) = 0 OR length(id) > 128"},
 };

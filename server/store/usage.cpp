@@ -43,6 +43,10 @@ Result<StoreUsage> measure_usage(Database& database) {
   usage.used_bytes = *used;
   usage.database_bytes = size_of(database.path());
   usage.log_bytes = size_of(database.path().string() + "-wal");
+  const auto resyncs =
+      database.number("SELECT count(*) FROM devices WHERE resync_since IS NOT NULL");
+  if (!resyncs) return fail(resyncs.error());
+  usage.resyncs = *resyncs;
   std::int64_t oldest = 0;
   {
     // Device by device: then the index alone is read, and none of the history.

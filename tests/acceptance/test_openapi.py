@@ -106,6 +106,11 @@ class OpenApi(ServedTest):
         ask("POST", "/v1/devices/{id}/ping", {"timeout_ms": 100}, 409, id="one")
         self.many()
         self.tunnels()
+        for _ in range(50):
+            self.site.push("two", kind="ping", ttl=60)
+        ask("POST", "/v1/devices/{id}/pushes", {"kind": "sync"}, 429, id="two")
+        missed = ask("GET", "/v1/devices/{id}", expect=200, id="two")
+        self.assertEqual(missed["resync_required"]["reason"], "overflow")
 
     def tunnels(self):
         ask = self.ask

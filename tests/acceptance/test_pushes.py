@@ -214,6 +214,29 @@ class Bounds(ServedTest):
         self.assertEqual((status, error["code"]), (429, "overloaded"))
         self.assertIn("pc-full", error["message"])
 
+    def test_a_stock_client_that_missed_a_synchronization_is_sent_one_when_it_comes(self):
+        credentials = self.site.add_device("pc-missed")
+        for _ in range(3):
+            self.site.push("pc-missed", kind="ping", ttl=60)
+        refused, _ = self.site.request("POST", "/v1/devices/pc-missed/pushes", {"kind": "sync"})
+        self.assertEqual(refused, 429)
+
+        def missed():
+            return self.site.request("GET", "/v1/devices/pc-missed")[1]["resync_required"]
+        self.assertEqual(missed()["reason"], "overflow")
+        self.assertEqual(self.site.metric("kscpush_devices_resync_required"), 1)
+        shown = self.site.succeed("device", "show", "pc-missed").out
+        self.assertIn(f"since {missed()['since']}", shown)
+        self.assertIn("kscpush sync pc-missed", shown)
+        with MosquittoSub(self.site, "pc-missed", credentials) as subscriber:
+            wait_until(lambda: missed() is None, "the device to be level")
+            kinds = [push["kind"] for push in subscriber.pushes()]
+            self.assertEqual(kinds.count("sync"), 1)
+        with MosquittoSub(self.site, "pc-missed", credentials) as subscriber:
+            after = self.site.push("pc-missed", kind="ping", ttl=60)
+            subscriber.wait_for_push(after["id"])
+            self.assertNotIn("sync", {push["kind"] for push in subscriber.pushes()})
+
     def test_a_push_larger_than_a_message_may_be_is_413(self):
         self.site.add_device("pc-large")
         status, error = self.site.request("POST", "/v1/devices/pc-large/pushes",

@@ -96,6 +96,19 @@ class Synchronization(SyncTest):
         self.wait_for_settings("pc-1", UDP_PORT, "15002")
         self.assertEqual(self.pushes("pc-1"), [])
 
+    def test_an_agent_that_missed_a_synchronization_makes_up_for_it_by_itself(self):
+        self.site.add_device("pc-1")
+        for _ in range(50):
+            self.site.push("pc-1", kind="ping", ttl=300)
+        refused, _ = self.site.request("POST", "/v1/devices/pc-1/pushes", {"kind": "sync"})
+        self.assertEqual(refused, 429)
+        self.assertEqual(self.status("pc-1")["resync_required"]["reason"], "overflow")
+        self.assertIn("RESYNC SINCE", self.site.succeed("status", "-o", "wide").out)
+        self.run_agent("pc-1")
+        self.wait_for("pc-1", "in_sync")
+        wait_until(lambda: self.status("pc-1")["resync_required"] is None, "it to be level")
+        self.assertEqual({push["kind"] for push in self.pushes("pc-1")}, {"ping"})
+
     def test_sync_tells_acknowledged_from_completed_and_says_who_waits(self):
         self.run_agent("pc-1")
         self.wait_for("pc-1", "in_sync")

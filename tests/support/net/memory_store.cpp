@@ -67,8 +67,9 @@ void MemoryStore::note_disconnect(const DeviceId& id, const server::Disconnect& 
   disconnects_.emplace_back(id.str(), end);
 }
 
-void MemoryStore::report(const DeviceId& id, DeviceReport report, WallTime now, Done done) {
-  post([this, id, report = std::move(report), now, done = std::move(done)] {
+void MemoryStore::report(const DeviceId& id, DeviceReport report, bool in_sync, WallTime now,
+                         Done done) {
+  post([this, id, report = std::move(report), in_sync, now, done = std::move(done)] {
     if (full_) {
       if (done) done(fail(no_room()));
       return;
@@ -85,6 +86,7 @@ void MemoryStore::report(const DeviceId& id, DeviceReport report, WallTime now, 
           device.policy && device.policy->revision == revision && device.policy->result == result;
       if (!same) device.policy = server::ReportedPolicy{revision, result, now};
     }
+    if (in_sync) device.resync.reset();
     if (report.local) device.local_settings = encode_settings(*report.local);
     if (done) done({});
   });

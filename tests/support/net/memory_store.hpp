@@ -26,6 +26,10 @@ class MemoryStore final : public server::ShardStore {
   // The registry is changed at once.
   void add_device(const DeviceId& id, const std::string& group = "Managed devices");
   void set_revoked(const DeviceId& id, bool revoked);
+  // What devices have missed is known by this alone, and taken back by reports; not by pushes.
+  void set_resync(const DeviceId& id, std::optional<server::ResyncRequired> resync) {
+    devices_.at(id.str()).resync = resync;
+  }
   void remove_device(const DeviceId& id) { devices_.erase(id.str()); }
 
   using Stored = std::function<void(Result<server::PushRecord>)>;
@@ -57,7 +61,8 @@ class MemoryStore final : public server::ShardStore {
   // Of all devices, in order.
   using Disconnects = std::vector<std::pair<std::string, server::Disconnect>>;
   [[nodiscard]] const Disconnects& disconnects() const { return disconnects_; }
-  void report(const DeviceId& id, DeviceReport report, WallTime now, Done done) override;
+  void report(const DeviceId& id, DeviceReport report, bool in_sync, WallTime now,
+              Done done) override;
   void step(server::PushStep step, std::shared_ptr<server::StepSink> sink = nullptr) override;
   void cancel(const Ulid& id, std::string reason, Cancelled done) override;
   [[nodiscard]] Result<std::optional<server::PushRecord>> find_push(const Ulid& id) const override;

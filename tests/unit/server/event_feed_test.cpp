@@ -179,6 +179,19 @@ TEST_CASE("events: who has missed some is told so") {
   CHECK(late->text().find("too much has happened") != std::string::npos);
 }
 
+TEST_CASE("events: that a device has missed something, and that it is made up for") {
+  const Feed feed;
+  const auto client = follow(*feed.feed, EventFilter::parse("device", "pc-1", "").value());
+  server::EventLog& log = feed.server->events();
+  using server::ResyncChange;
+  const auto id = device_id("pc-1");
+  log.resyncs({ResyncChange{device_id("pc-2"), {}, server::ResyncReason::kExpired},
+               ResyncChange{id, {}, server::ResyncReason::kOverflow}, ResyncChange{id, {}, {}}});
+  client->wait_for("event: device.resynchronized\ndata: {\"at\":");
+  CHECK(client->count("event: device.resync_required") == 1);
+  CHECK(client->count(R"("device":"pc-1","reason":"overflow"})") == 1);
+}
+
 TEST_CASE("events: a reader that does not read is let go when it would miss something") {
   const Feed feed({.unsent_bytes = 1000});
   const auto slow = follow(*feed.feed);

@@ -59,7 +59,8 @@ std::optional<server::DeviceView> view(PushServer& server, std::string_view id) 
 
 // With a plain listener, which the tests that are not about TLS use.
 struct Plain {
-  Plain() {
+  explicit Plain(std::uint32_t pending_per_device = 50) {
+    site.config.dp.push_server.limits.pending_per_device = pending_per_device;
     site.config.dp.push_server.plain_listener = site::ListenAddress{"127.0.0.1", free_port()};
     server = site.start();
   }
@@ -169,6 +170,41 @@ TEST_CASE("server: a second wake takes the place of one that waits") {
   SocketDevice device(plain.port(), {});
   device.go_online();
   CHECK(device.next_line() == "publish 1 " + shown(second));
+}
+
+TEST_CASE("server: a client that a full queue had miss something is brought level when it comes") {
+  Plain plain(2);
+  PushServer& server = *plain.server;
+  const PushRequest question{.kind = "ping", .ttl = seconds(60)};
+  REQUIRE(push(server, "pc-1", question).has_value());
+  REQUIRE(push(server, "pc-1", question).has_value());
+  CHECK(push(server, "pc-1").error().code == ErrorCode::kOverloaded);
+  const auto resync = [&] { return server.store().find_device(device_id("pc-1")).value()->resync; };
+  REQUIRE(resync().has_value());
+  CHECK(resync()->reason == server::ResyncReason::kOverflow);
+  CHECK(render_metrics(server).find("kscpush_devices_resync_required 1\n") != std::string::npos);
+  const auto next_sync = [](SocketDevice& device, bool acknowledged) {
+    for (;;) {
+      const ServerPacket packet = device.next();
+      const auto message = decode_push(packet.payload).value();
+      if (message.kind != "sync" || acknowledged) device.ack(packet.packet_id);
+      if (message.kind == "sync") return std::string(message.id.str());
+    }
+  };
+  std::string sent;
+  {
+    SocketDevice device(plain.port(), {});
+    device.go_online();
+    sent = next_sync(device, false);
+  }
+  // Not acknowledged, it comes again, and no other with it.
+  SocketDevice device(plain.port(), {});
+  device.go_online();
+  CHECK(next_sync(device, true) == sent);
+  device.send(pingreq_bytes());
+  CHECK(device.next_line() == "pingresp");
+  server.store().drain();
+  CHECK_FALSE(resync().has_value());
 }
 
 TEST_CASE("server: stop tells the devices and what is stored outlives it") {

@@ -8,7 +8,7 @@ namespace {
 // A store whose changes the waits are told of.
 struct Waits {
   explicit Waits(std::size_t most = PushWaits::kMost) : waits(*store.store, most) {
-    store->watch([this](const PushChanges& changes) { waits.changed(changes); });
+    store->watch([this](const StoreChanges& changes) { waits.changed(changes.pushes); });
     REQUIRE(store->add_device({device("pc-1"), "Managed devices"}).has_value());
   }
   ~Waits() {

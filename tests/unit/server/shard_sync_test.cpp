@@ -176,6 +176,58 @@ TEST_CASE("sync: a device that never asks is told nothing") {
   CHECK(device.received() == Lines{"publish 1 " + shown(push)});
 }
 
+TEST_CASE("resync: a client that has missed something is brought level at its connect") {
+  ShardRig rig({.site = make_site()});
+  Lines asked;
+  rig.context.bring_level = [&](const DeviceId& id) { asked.push_back(id.str()); };
+  const auto connect = [&](const ConnectSpec& spec) { SimDevice(rig, spec).connect(); };
+  connect({});
+  CHECK(asked.empty());
+  rig.store.set_resync(device_id("pc-1"), server::ResyncRequired{rig.clock.wall(), {}});
+  connect({.id = "pc-2"});
+  CHECK(asked.empty());
+  connect({});
+  connect(lasting());
+  CHECK(asked == Lines{"pc-1", "pc-1"});
+  // An agent asks for its policy by itself.
+  connect({.agent = "1.2.3"});
+  CHECK(asked.size() == 2);
+}
+
+TEST_CASE("resync: what is noted late is made up for as if it had been known at the connect") {
+  ShardRig rig;
+  Lines asked;
+  rig.context.bring_level = [&](const DeviceId& id) { asked.push_back(id.str()); };
+  const WallTime before = rig.clock.wall();
+  rig.pass(std::chrono::seconds(1));
+  const SimDevice device = online(rig);
+  rig.home("pc-2").missed(device_id("pc-2"), before);
+  rig.pass(std::chrono::seconds(1));
+  rig.home("pc-1").missed(device_id("pc-1"), rig.clock.wall());
+  CHECK(asked.empty());
+  rig.home("pc-1").missed(device_id("pc-1"), before);
+  CHECK(asked == Lines{"pc-1"});
+}
+
+TEST_CASE("resync: a device is level when it reports the policy that it should have") {
+  ShardRig rig({.site = make_site()});
+  const auto id = device_id("pc-1");
+  rig.store.set_resync(id, server::ResyncRequired{rig.clock.wall(), {}});
+  const auto needed = [&] { return rig.store.find_device(id).value()->resync.has_value(); };
+  SimDevice device = online(rig, {.agent = "1.2.3"});
+  const std::string revision = ask_once(device).policy.revision;
+  const auto report = [&](const std::string& has, const std::string& result) {
+    device.publish(encode(DeviceReport{.policy = DeviceReport::Policy{has, result}}),
+                   mqtt::UpTopic::kState);
+  };
+  device.publish(encode(DeviceReport{.local = ReportedSettings{}}), mqtt::UpTopic::kState);
+  report("r1", "applied");
+  report(revision, "the disk is full");
+  CHECK(needed());
+  report(revision, "applied");
+  CHECK_FALSE(needed());
+}
+
 TEST_CASE("sync: what could not be applied is counted") {
   ShardRig rig({.site = make_site()});
   SimDevice device = online(rig);

@@ -227,7 +227,7 @@ TEST_CASE("report: the revision has the time of its first report, local settings
   REQUIRE(store->add_device({device("pc-1")}).has_value());
   const auto report = [&](DeviceReport said) {
     std::promise<Status> answer;
-    store->report(device("pc-1"), std::move(said), store.clock.wall(),
+    store->report(device("pc-1"), std::move(said), false, store.clock.wall(),
                   [&](Status done) { answer.set_value(std::move(done)); });
     REQUIRE(answer.get_future().get().has_value());
     return store->find_device(device("pc-1")).value().value();
@@ -246,7 +246,7 @@ TEST_CASE("report: the revision has the time of its first report, local settings
   CHECK(record.local_settings == R"({"a.b":"5"})");
   CHECK(report({.local = ReportedSettings{}}).local_settings.empty());
   std::promise<Status> answer;
-  store->report(device("none"), {.local = ReportedSettings{}}, first,
+  store->report(device("none"), {.local = ReportedSettings{}}, false, first,
                 [&](Status done) { answer.set_value(std::move(done)); });
   CHECK(answer.get_future().get().error().code == ErrorCode::kNotFound);
 }

@@ -138,9 +138,9 @@ TEST_CASE("watch: what a commit changed is told, before the callbacks, and failu
   Once store;
   std::mutex mutex;
   std::vector<std::string> seen;
-  store->watch([&](const PushChanges& changes) {
+  store->watch([&](const StoreChanges& changes) {
     const std::scoped_lock lock(mutex);
-    for (const PushChange& change : changes) {
+    for (const PushChange& change : changes.pushes) {
       seen.push_back(fmt::format("{} {}", change.seq, to_string(change.state)));
     }
   });

@@ -178,22 +178,22 @@ TEST_CASE("open: damage is found when it is met, and said") {
   CHECK(error.hint.find("restore") != std::string::npos);
 }
 
-TEST_CASE("open: the schema is what version 8 was") {
+TEST_CASE("open: the schema is what version 9 was") {
   // A released step never changes; a new table or column is a new step.
   const test::TempDir dir;
   auto database = Database::open(dir / "s.db", Database::Access::kReadWrite);
   REQUIRE(database.has_value());
   REQUIRE(migrate(*database).has_value());
-  CHECK(database->number("PRAGMA user_version").value() == 8);
-  CHECK(database->number("SELECT count(*) FROM pragma_table_info('devices')").value() == 15);
+  CHECK(database->number("PRAGMA user_version").value() == 9);
+  CHECK(database->number("SELECT count(*) FROM pragma_table_info('devices')").value() == 18);
   CHECK(database->number("SELECT count(*) FROM pragma_table_info('enrolment_tokens')").value() ==
         5);
-  CHECK(database->number("SELECT count(*) FROM pragma_table_info('pushes')").value() == 25);
+  CHECK(database->number("SELECT count(*) FROM pragma_table_info('pushes')").value() == 26);
   CHECK(database->number("SELECT count(*) FROM pragma_table_info('push_mark')").value() == 2);
   CHECK(database->number("SELECT count(*) FROM pragma_table_info('rollouts')").value() == 17);
   CHECK(database->number("SELECT count(*) FROM pragma_table_info('tunnels')").value() == 11);
   REQUIRE(migrate(*database).has_value());  // again: nothing to do
-  CHECK(database->number("PRAGMA user_version").value() == 8);
+  CHECK(database->number("PRAGMA user_version").value() == 9);
 }
 
 TEST_CASE("open: a database of version 1 is brought up to date, with all that is in it") {
@@ -213,7 +213,12 @@ TEST_CASE("open: a database of version 1 is brought up to date, with all that is
   CHECK(old.address.empty());
   CHECK(old.local_settings.empty());
   CHECK_FALSE(old.policy.has_value());
+  CHECK_FALSE(old.resync.has_value());
   CHECK((*store)->pending(device("pc-1"), WallTime{}, 0, 10)->size() == 1);
+  REQUIRE(expire(**store, clock.wall()).has_value());
+  const auto resync = (*store)->find_device(device("pc-1")).value()->resync;
+  REQUIRE(resync.has_value());
+  CHECK(resync->since == WallTime(std::chrono::milliseconds(9000)));
   CHECK((*store)->change_device(device("pc-1"), {.tags = Tags{"a"}})->tags == Tags{"a"});
   CHECK((*store)->count_by_group().value() == DeviceCounts{{"Managed devices/Berlin", 1}});
 }

@@ -253,8 +253,8 @@ TEST_CASE("step: sending again counts the attempts and tells the time of the las
 TEST_CASE("step: those that come together are written together, and each is told of") {
   TestStore store;
   std::vector<PushState> seen;
-  store->watch([&](const PushChanges& changes) {
-    for (const PushChange& change : changes) {
+  store->watch([&](const StoreChanges& changes) {
+    for (const PushChange& change : changes.pushes) {
       if (change.from) CHECK(change.from == (seen.empty() ? PushState::kStored : seen.back()));
       if (change.from) seen.push_back(change.state);
     }

@@ -90,6 +90,7 @@ TEST_CASE("store check: what must not be is found and named") {
       {"UPDATE pushes SET params = '{' WHERE seq = 3", "are not JSON"},
       {"UPDATE pushes SET collapse_key = 'k' WHERE seq < 3", "one should replace the other"},
       {"UPDATE sqlite_sequence SET seq = 5", "numbers could be given twice"},
+      {"UPDATE devices SET resync_since = 1", "it has missed something for no reason"},
       {"PRAGMA foreign_keys = OFF; DELETE FROM devices", "a row of devices that there is not"},
   };
   for (const auto& wrong : wrongs) {
