@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <random>
+#include <utility>
 
 #include <asio/connect.hpp>
 #include <asio/post.hpp>
@@ -13,6 +14,9 @@
 
 namespace kscpush::agent {
 namespace {
+
+// A wall clock that is set, or a machine that slept, is noticed within so long.
+constexpr std::chrono::minutes kAskAgain{15};
 
 mqtt::ClientOptions session_options(const AgentOptions& options) {
   mqtt::ClientOptions result;
@@ -76,7 +80,7 @@ Status Agent::use_files() {
 void Agent::start() {
   server_ = servers_.front();
   next_server_ = 1 % servers_.size();
-  connect();
+  connect_when_allowed();
 }
 
 void Agent::stop() {
@@ -93,6 +97,23 @@ void Agent::stop() {
 }
 
 // --- The connection
+
+void Agent::connect_when_allowed() {
+  const auto wait = closed_for_ ? closed_for_() : std::chrono::milliseconds(0);
+  if (wait.count() <= 0) {
+    held_ = false;
+    return connect();
+  }
+  if (!std::exchange(held_, true)) {
+    now_is(ConnectionStatus::State::kWaiting);
+    log_.info("no attempt to connect for {} min, by its connection schedule",
+              std::chrono::ceil<std::chrono::minutes>(wait).count());
+  }
+  retry_.expires_after(std::min<std::chrono::milliseconds>(wait, kAskAgain));
+  retry_.async_wait([this](const asio::error_code& error) {
+    if (!error && !stopping_) connect_when_allowed();
+  });
+}
 
 void Agent::connect() {
   const std::uint64_t attempt = ++attempt_;
@@ -239,7 +260,7 @@ void Agent::schedule_next() {
             to_string(server()));
   retry_.expires_after(wait);
   retry_.async_wait([this](const asio::error_code& error) {
-    if (!error && !stopping_) connect();
+    if (!error && !stopping_) connect_when_allowed();
   });
 }
 

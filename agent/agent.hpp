@@ -5,6 +5,7 @@
 //   ready    subscribed; pushes are handled and answered under up/result
 //   lost     the next server of the list, after a wait with full jitter
 //   left     when it is told to leave_for() a time: then the first of the list again
+//   held     while hold_off() says so there is no attempt
 //   stop     DISCONNECT, for which there is a bounded time
 //
 // One thread: that of the io_context.
@@ -81,6 +82,11 @@ class Agent final : public Uplink, public Presence, private mqtt::ClientActions 
   void leave_for(std::chrono::milliseconds away) override;
   void stay() override;
   [[nodiscard]] const Endpoint& server() const override { return server_; }
+  // Asked before each attempt how long it has to wait; 0: not at all. Asked again after a while,
+  // as the clock of the device may be set, and the device sleep.
+  void hold_off(std::function<std::chrono::milliseconds()> closed_for) {
+    closed_for_ = std::move(closed_for);
+  }
   // Called each time that the server can be spoken to.
   void when_connected(std::function<void()> call) { when_connected_ = std::move(call); }
   [[nodiscard]] const ConnectionStatus& status() const { return status_; }
@@ -91,6 +97,7 @@ class Agent final : public Uplink, public Presence, private mqtt::ClientActions 
   Agent(asio::io_context& loop, AgentOptions options, PushRunner& runner, const Clock& clock,
         spdlog::logger& log);
 
+  void connect_when_allowed();
   void connect();
   void connect_tcp(const asio::ip::tcp::resolver::results_type& addresses);
   void handshake();
@@ -130,6 +137,7 @@ class Agent final : public Uplink, public Presence, private mqtt::ClientActions 
   mqtt::ClientSession session_;
   Backoff backoff_;
   std::function<void()> when_connected_;
+  std::function<std::chrono::milliseconds()> closed_for_;
   ConnectionStatus status_;
   std::shared_ptr<Stream> stream_;  // shared with the operations under way on it
   std::uint64_t attempt_ = 0;
@@ -139,6 +147,7 @@ class Agent final : public Uplink, public Presence, private mqtt::ClientActions 
   // Set: leaves when nothing is queued for the server any more.
   std::optional<std::chrono::milliseconds> away_;
   bool left_ = false;  // on purpose: back when away_ is over
+  bool held_ = false;  // by closed_for_
   std::array<char, 16 * 1024> incoming_{};
   std::string unparsed_;  // the start of a packet
   std::string queued_;    // to be written next

@@ -92,6 +92,7 @@ Status Device::open(AgentOptions options) {
   add_status();
   synchronizer_.emplace(*services_, *agent_, SyncOptions{.minute = config_.minute});
   synchronizer_->add_to(handlers_);
+  agent_->hold_off([this] { return synchronizer_->closed_for(); });
   add_modules(handlers_, *services_);
   agent_->when_connected([this] {
     for (const auto& call : services_->on_connected) call();

@@ -1,5 +1,6 @@
 #include "agent/renewal.hpp"
 
+#include <algorithm>
 #include <random>
 
 #include <asio/post.hpp>
@@ -11,10 +12,9 @@ namespace kscpush::agent {
 namespace {
 
 constexpr std::size_t kMaxPem = 64UL * 1024;
-// A wall clock that is set, or a machine that slept, is noticed within so long.
-constexpr std::chrono::minutes kLookAgain{15};
 constexpr int kJitterPart = 20;  // of a certificate's life
-constexpr BackoffLimits kPauses{std::chrono::seconds(30), std::chrono::hours(6)};
+// Less than this is no pause: a server that refuses at once must not be asked in a loop.
+constexpr std::chrono::seconds kShortestPause{1};
 
 double random_part() {
   std::random_device device;
@@ -32,6 +32,19 @@ WallTime renewal_time(WallTime not_before, WallTime not_after, double part) {
                                       static_cast<double>(most.count()) * part));
 }
 
+RenewalPlan::Step RenewalPlan::at(WallTime now, WallTime not_before, WallTime not_after) const {
+  const WallTime when = renewal_time(not_before, not_after, part_);
+  if (now < when) {
+    return {Action::kWait, std::min<std::chrono::milliseconds>(kLookAgain, when - now)};
+  }
+  return {now < not_after ? Action::kRenew : Action::kTooLate, kLookAgain};
+}
+
+std::chrono::milliseconds RenewalPlan::failed(WallTime now, WallTime not_after) {
+  return std::max<std::chrono::milliseconds>(kShortestPause,
+                                             std::min(backoff_.next(), (not_after - now) / 2));
+}
+
 Renewal::Renewal(asio::io_context& loop, Servers servers, CredentialFiles files, const Clock& clock,
                  spdlog::logger& log, Renewed renewed)
     : loop_(loop),
@@ -41,8 +54,7 @@ Renewal::Renewal(asio::io_context& loop, Servers servers, CredentialFiles files,
       log_(log),
       renewed_(std::move(renewed)),
       timer_(loop),
-      backoff_(kPauses, std::random_device{}()),
-      part_(random_part()) {}
+      plan_(random_part(), std::random_device{}()) {}
 
 Renewal::~Renewal() {
   *alive_ = false;
@@ -70,45 +82,42 @@ void Renewal::look() {
   const auto info = pem ? pki::inspect(*pem) : Result<pki::CertificateInfo>(fail(pem.error()));
   if (!info) {
     log_.warn("the device's certificate cannot be looked at: {}", info.error().message);
-    return look_later(kLookAgain);
+    return look_later(RenewalPlan::kLookAgain);
   }
-  const WallTime now = clock_.wall();
-  const WallTime when = renewal_time(info->not_before, info->not_after, part_);
-  if (now < when) {
-    return look_later(std::min<std::chrono::milliseconds>(kLookAgain, when - now));
-  }
-  if (now >= info->not_after) {
+  const auto step = plan_.at(clock_.wall(), info->not_before, info->not_after);
+  if (step.action == RenewalPlan::Action::kRenew) return begin(info->not_after);
+  if (step.action == RenewalPlan::Action::kTooLate) {
     log_.error(
         "the device's certificate has expired at {}: only an administrator can give it a "
         "new one (kscpush device enroll ID --token)",
         to_rfc3339(info->not_after));
-    return look_later(kLookAgain);
   }
-  begin();
+  look_later(step.look_again);
 }
 
-void Renewal::begin() {
-  worker_ = std::jthread([this, alive = alive_, servers = servers_()](const std::stop_token& stop) {
-    auto enrolled = std::make_shared<Result<Enrolled>>(renew(servers, files_, stop));
-    asio::post(loop_, [this, alive, enrolled] {
-      if (*alive) ended(*enrolled);
-    });
-  });
+void Renewal::begin(WallTime not_after) {
+  worker_ = std::jthread(
+      [this, not_after, alive = alive_, servers = servers_()](const std::stop_token& stop) {
+        auto enrolled = std::make_shared<Result<Enrolled>>(renew(servers, files_, stop));
+        asio::post(loop_, [this, not_after, alive, enrolled] {
+          if (*alive) ended(*enrolled, not_after);
+        });
+      });
 }
 
-void Renewal::ended(const Result<Enrolled>& enrolled) {
+void Renewal::ended(const Result<Enrolled>& enrolled, WallTime not_after) {
   const Status done = enrolled ? replace(files_, enrolled->certificate, enrolled->key)
                                : Status(fail(enrolled.error()));
   if (!done) {
-    const auto pause = backoff_.next();
+    const auto pause = plan_.failed(clock_.wall(), not_after);
     log_.warn("the certificate was not renewed, and will be tried again in {} s: {}",
               std::chrono::ceil<std::chrono::seconds>(pause).count(), done.error().message);
     return look_later(pause);
   }
-  backoff_.reset();
+  plan_.succeeded();
   log_.info("the certificate has been renewed");
   renewed_();
-  look_later(kLookAgain);
+  look_later(RenewalPlan::kLookAgain);
 }
 
 }  // namespace kscpush::agent

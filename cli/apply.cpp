@@ -1,5 +1,7 @@
 // kscpush diff, apply, rollback: the configuration of the files against the one that the push
 // server runs, and the one in the other's place.
+#include <algorithm>
+#include <array>
 #include <ostream>
 
 #include "cli/app.hpp"
@@ -64,6 +66,13 @@ bool same(const json& plan) {
   return plan.value("changes", json::array()).empty();
 }
 
+// Whether any device would be answered otherwise than now when it synchronizes.
+bool concerns_devices(const json& plan) {
+  constexpr std::array kCounts{"policy_changes", "moved", "relisted"};
+  return std::ranges::any_of(
+      kCounts, [&](const char* key) { return plan.value(key, std::uint64_t{0}) > 0; });
+}
+
 json files_of(const Target& target) {
   return {{"files", server::to_json(target.file.sources.bundle())}};
 }
@@ -122,9 +131,8 @@ void report(const json& plan, const std::string& dp, bool dry_run, const Context
 // The devices that are told to synchronize; with --watch until all have answered.
 Status follow_sync(const json& plan, const ApplyOptions& options, const ApiClient& api,
                    const Context& context) {
-  const auto changed = plan.value("policy_changes", std::uint64_t{0});
   if (options.dry_run) {
-    if (options.sync && changed > 0) {
+    if (options.sync && concerns_devices(plan)) {
       print_note(
           "Those in the scope of this push server would be told to synchronize "
           "(--no-sync: not).",
@@ -199,8 +207,8 @@ void add_change_options(CLI::App& command, ApplyOptions& options) {
   command.add_option("-m,--comment", options.comment, "Why, for the history")->type_name("TEXT");
   command.add_flag("--dry-run", options.dry_run, "Say what would change; change nothing");
   command.add_flag("--sync,!--no-sync", options.sync,
-                   "Tell the devices whose effective policy changes to synchronize (default), or "
-                   "leave it until they come");
+                   "Tell the devices whose effective policy or push servers change to synchronize "
+                   "(default), or leave it until they come");
   add_pace_options(command, options.pace);
   command.add_flag("--watch", options.watch, "Wait for their answers");
 }

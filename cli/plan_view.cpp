@@ -74,6 +74,7 @@ void add_server_line(const json& plan, std::vector<std::string>& lines) {
   add("lost", "that lose their push server");
   add("gained", "that get one");
   add("moved", "that change to another");
+  add("relisted", "that keep theirs, and get another list of them");
   if (!parts.empty()) lines.push_back(fmt::format("Devices {}.", fmt::join(parts, "; ")));
   if (const auto orphans = number(plan, "orphans"); orphans > 0) {
     lines.push_back(

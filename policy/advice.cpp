@@ -108,9 +108,9 @@ class Adviser {
   // A policy that lets agents connect at given intervals must give some, or have them from above.
   void schedule(const site::Policy& policy) {
     const site::Setting* const connect = policy.find(kConnect);
-    if (connect == nullptr || connect->value != "at_given_intervals") return;
+    if (connect == nullptr || connect->value != kAtGivenIntervals) return;
     const auto effective = resolver_.resolve(DeviceFacts{.group = policy.group});
-    if (effective->at(kConnect).value != "at_given_intervals" ||
+    if (effective->at(kConnect).value != kAtGivenIntervals ||
         effective->at(kIntervals).value != "[]") {
       return;
     }

@@ -44,6 +44,14 @@ std::string endpoint_of(const site::DistributionPoint& dp) {
                      dp.push_server.port.value());
 }
 
+std::vector<std::string> endpoints_of(const std::vector<Ranked>& ranked) {
+  std::vector<std::string> endpoints;
+  for (const Ranked& one : ranked) {
+    if (!one.dp->address.empty()) endpoints.push_back(endpoint_of(*one.dp));
+  }
+  return endpoints;
+}
+
 Candidates candidates_for(const site::Site& site, std::string_view group) {
   for (std::optional<std::string_view> at = group; at; at = site::parent_group(*at)) {
     Candidates found{*at, {}};

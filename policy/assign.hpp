@@ -55,6 +55,8 @@ struct Candidates {
 
 // Where devices connect to the push server: "ADDRESS:PORT", "[V6]:PORT".
 [[nodiscard]] std::string endpoint_of(const site::DistributionPoint& dp);
+// What a device is told of these, in their order: those without an address are of no use to it.
+[[nodiscard]] std::vector<std::string> endpoints_of(const std::vector<Ranked>& ranked);
 
 // u of rule 2: FNV-1a, 64 bits, over id, a zero byte and name, finished by the mixer of SplitMix64;
 // its upper 53 bits as a fraction, moved off zero.

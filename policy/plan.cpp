@@ -209,29 +209,23 @@ class Comparison {
   std::vector<Draft> drafts_;
 };
 
-// Which push server is a device's first choice, as far as that may differ at all.
-class FirstChoice {
+// The push servers of a device, best first.
+class ServerOrder {
  public:
-  explicit FirstChoice(const site::Site& site)
+  explicit ServerOrder(const site::Site& site)
       : site_(site), by_group_(std::ranges::all_of(site.distribution_points, [](const auto& dp) {
           return dp.network_locations.empty();
         })) {}
-  // Empty: none.
-  std::string_view of(const DeviceFacts& device) {
-    if (!by_group_) return first(candidates_for(site_, device), device);
+  std::vector<Ranked> of(const DeviceFacts& device) {
+    if (!by_group_) return rank(candidates_for(site_, device).dps, device.id);
     auto found = candidates_.find(device.group);
     if (found == candidates_.end()) {
       found = candidates_.emplace(device.group, candidates_for(site_, device.group)).first;
     }
-    return first(found->second, device);
+    return rank(found->second.dps, device.id);
   }
 
  private:
-  static std::string_view first(const Candidates& candidates, const DeviceFacts& device) {
-    const auto ranked = rank(candidates.dps, device.id);
-    return ranked.empty() ? std::string_view() : std::string_view(ranked.front().dp->name);
-  }
-
   const site::Site& site_;
   const bool by_group_;  // the group alone decides who is in reach
   std::map<std::string, Candidates, std::less<>> candidates_;
@@ -268,8 +262,9 @@ class Planner::Impl {
     }
   }
 
-  bool look_at(const DeviceFacts& device) {
-    if (drafts_.empty()) return false;
+  Differs look_at(const DeviceFacts& device) {
+    Differs differs;
+    if (drafts_.empty()) return differs;
     ++plan_.devices;
     auto counted = counts_.find(device.group);
     if (counted == counts_.end()) {
@@ -278,15 +273,14 @@ class Planner::Impl {
     }
     ++counted->second.devices;
     if (counted->second.orphans) ++plan_.orphans;
-    if (servers_differ_) compare_servers(device);
-    if (!policies_differ_ ||
-        policy_before_.resolve(device)->revision == policy_after_.resolve(device)->revision) {
-      return false;
-    }
+    differs.servers = servers_differ_ && compare_servers(device);
+    differs.policy = policies_differ_ && policy_before_.resolve(device)->revision !=
+                                             policy_after_.resolve(device)->revision;
+    if (!differs.policy) return differs;
     ++counted->second.changed;
     ++plan_.policy_changes;
     if (plan_.examples.size() < Plan::kMostExamples) plan_.examples.emplace_back(device.id);
-    return true;
+    return differs;
   }
 
   Plan finish() {
@@ -308,17 +302,22 @@ class Planner::Impl {
     bool orphans = false;  // its group is not declared any more
   };
 
-  void compare_servers(const DeviceFacts& device) {
-    const std::string_view before = server_before_.of(device);
-    const std::string_view after = server_after_.of(device);
-    if (before == after) return;
+  // True: the device is given other servers than before.
+  bool compare_servers(const DeviceFacts& device) {
+    const auto before = server_before_.of(device);
+    const auto after = server_after_.of(device);
+    const bool other = endpoints_of(before) != endpoints_of(after);
+    if (before.empty() && after.empty()) return other;
     if (after.empty()) {
       ++plan_.lost;
     } else if (before.empty()) {
       ++plan_.gained;
-    } else {
+    } else if (before.front().dp->name != after.front().dp->name) {
       ++plan_.moved;
+    } else if (other) {
+      ++plan_.relisted;
     }
+    return other;
   }
 
   [[nodiscard]] std::uint64_t count(const Reach& reach) const {
@@ -339,8 +338,8 @@ class Planner::Impl {
   std::vector<Draft> drafts_;
   Resolver policy_before_;
   Resolver policy_after_;
-  FirstChoice server_before_;
-  FirstChoice server_after_;
+  ServerOrder server_before_;
+  ServerOrder server_after_;
   bool servers_differ_ = false;
   bool policies_differ_ = false;
   std::map<std::string, Counts, std::less<>> counts_;  // by group
@@ -351,7 +350,7 @@ Planner::Planner(const site::Site& from, const site::Site& to)
     : impl_(std::make_unique<Impl>(from, to)) {}
 Planner::~Planner() = default;
 
-bool Planner::look_at(const DeviceFacts& device) {
+Differs Planner::look_at(const DeviceFacts& device) {
   return impl_->look_at(device);
 }
 

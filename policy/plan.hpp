@@ -38,12 +38,20 @@ struct Plan {
   std::uint64_t policy_changes = 0;
   std::map<std::string, std::uint64_t, std::less<>> policy_changes_by_group;
   std::vector<std::string> examples;
-  std::uint64_t moved = 0;    // have another push server as their first choice
-  std::uint64_t lost = 0;     // have no push server any more
-  std::uint64_t gained = 0;   // had none, and have one now
+  std::uint64_t moved = 0;   // have another push server as their first choice
+  std::uint64_t lost = 0;    // have no push server any more
+  std::uint64_t gained = 0;  // had none, and have one now
+  // Have the same first choice, but it listens elsewhere, or others come behind it.
+  std::uint64_t relisted = 0;
   std::uint64_t orphans = 0;  // are in a group that is not declared any more
 
   [[nodiscard]] bool empty() const { return changes.empty(); }
+};
+
+// What of a device's share of the configuration becomes another.
+struct Differs {
+  bool policy = false;   // the effective one
+  bool servers = false;  // the push servers that it is given, or their order
 };
 
 // Compares, then looks at devices one by one. Both sites must have been checked and outlive it.
@@ -53,8 +61,7 @@ class Planner {
   Planner(const site::Site& from, const site::Site& to);
   ~Planner();
 
-  // Whether the device's effective policy changes.
-  bool look_at(const DeviceFacts& device);
+  Differs look_at(const DeviceFacts& device);
   [[nodiscard]] Plan finish();
 
  private:

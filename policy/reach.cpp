@@ -259,7 +259,7 @@ class Diagnoser {
                           device_.facts.address, winner(kUdpPort).value)};
     }
     const std::string schedule =
-        winner(kConnect).value == "at_given_intervals"
+        winner(kConnect).value == kAtGivenIntervals
             ? fmt::format("within {}", winner(kIntervals).value)
             : fmt::format("within {} minutes", winner(kSynchronizationInterval).value);
     return {operation, When::kLater, Way::kSchedule, fmt::format("{}; {}", schedule, note)};

@@ -3,7 +3,9 @@
 // Network Agent policy").
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -60,6 +62,7 @@ struct SettingRow {
 inline constexpr std::string_view kForceViaDp =
     "connectivity.network.use_distribution_point_to_force_connection";
 inline constexpr std::string_view kConnect = "connectivity.schedule.connect";
+inline constexpr std::string_view kAtGivenIntervals = "at_given_intervals";  // a value of it
 inline constexpr std::string_view kIntervals = "connectivity.schedule.intervals";
 inline constexpr std::string_view kSynchronizationInterval =
     "connectivity.schedule.synchronization_interval";  // minutes
@@ -80,6 +83,18 @@ inline constexpr std::string_view kUdpPort = "connectivity.network.udp_port";
 [[nodiscard]] Result<std::string> parse_value(const SettingRow& row, std::string_view value);
 // The texts of a list's canonical value, as parse_value() gives it.
 [[nodiscard]] std::vector<std::string> list_items(const std::string& value);
+
+// A part of every day, from midnight on. One that ends before it begins passes midnight.
+struct Period {
+  std::chrono::minutes from{};
+  std::chrono::minutes to{};
+
+  [[nodiscard]] std::chrono::minutes length() const {
+    return to > from ? to - from : to - from + std::chrono::days(1);
+  }
+};
+// "22:00-06:00", up to 24:00; not one of no length.
+[[nodiscard]] std::optional<Period> parse_period(std::string_view text);
 
 // A finding about a value in the file.
 struct ValueFinding {

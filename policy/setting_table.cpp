@@ -8,7 +8,7 @@ namespace {
 constexpr Type kBoolean{.kind = Kind::kBoolean};
 constexpr Type kPort{.kind = Kind::kInteger, .least = 1, .most = 65'535};
 
-constexpr std::array<std::string_view, 2> kConnectChoices{"when_necessary", "at_given_intervals"};
+constexpr std::array<std::string_view, 2> kConnectChoices{"when_necessary", kAtGivenIntervals};
 
 constexpr std::array kConnectionProfile{
     FieldRow{.name = "name",
@@ -109,8 +109,10 @@ constexpr std::array kSettings{
                .default_value = "[]",
                .english = "Connection schedule: time intervals",
                .german = "Verbindungszeitplan: Zeiträume",
-               .help = "When agents may connect, as `22:00-06:00` in the device's own time; used "
-                       "with `connect: at_given_intervals` alone."},
+               .help =
+                   "When agents may connect, as `22:00-06:00` in the device's own time; used "
+                   "with `connect: at_given_intervals` alone. While there is none they may at any "
+                   "time."},
     SettingRow{.path = kSynchronizationInterval,
                .type = {.kind = Kind::kInteger, .least = 1, .most = 1440},
                .default_value = "15",

@@ -22,19 +22,18 @@ std::optional<std::int64_t> parse_integer(const Type& type, std::string_view tex
   return number;
 }
 
-bool two_digits(std::string_view text, int most) {
-  return text.size() == 2 && text[0] >= '0' && text[0] <= '9' && text[1] >= '0' && text[1] <= '9' &&
-         (text[0] - '0') * 10 + (text[1] - '0') <= most;
-}
-
-// "22:00-06:00", up to 24:00.
-bool period(std::string_view text) {
-  const auto time = [](std::string_view t) {
-    return t.size() == 5 && t[2] == ':' &&
-           ((two_digits(t.substr(0, 2), 23) && two_digits(t.substr(3), 59)) || t == "24:00");
+// "00:00" to "23:59", and "24:00".
+std::optional<std::chrono::minutes> parse_time_of_day(std::string_view text) {
+  const auto digits = [&](std::size_t at) {
+    const bool are =
+        std::ranges::all_of(text.substr(at, 2), [](char c) { return c >= '0' && c <= '9'; });
+    return are ? to_number<int>(text.substr(at, 2)) : std::nullopt;
   };
-  return text.size() == 11 && text[5] == '-' && time(text.substr(0, 5)) && time(text.substr(6)) &&
-         text.substr(0, 5) != text.substr(6);
+  if (text.size() != 5 || text[2] != ':') return std::nullopt;
+  const auto hours = digits(0);
+  const auto minutes = digits(3);
+  if (!hours || !minutes || *minutes > 59 || *hours * 60 + *minutes > 24 * 60) return std::nullopt;
+  return std::chrono::minutes(*hours * 60 + *minutes);
 }
 
 bool has_form(Form form, std::string_view text) {
@@ -49,7 +48,7 @@ bool has_form(Form form, std::string_view text) {
     case Form::kNetwork:
       return IpNetwork::parse(text).has_value();
     case Form::kPeriod:
-      return period(text);
+      return parse_period(text).has_value();
   }
   return false;
 }
@@ -215,6 +214,14 @@ Result<std::string> parse_value(const SettingRow& row, std::string_view value) {
   }
   return row.type.kind == Kind::kBoolean ? std::string(*site::parse_bool(value) ? "true" : "false")
                                          : std::string(value);
+}
+
+std::optional<Period> parse_period(std::string_view text) {
+  if (text.size() != 11 || text[5] != '-') return std::nullopt;
+  const auto from = parse_time_of_day(text.substr(0, 5));
+  const auto to = parse_time_of_day(text.substr(6));
+  if (!from || !to || *from == *to) return std::nullopt;
+  return Period{*from, *to};
 }
 
 std::vector<std::string> list_items(const std::string& value) {

@@ -275,8 +275,8 @@ void PushServer::add_devices(std::vector<NewDevice> devices, Store::Done done) {
 }
 
 void PushServer::change_device(const DeviceId& id, DeviceChange change,
-                               std::function<void(Result<DeviceRecord>)> done) {
-  auto changed = [this, id, done](Result<DeviceRecord> device) {
+                               std::function<void(Result<ChangedDevice>)> done) {
+  auto changed = [this, id, done](Result<ChangedDevice> device) {
     if (device) impl_->recheck(id);
     done(std::move(device));
   };

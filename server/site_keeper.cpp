@@ -222,11 +222,15 @@ SiteResult<policy::Plan> SiteKeeper::look_at_devices(const RunningSite& from, co
   policy::Planner planner(from.site, to.site);
   const auto looked = each_device(server_.store(), [&](const DeviceRecord& device) {
     const auto facts = facts_of(device);
-    const bool changes = planner.look_at(facts);
+    const policy::Differs differs = planner.look_at(facts);
     const auto where = facts.whereabouts();
     const bool here = site::in_scope(after, where);
-    if (site::in_scope(before, where) && !here) concerned.out_of_scope.push_back(device.id);
-    if (changes && here && !device.revoked) concerned.changed.push_back(device.id);
+    const bool was_here = site::in_scope(before, where);
+    if (was_here && !here) concerned.out_of_scope.push_back(device.id);
+    if (!here || !after.push_server.enabled || device.revoked) return;
+    // Who could not be connected here learns of its push servers when it comes.
+    const bool other_servers = differs.servers && was_here && before.push_server.enabled;
+    if (differs.policy || other_servers) concerned.changed.push_back(device.id);
   });
   if (!looked) return refuse(looked.error());
   return planner.finish();

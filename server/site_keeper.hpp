@@ -44,7 +44,8 @@ struct Refusal {
 template <class T>
 using SiteResult = tl::expected<T, Refusal>;
 
-// At which pace those devices are told to synchronize whose effective policy a change concerns.
+// At which pace those devices are told to synchronize whose effective policy, or list of push
+// servers, a change concerns.
 struct SyncPace {
   static constexpr double kUsualRate = 1000;  // pushes a second
 
@@ -65,8 +66,8 @@ struct SiteChange {
   std::int64_t to = 0;    // the same as from: nothing was applied
   policy::Plan plan;
   std::vector<std::string> notes;  // what only takes effect at the next start
-  // Of those in scope that are not revoked, so many have another effective policy now, and are told
-  // to synchronize unless that was not wanted: then nothing.
+  // Of those in scope that are not revoked, so many have another effective policy now, or other
+  // push servers, and are told to synchronize unless that was not wanted: then nothing.
   std::optional<SyncBegun> sync{};
 };
 
@@ -110,7 +111,8 @@ class SiteKeeper {
   // What looking at every device has found.
   struct Concerned {
     std::vector<DeviceId> out_of_scope;  // now; they were in it
-    std::vector<DeviceId> changed;       // another effective policy, and a device of this server
+    // Of those that this server lets in: who is answered otherwise than before when it asks.
+    std::vector<DeviceId> changed;
   };
   SiteResult<SiteChange> run(const SiteRequest& request, std::vector<DeviceId>& to_tell);
   void synchronize(const SiteChange& change, std::vector<DeviceId> devices, const SyncPace& pace,

@@ -9,6 +9,7 @@ namespace kscpush::agent {
 namespace {
 
 using nlohmann::json;
+using std::chrono::milliseconds;
 
 constexpr std::string_view kPolicyFile = "policy.json";
 constexpr std::string_view kSettingsFile = "settings.json";
@@ -218,7 +219,14 @@ void Synchronizer::come_or_go() {
   if (!schedule_ || schedule_->stay) return presence_.stay();
   const auto interval = schedule_->interval.count() * options_.minute;
   const double part = std::uniform_real_distribution<double>(1 - kSpread, 1 + kSpread)(random_);
-  presence_.leave_for(std::chrono::duration_cast<std::chrono::milliseconds>(interval * part));
+  presence_.leave_for(std::chrono::duration_cast<milliseconds>(interval * part));
+}
+
+milliseconds Synchronizer::closed_for() const {
+  if (!schedule_) return milliseconds(0);
+  const auto interval = schedule_->interval.count() * options_.minute;
+  return agent::closed_for(*schedule_, local_time_of_day(services_.clock.wall()),
+                           std::chrono::duration_cast<milliseconds>(interval * lateness_));
 }
 
 json Synchronizer::status() const {
@@ -228,6 +236,7 @@ json Synchronizer::status() const {
   if (schedule_) {
     part["stay"] = schedule_->stay;
     part["interval_min"] = schedule_->interval.count();
+    part["closed_for_s"] = std::chrono::ceil<std::chrono::seconds>(closed_for()).count();
   }
   return part;
 }

@@ -47,6 +47,8 @@ class Synchronizer {
   void add_to(PushHandlers& handlers);
 
   [[nodiscard]] const std::optional<SyncSchedule>& schedule() const { return schedule_; }
+  // How long the connection schedule has the device wait with an attempt to connect; 0: not at all.
+  [[nodiscard]] std::chrono::milliseconds closed_for() const;
 
  private:
   void restore();
@@ -69,6 +71,8 @@ class Synchronizer {
   const SyncOptions options_;
   asio::steady_timer answer_timer_;
   std::mt19937 random_{std::random_device{}()};
+  // Of an interval, by which this device comes later than its schedule would let it.
+  const double lateness_ = std::uniform_real_distribution<double>(0, 1)(random_);
 
   std::optional<PolicyMessage> policy_;   // that is in force
   std::optional<SyncSchedule> schedule_;  // of it

@@ -1,11 +1,16 @@
 // kscpush device move, tag, remove, revoke, restore: what is done to one or more devices.
 #include <ostream>
 
+#include <fmt/ranges.h>
+
+#include "cli/app.hpp"
 #include "cli/commands.hpp"
 #include "cli/device/each.hpp"
 #include "cli/device/registry.hpp"
+#include "cli/plan_view.hpp"
 #include "cli/support/groups.hpp"
 #include "cli/support/output.hpp"
+#include "server/admin/json.hpp"
 
 namespace kscpush::cli {
 namespace {
@@ -16,12 +21,42 @@ struct ChangeOptions {
   std::vector<std::string> add;
   std::vector<std::string> remove;
   std::string dp;
+  bool sync = true;
 
+  void add_sync_to(CLI::App& command) {
+    command.add_flag("--sync,!--no-sync", sync,
+                     "Tell those that hold a connection and have another policy now to synchronize "
+                     "(default), or leave it until they connect next");
+  }
   void add_to(CLI::App& command) {
     command.add_option("id", ids, "Device ids")->type_name("DEVICE")->required();
     command.add_option("--dp", dp, "Distribution point (default: the only one)")->type_name("DP");
   }
 };
+
+// Notes in TOLD that the device is told to synchronize, if it is. CHANGED: what the server
+// answered.
+Status note_sync(const nlohmann::json& changed, std::vector<std::string>& told) {
+  const nlohmann::json sync = changed.value("sync", nlohmann::json());
+  if (sync.is_null()) return {};
+  const auto id = changed.at("id").get<std::string>();
+  if (!sync.at("error").is_null()) {
+    return fail(within(fmt::format("device '{}' is changed, but not told to synchronize", id),
+                       server::error_from_json(sync.at("error"))));
+  }
+  told.push_back(id);
+  return {};
+}
+
+void say_told(const std::vector<std::string>& told, const Context& context) {
+  constexpr std::size_t kMostNamed = 10;
+  if (told.empty()) return;
+  const bool named = told.size() <= kMostNamed;
+  print_note(fmt::format("Synchronizing {}: 'kscpush status{}{}' shows which have applied it.",
+                         count_devices(told.size()), named ? " " : "",
+                         named ? fmt::format("{}", fmt::join(told, " ")) : ""),
+             context);
+}
 
 // CHANGE each; SAYS what is so then, of the device as the registry shows it.
 Status change_devices(const ChangeOptions& options, const SiteFile& file,
@@ -30,13 +65,17 @@ Status change_devices(const ChangeOptions& options, const SiteFile& file,
                       Context& context) {
   const auto registry = Registry::open(file, options.dp, context);
   if (!registry) return fail(registry.error());
+  std::vector<std::string> told;
   const auto change_one = [&](const DeviceId& id) -> Status {
-    const auto changed = registry->change(id, change);
+    const auto changed = registry->change(id, change, options.sync);
     if (!changed) return fail(changed.error());
     context.out << fmt::format("device '{}' {}\n", id.str(), says(*changed));
-    return {};
+    return note_sync(*changed, told);
   };
-  return for_each_device(options.ids, change_one, context);
+  auto done = for_each_device(options.ids, change_one, context);
+  context.out.flush();
+  say_told(told, context);
+  return done;
 }
 
 Status run_move(const ChangeOptions& options, Context& context) {
@@ -110,10 +149,10 @@ CLI::App* add_change(CLI::App& parent, Context& context, const char* name, const
 
 void add_device_move(CLI::App& parent, Context& context) {
   auto options = std::make_shared<ChangeOptions>();
-  add_change(parent, context, "move", "Put devices into another group", options, run_move)
-      ->add_option("--group", options->group, "Where to")
-      ->type_name("GROUP")
-      ->required();
+  CLI::App* command =
+      add_change(parent, context, "move", "Put devices into another group", options, run_move);
+  command->add_option("--group", options->group, "Where to")->type_name("GROUP")->required();
+  options->add_sync_to(*command);
 }
 
 void add_device_tag(CLI::App& parent, Context& context) {
@@ -126,6 +165,7 @@ void add_device_tag(CLI::App& parent, Context& context) {
   command->add_option("--remove", options->remove, "A tag that they lose (repeatable)")
       ->type_name("TAG")
       ->allow_extra_args(false);
+  options->add_sync_to(*command);
 }
 
 void add_device_remove(CLI::App& parent, Context& context) {

@@ -152,9 +152,14 @@ Result<json> Registry::show(const DeviceId& id) const {
                       });
 }
 
-Result<json> Registry::change(const DeviceId& id, const server::DeviceChange& change) const {
+Result<json> Registry::change(const DeviceId& id, const server::DeviceChange& change,
+                              bool sync) const {
   return either<json>(
-      [&](const ApiClient& api) { return api.patch("/v1/devices/" + id.str(), to_json(change)); },
+      [&](const ApiClient& api) {
+        json body = to_json(change);
+        body["sync"] = sync;
+        return api.patch("/v1/devices/" + id.str(), body);
+      },
       [&](server::Store& store) -> Result<json> {
         return store.change_device(id, change).map([](const auto& device) {
           return to_json(device);

@@ -30,8 +30,9 @@ class Registry {
   // Shapes: server/admin/json.hpp; enroll(): {"certificate", "key", "authority", "not_after"}.
   [[nodiscard]] Result<nlohmann::json> add(const server::NewDevice& device) const;
   [[nodiscard]] Result<nlohmann::json> show(const DeviceId& id) const;
+  // SYNC: a server that runs tells the device to synchronize if it is concerned ("sync").
   [[nodiscard]] Result<nlohmann::json> change(const DeviceId& id,
-                                              const server::DeviceChange& change) const;
+                                              const server::DeviceChange& change, bool sync) const;
   [[nodiscard]] Status remove(const DeviceId& id) const;
   [[nodiscard]] Result<nlohmann::json> enroll(const DeviceId& id) const;
   // {"id", "token", "expires"}

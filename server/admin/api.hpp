@@ -7,7 +7,8 @@
 //   GET    /v1/devices/{id}                       viewer
 //   POST   /v1/devices                            admin      {"id", "group", "tags", ...}, or
 //                                                            {"devices": [...], "dry_run"}
-//   PATCH  /v1/devices/{id}                       admin      {"group", "tags", "revoked", ...}
+//   PATCH  /v1/devices/{id}                       admin      {"group", "tags", "revoked", "sync",
+//                                                            ...}
 //   DELETE /v1/devices/{id}                       admin
 //   POST   /v1/devices/{id}/certificate           admin
 //   POST   /v1/devices/{id}/token                 admin      {"ttl"}, for an enrolment
@@ -57,6 +58,8 @@
 #include "server/sync/policy_book.hpp"
 
 namespace kscpush::server {
+
+class Answer;
 
 class AdminApi {
  public:
@@ -121,7 +124,10 @@ class AdminApi {
   void roll_back(const Call& call);
 
   [[nodiscard]] nlohmann::json status() const;
+  // Of the configuration that runs. On background_.
   [[nodiscard]] PolicyBook& policy_book();
+  void synchronize(const ChangedDevice& changed, const Answer& answer);
+  void answer_changed(const DeviceRecord& device, const nlohmann::json& sync, const Answer& answer);
   void submit_files(const Call& call, bool trial);
   void submit_revision(const Call& call, bool trial);
   [[nodiscard]] std::shared_ptr<const Authenticator> authenticator() const;
@@ -134,7 +140,7 @@ class AdminApi {
   // The registered device of the path; when there is none that has been answered.
   [[nodiscard]] std::optional<DeviceRecord> require_device(const Call& call);
   void roll_out(std::vector<DeviceId> ids, const PushRequest& request,
-                const RolloutOptions& options, const class Answer& answer);
+                const RolloutOptions& options, const Answer& answer);
   [[nodiscard]] Error why(const DeviceId& id, const Error& error) const;
   [[nodiscard]] nlohmann::json describe_pings(const std::vector<DeviceId>& ids,
                                               const ProbeReports& reports) const;

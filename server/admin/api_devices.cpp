@@ -1,7 +1,10 @@
 // The part of the admin API that keeps the registry of devices.
 #include <algorithm>
 
+#include <asio/post.hpp>
+
 #include "core/diagnostic.hpp"
+#include "policy/schema.hpp"
 #include "server/admin/call.hpp"
 #include "server/admin/json.hpp"
 #include "server/enrolment.hpp"
@@ -16,7 +19,7 @@ constexpr std::size_t kLargestImport = 10'000;  // devices in one request
 
 const std::vector<std::string> kNewFields{"id", "group", "tags", "platform", "address"};
 const std::vector<std::string> kChangeFields{"group",    "tags",    "add_tags", "remove_tags",
-                                             "platform", "address", "revoked"};
+                                             "platform", "address", "revoked",  "sync"};
 
 Result<DeviceFilter> read_filter(std::string_view query) {
   DeviceFilter filter{query_parameter(query, "group"), query_parameter(query, "tag"),
@@ -125,6 +128,23 @@ Result<DeviceChange> read_change(const json& body, const site::Site& site) {
                       .revoked = *revoked};
 }
 
+// Whether policies and scopes see no difference.
+bool same_facts(const DeviceRecord& a, const DeviceRecord& b) {
+  return a.group == b.group && a.tags == b.tags && a.platform == b.platform &&
+         a.address == b.address;
+}
+
+// Who may be connected: one whose policy had it come at intervals, and still has, asks by itself.
+bool is_to_be_told(PolicyBook& book, const site::DistributionPoint& dp,
+                   const ChangedDevice& changed) {
+  const auto stays = [&](const DeviceRecord& device) {
+    return book.policy(device)->at(policy::kForceViaDp).value == "true";
+  };
+  const DeviceRecord& device = changed.after;
+  if (device.revoked || !site::in_scope(dp, facts_of(device).whereabouts())) return false;
+  return !book.same_answer(changed.before, device) && (stays(changed.before) || stays(device));
+}
+
 }  // namespace
 
 void AdminApi::list_devices(const Call& call) {
@@ -224,16 +244,41 @@ void AdminApi::change_device(const Call& call) {
   if (!device) return;
   const auto body = body_object(call.request, kChangeFields);
   if (!body) return call.answer(body.error());
+  const auto sync = bool_field(*body, "sync");
+  if (!sync) return call.answer(sync.error());
   auto change = read_change(*body, keeper_.running()->site);
   if (!change) return call.answer(change.error());
-  server_.change_device(device->id, std::move(*change),
-                        [this, answer = call.later()](const Result<DeviceRecord>& changed) {
-                          if (!changed) return answer(changed.error());
-                          server_.view(changed->id, [answer, device = *changed](
-                                                        const std::optional<DeviceView>& view) {
-                            answer(200, to_json(device, view));
-                          });
-                        });
+  server_.change_device(
+      device->id, std::move(*change),
+      [this, sync = sync->value_or(true), answer = call.later()](Result<ChangedDevice> changed) {
+        if (!changed) return answer(changed.error());
+        if (!sync || same_facts(changed->before, changed->after)) {
+          return answer_changed(changed->after, nullptr, answer);
+        }
+        // A first look at a configuration resolves its policies: not on the store's thread.
+        asio::post(background_,
+                   [this, changed = std::move(*changed), answer] { synchronize(changed, answer); });
+      });
+}
+
+void AdminApi::synchronize(const ChangedDevice& changed, const Answer& answer) {
+  if (!is_to_be_told(policy_book(), server_.config()->dp, changed)) {
+    return answer_changed(changed.after, nullptr, answer);
+  }
+  server_.push(changed.after.id, {.kind = "sync"},
+               [this, device = changed.after, answer](const Result<OncePush>& pushed) {
+                 const json sync{{"push", pushed ? to_json(pushed->push) : json()},
+                                 {"error", pushed ? json() : to_json(pushed.error())}};
+                 answer_changed(device, sync, answer);
+               });
+}
+
+void AdminApi::answer_changed(const DeviceRecord& device, const json& sync, const Answer& answer) {
+  server_.view(device.id, [device, sync, answer](const std::optional<DeviceView>& view) {
+    json body = to_json(device, view);
+    body["sync"] = sync;
+    answer(200, body);
+  });
 }
 
 void AdminApi::remove_device(const Call& call) {
@@ -273,7 +318,7 @@ void AdminApi::certificate(const Call& call) {
   if (!enrolment) return call.answer(enrolment.error());
   server_.change_device(device->id, enrolment->change(),
                         [answer = call.later(), body = to_json(device->id, *enrolment)](
-                            const Result<DeviceRecord>& noted) {
+                            const Result<ChangedDevice>& noted) {
                           if (!noted) return answer(noted.error());
                           answer(201, body);
                         });

@@ -33,6 +33,7 @@ json to_json(const policy::Plan& plan) {
           {"moved", plan.moved},
           {"lost", plan.lost},
           {"gained", plan.gained},
+          {"relisted", plan.relisted},
           {"orphans", plan.orphans}};
 }
 

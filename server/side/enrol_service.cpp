@@ -4,6 +4,7 @@
 
 #include "policy/assign.hpp"
 #include "server/net/peer.hpp"
+#include "server/sync/policy_book.hpp"
 
 namespace kscpush::server {
 namespace {
@@ -15,17 +16,8 @@ std::string host_of(const std::string& address) {
 
 // Where the device shall go, its first choice first.
 std::vector<std::string> servers_for(const ServerConfig& config, const DeviceRecord& device) {
-  const policy::DeviceFacts facts{device.id.str(), device.group, device.platform, device.address,
-                                  device.tags};
-  std::vector<std::string> servers;
-  const auto add = [&](const site::DistributionPoint& dp) {
-    const bool v6 = dp.address.find(':') != std::string::npos;
-    if (dp.address.empty()) return;
-    servers.push_back(fmt::format("{}{}{}:{}", v6 ? "[" : "", dp.address, v6 ? "]" : "",
-                                  dp.push_server.port.value()));
-  };
-  for (const policy::Ranked& ranked : policy::assign(*config.site, facts).ranked) add(*ranked.dp);
-  if (servers.empty()) add(config.dp);
+  auto servers = policy::endpoints_of(policy::assign(*config.site, facts_of(device)).ranked);
+  if (servers.empty()) servers = policy::endpoints_of({{.dp = &config.dp}});
   return servers;
 }
 

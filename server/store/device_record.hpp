@@ -74,6 +74,12 @@ struct DeviceChange {
   std::optional<bool> revoked{};
 };
 
+// What one change has made of a device.
+struct ChangedDevice {
+  DeviceRecord before;
+  DeviceRecord after;
+};
+
 // What is empty matches every device.
 struct DeviceFilter {
   std::string group{};  // it and its subgroups

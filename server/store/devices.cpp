@@ -92,11 +92,11 @@ Status add(Database& database, const NewDevice& device, WallTime now) {
                fmt::format("'kscpush device show {}' shows it", device.id.str())});
 }
 
-Result<DeviceRecord> change(Database& database, const DeviceId& id, const DeviceChange& change) {
+Result<ChangedDevice> change(Database& database, const DeviceId& id, const DeviceChange& change) {
   auto found = find(database, id);
   if (!found) return fail(found.error());
   if (!found->has_value()) return fail(not_found(id));
-  DeviceRecord device = std::move(**found);
+  DeviceRecord device = **found;
   auto tags = changed_tags(device.tags, change);
   if (!tags) return fail(within(fmt::format("device '{}'", id.str()), tags.error()));
   device.tags = std::move(*tags);
@@ -113,7 +113,7 @@ Result<DeviceRecord> change(Database& database, const DeviceId& id, const Device
                  device.group, device.fingerprint, device.revoked ? 1 : 0, join(device.tags),
                  device.platform, device.address, device.certificate_ends);
   if (!done) return fail(done.error());
-  return device;
+  return ChangedDevice{std::move(**found), std::move(device)};
 }
 
 Status remove(Database& database, const DeviceId& id) {

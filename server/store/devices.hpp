@@ -12,8 +12,8 @@ namespace kscpush::server::devices {
 
 [[nodiscard]] Status add(Database& database, const NewDevice& device, WallTime now);
 // The device as it is then.
-[[nodiscard]] Result<DeviceRecord> change(Database& database, const DeviceId& id,
-                                          const DeviceChange& change);
+[[nodiscard]] Result<ChangedDevice> change(Database& database, const DeviceId& id,
+                                           const DeviceChange& change);
 [[nodiscard]] Status remove(Database& database, const DeviceId& id);  // and its pushes
 // As ShardStore::report(), without what the device has missed.
 [[nodiscard]] Status report(Database& database, const DeviceId& id, const DeviceReport& report,

@@ -176,7 +176,7 @@ Result<DeviceRecord> Store::change_device(const DeviceId& id, DeviceChange chang
   const auto done = impl_->writer.wait([&](Database& database) -> Status {
     auto device = devices::change(database, id, change);
     if (!device) return fail(device.error());
-    changed = std::move(*device);
+    changed = std::move(device->after);
     return {};
   });
   if (!done) return fail(done.error());
@@ -185,8 +185,8 @@ Result<DeviceRecord> Store::change_device(const DeviceId& id, DeviceChange chang
 }
 
 void Store::change_device(const DeviceId& id, DeviceChange change,
-                          std::function<void(Result<DeviceRecord>)> done) {
-  const auto changed = std::make_shared<std::optional<DeviceRecord>>();
+                          std::function<void(Result<ChangedDevice>)> done) {
+  const auto changed = std::make_shared<std::optional<ChangedDevice>>();
   impl_->writer.post(
       [id, change = std::move(change), changed](Database& database) -> Status {
         auto device = devices::change(database, id, change);
@@ -199,7 +199,8 @@ void Store::change_device(const DeviceId& id, DeviceChange change,
           done(fail(status.error()));
           return;
         }
-        impl_->last_seen.update(**changed);
+        impl_->last_seen.update((*changed)->before);
+        impl_->last_seen.update((*changed)->after);
         done(std::move(**changed));
       });
 }

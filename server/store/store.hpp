@@ -113,7 +113,7 @@ class Store final : public ShardStore {
   // The device as it is then. kUsage: more tags than a device may have.
   [[nodiscard]] Result<DeviceRecord> change_device(const DeviceId& id, DeviceChange change);
   void change_device(const DeviceId& id, DeviceChange change,
-                     std::function<void(Result<DeviceRecord>)> done);
+                     std::function<void(Result<ChangedDevice>)> done);
   [[nodiscard]] Status remove_device(const DeviceId& id);  // and its pushes
   void remove_device(const DeviceId& id, Done done);
   [[nodiscard]] Result<std::optional<DeviceRecord>> find_device(const DeviceId& id) const override;

@@ -65,7 +65,9 @@ Result<DeviceRecord> use(Database& database, const TokenShown& shown,
       "UPDATE enrolment_tokens SET used = coalesce(used, ?2), used_key = ?3 WHERE hash = ?1",
       shown.hash, now, shown.key);
   if (!noted) return fail(noted.error());
-  return devices::change(database, *id, certificate);
+  return devices::change(database, *id, certificate).map([](ChangedDevice&& changed) {
+    return std::move(changed.after);
+  });
 }
 
 Result<bool> forget(Database& database, std::size_t limit, WallTime now) {

@@ -11,9 +11,15 @@ namespace {
 constexpr std::array<std::string_view, kCompliances> kNames{"in_sync", "pending", "failed",
                                                             "offline"};
 
-std::chrono::minutes interval_of(const policy::EffectivePolicy& policy) {
+// How long a device may be away that comes at intervals and misses one of them. One that may
+// connect only at some times of the day comes at least once a day: which those are here is not
+// known, as they are in its own time.
+std::chrono::minutes longest_absence(const policy::EffectivePolicy& policy) {
   const std::string_view text = policy.at(policy::kSynchronizationInterval).value;
-  return std::chrono::minutes(to_number<int>(text).value_or(0));
+  const std::chrono::minutes interval(to_number<int>(text).value_or(0));
+  const bool any_time = policy.at(policy::kConnect).value != policy::kAtGivenIntervals ||
+                        policy.at(policy::kIntervals).value == "[]";
+  return 2 * interval + (any_time ? std::chrono::days(0) : std::chrono::days(1));
 }
 
 }  // namespace
@@ -36,7 +42,7 @@ Compliance compliance_of(const policy::EffectivePolicy& desired, const DeviceRec
   if (connected) return Compliance::kPending;
   const bool should_be_here = desired.at(policy::kForceViaDp).value == "true";
   if (should_be_here || !device.last_seen) return Compliance::kOffline;
-  return now - *device.last_seen > 2 * interval_of(desired) ? Compliance::kOffline
+  return now - *device.last_seen > longest_absence(desired) ? Compliance::kOffline
                                                             : Compliance::kPending;
 }
 

@@ -25,7 +25,8 @@ inline constexpr std::size_t kCompliances = 4;
 [[nodiscard]] std::optional<Compliance> compliance_from_name(std::string_view name);
 
 // A device that should hold a connection is offline without one. One that comes at intervals is so
-// when it has missed one: it was last seen two intervals ago, or never.
+// when it has missed one: it was last seen two intervals ago, or never. A day more, when its
+// connection schedule has times at which it may not come.
 [[nodiscard]] Compliance compliance_of(const policy::EffectivePolicy& desired,
                                        const DeviceRecord& device, bool connected, WallTime now);
 

@@ -39,16 +39,19 @@ std::string PolicyBook::answer(const DeviceRecord& device, std::string_view has)
                 .first;
   }
   std::string text = has == effective->revision ? found->second.same : found->second.full;
-  const auto order = policy::assign(*site_, facts_of(device));
-  if (!order.ranked.empty()) {
-    nlohmann::json servers = nlohmann::json::array();
-    for (const policy::Ranked& ranked : order.ranked) {
-      if (!ranked.dp->address.empty()) servers.push_back(policy::endpoint_of(*ranked.dp));
-    }
-    text +=
-        ",\"servers\":" + servers.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  if (const auto list = servers(device); !list.empty()) {
+    text += ",\"servers\":" +
+            nlohmann::json(list).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   }
   return text + '}';
+}
+
+bool PolicyBook::same_answer(const DeviceRecord& one, const DeviceRecord& other) {
+  return policy(one)->revision == policy(other)->revision && servers(one) == servers(other);
+}
+
+std::vector<std::string> PolicyBook::servers(const DeviceRecord& device) const {
+  return policy::endpoints_of(policy::assign(*site_, facts_of(device)).ranked);
 }
 
 }  // namespace kscpush::server

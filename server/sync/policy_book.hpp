@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "core/site/model.hpp"
 #include "policy/resolve.hpp"
@@ -28,6 +29,8 @@ class PolicyBook {
   // The params of the push "policy" (core/sync.hpp) to a device that HAS this revision: with its
   // push servers, best first, and with the settings when it should have another revision.
   [[nodiscard]] std::string answer(const DeviceRecord& device, std::string_view has);
+  // Whether they are answered the same: the same policy, and the same push servers.
+  [[nodiscard]] bool same_answer(const DeviceRecord& one, const DeviceRecord& other);
   [[nodiscard]] std::size_t distinct() const { return resolver_.distinct_results(); }
 
  private:
@@ -35,6 +38,8 @@ class PolicyBook {
     std::string same;  // without the brace at the end
     std::string full;
   };
+  [[nodiscard]] std::vector<std::string> servers(const DeviceRecord& device) const;
+
   const std::shared_ptr<const site::Site> site_;
   policy::Resolver resolver_;
   // The resolver keeps the policies for as long as it lives.

@@ -2,6 +2,8 @@
 of it. Real agents, and a stock client that knows nothing of policies."""
 
 import json
+import re
+import time
 import unittest
 
 from clients import MosquittoSub
@@ -82,6 +84,40 @@ class Synchronization(SyncTest):
         back = self.site.succeed("rollback", "2", "-o", "json").json()
         self.assertEqual(back["sync"]["devices"], 1)
         self.wait_for_settings("pc-b", UDP_PORT, "15000")
+
+    def test_a_device_that_is_moved_or_tagged_synchronizes_if_its_policy_is_another_then(self):
+        berlin = "Managed devices/Berlin"
+        self.site.succeed("policy", "add", "Berlin", "--group", berlin)
+        self.site.succeed("policy", "set", UDP_PORT, "15002", "--lock", "--policy", "Berlin")
+        self.apply()
+        self.run_agent("pc-1")
+        self.wait_for("pc-1", "in_sync")
+        tagged = self.site.succeed("device", "tag", "pc-1", "--add", "vip")
+        self.assertEqual(tagged.err, "")
+        self.assertEqual(self.pushes("pc-1"), [])
+        moved = self.site.succeed("device", "move", "pc-1", "--group", berlin)
+        self.assertIn("Synchronizing 1 device: 'kscpush status pc-1' shows", moved.err)
+        self.wait_for_settings("pc-1", UDP_PORT, "15002")
+        self.wait_for("pc-1", "in_sync")
+        [push] = self.pushes("pc-1")
+        self.assertEqual(push["kind"], "sync")
+        back = self.site.succeed("device", "move", "pc-1", "--group", "Managed devices",
+                                 "--no-sync")
+        self.assertEqual(back.err, "")
+        self.assertEqual(len(self.pushes("pc-1")), 1)
+        self.assertEqual(self.status("pc-1")["state"], "pending")
+
+    def test_a_spare_push_server_is_made_known_to_those_who_are_connected(self):
+        self.run_agent("pc-1")
+        self.wait_for("pc-1", "in_sync")
+        self.site.succeed("dp", "add", "spare", "--address", "spare.example.com", "--group",
+                          "Managed devices")
+        self.site.succeed("dp", "enable", "spare", "--port", "13295")
+        done = self.site.succeed("apply", "--dp", "dp-1", "--watch")
+        self.assertIn("Synchronizing 1 device: ", done.err)
+        kept = self.site.folder / "devices" / "pc-1" / "pc-1.state" / "policy.json"
+        wait_until(lambda: "spare.example.com:13295" in json.loads(kept.read_text())["servers"],
+                   "the agent to know the spare")
 
     def test_what_was_missed_is_healed_by_the_next_connection(self):
         agent = self.run_agent("pc-1")
@@ -232,6 +268,27 @@ class ComingAndGoing(SyncTest):
         self.apply(("force-via-dp", "off"))
         wait_until(lambda: leaves() >= before + 2, "it to come and go again")
         self.wait_for("pc-1", "in_sync")
+
+    def test_at_given_intervals_it_does_not_come_outside_of_them(self):
+        agent = self.run_agent("pc-1", "--minute", "0.05")
+        self.wait_for("pc-1", "in_sync")
+        opens = (time.localtime().tm_hour + 3) % 24
+        self.apply(("connectivity.schedule.intervals", f"{opens:02}:00-{opens:02}:30"),
+                   ("connectivity.schedule.connect", "at_given_intervals"))
+        agent.wait_to_log("by its connection schedule")
+        self.wait_for("pc-1", "in_sync")
+        closed = re.search(r"for (\d+) min, by", agent.log()).group(1)
+        self.assertTrue(119 <= int(closed) <= 181, closed)
+        self.assertIsNone(self.site.connected("pc-1"))
+        # Not at its next start either.
+        agent.kill()
+        before = agent.log()
+        again = self.run_agent("pc-1", "--minute", "0.05")
+
+        def since():
+            return again.log()[len(before):]
+        wait_until(lambda: "by its connection schedule" in since(), "it to stay away")
+        self.assertNotIn("connected to", since())
 
 
 if __name__ == "__main__":

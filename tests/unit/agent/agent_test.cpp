@@ -1,136 +1,7 @@
 // The agent against a push server in this process, and against servers that are none.
-#include "agent/agent.hpp"
-
-#include <functional>
-#include <mutex>
-
-#include <asio/executor_work_guard.hpp>
-#include <asio/post.hpp>
-#include <asio/write.hpp>
-#include <doctest/doctest.h>
-#include <netinet/tcp.h>
-#include <spdlog/sinks/base_sink.h>
-
-#include "core/mqtt/codec.hpp"
-#include "core/version.hpp"
-#include "tests/support/net/socket_device.hpp"
-#include "tests/support/net/test_site.hpp"
-#include "tests/support/temp_dir.hpp"
+#include "tests/unit/agent/running_agent.hpp"
 
 namespace kscpush::test {
-namespace {
-
-using agent::Agent;
-using agent::AgentOptions;
-using agent::Endpoint;
-using agent::PushHandlers;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
-
-// What the agent logs tells what it does, in its own loop.
-class LogLines final : public spdlog::sinks::base_sink<std::mutex> {
- public:
-  [[nodiscard]] int count(std::string_view part) const {
-    return static_cast<int>(std::ranges::count_if(
-        lines_, [&](const std::string& line) { return line.find(part) != std::string::npos; }));
-  }
-  [[nodiscard]] std::string all() const {
-    std::string text;
-    for (const std::string& line : lines_) text += line + "\n";
-    return text;
-  }
-
- protected:
-  void sink_it_(const spdlog::details::log_msg& message) override {
-    lines_.emplace_back(message.payload.data(), message.payload.size());
-  }
-  void flush_() override {}
-
- private:
-  std::vector<std::string> lines_;
-};
-
-PushHandlers ping_handler() {
-  PushHandlers handlers;
-  handlers.add("ping", [](const PushMessage&, const agent::Answer& answer) {
-    agent::finish(answer, nlohmann::json{{"agent", kVersion}});
-  });
-  return handlers;
-}
-
-Endpoint local(Port port) {
-  return {"localhost", port};
-}
-
-class RunningAgent {
- public:
-  RunningAgent(const TestSite& site, std::vector<Endpoint> servers,
-               PushHandlers handlers = ping_handler(),
-               const std::function<void(AgentOptions&)>& change = nullptr)
-      : handlers_(std::move(handlers)) {
-    const DeviceFiles files = site.enroll("pc-1");
-    AgentOptions options{.id = DeviceId::parse("pc-1").value(),
-                         .servers = std::move(servers),
-                         .certificate = files.certificate,
-                         .key = files.key,
-                         .authority = site.config.paths.client_ca,
-                         .backoff = {milliseconds(1), milliseconds(20)}};
-    if (change) change(options);
-    agent = Agent::create(loop, std::move(options), runner_, system_clock(), log_).value();
-    agent->start();
-  }
-
-  void run_until(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    while (!condition()) {
-      loop.restart();
-      REQUIRE_MESSAGE(loop.run_one_until(deadline) == 1, lines->all());
-    }
-  }
-  void run_until_logged(const std::string& part, int times = 1) {
-    run_until([&] { return lines->count(part) >= times; });
-  }
-  // The loop runs out of work, and soon.
-  void run_out() {
-    loop.restart();
-    loop.run_for(kPatience);
-    REQUIRE_MESSAGE(loop.stopped(), lines->all());
-  }
-  // Waits for a callback of another thread, in the agent's loop.
-  template <class T>
-  T wait_for(const std::function<void(std::function<void(T)>)>& begin) {
-    const auto work = asio::make_work_guard(loop);
-    std::optional<T> result;
-    begin([&](T value) {
-      asio::post(loop,
-                 [&result, value = std::move(value)]() mutable { result = std::move(value); });
-    });
-    run_until([&] { return result.has_value(); });
-    return std::move(*result);
-  }
-  Result<server::PingReport> ping(server::PushServer& server) {
-    using Report = Result<server::PingReport>;
-    return wait_for<Report>([&](const std::function<void(Report)>& done) {
-      server.ping(DeviceId::parse("pc-1").value(), seconds(15), done);
-    });
-  }
-
-  asio::io_context loop{1};
-  std::shared_ptr<LogLines> lines = std::make_shared<LogLines>();
-
- private:
-  spdlog::logger log_{"agent", lines};
-  TempDir folder_;
-  const PushHandlers handlers_;
-  agent::StateDirectory state_ = agent::StateDirectory::open(folder_ / "state").value();
-  agent::PushJournal journal_ = agent::PushJournal::open(state_).value();
-  agent::PushRunner runner_{handlers_, journal_, system_clock(), log_};
-
- public:
-  std::unique_ptr<Agent> agent;
-};
-
-}  // namespace
 
 TEST_CASE("agent: connects, subscribes, answers a ping") {
   TestSite site;
@@ -167,6 +38,24 @@ TEST_CASE("agent: answers for a kind that it does not know, each state has its t
     CAPTURE(to_string(state));
     CHECK(push.reached[static_cast<std::size_t>(state)].has_value());
   }
+}
+
+TEST_CASE("agent: makes no attempt while it is held off, and asks again before the first") {
+  TestSite site;
+  const auto server = site.start();
+  RunningAgent agent(site, {local(site.config.dp.push_server.port)});
+  agent.run_until_logged("and subscribed");
+  int asked = 0;
+  agent.agent->hold_off([&] { return milliseconds(++asked < 3 ? 20 : 0); });
+  agent.agent->leave_for(milliseconds(1));
+  agent.run_until_logged("and subscribed", 2);
+  CHECK(asked == 3);
+  CHECK(agent.lines->count("no attempt to connect for 1 min") == 1);
+  agent.agent->hold_off([&] { return std::chrono::hours(7); });
+  agent.agent->leave_for(milliseconds(1));
+  agent.run_until_logged("no attempt to connect for 420 min");
+  agent.agent->stop();
+  agent.run_out();
 }
 
 TEST_CASE("agent: comes back when the server has been away") {
@@ -300,109 +189,6 @@ TEST_CASE("agent: stop ends whatever is under way") {
     agent.agent->stop();
     agent.run_out();
   }
-}
-
-namespace {
-
-std::string script_connack() {
-  std::string bytes;
-  REQUIRE(encode(mqtt::Connack{}, mqtt::Version::kV5, bytes));
-  return bytes;
-}
-
-// SUBACK for the agent's SUBSCRIBE, and COUNT pushes.
-std::string script_pushes(std::uint16_t count) {
-  std::string bytes;
-  mqtt::Suback suback;
-  suback.packet_id = 1;
-  suback.codes = std::string_view("\x01", 1);
-  REQUIRE(encode(suback, mqtt::Version::kV5, bytes));
-  const auto topic = mqtt::inbox_topic("pc-1");
-  for (std::uint16_t id = 1; id <= count; ++id) {
-    const std::string payload = encode(PushMessage{Ulid::generate(system_clock().wall()), "large"});
-    mqtt::Publish push;
-    push.qos = 1;
-    push.topic = topic;
-    push.packet_id = id;
-    push.payload = payload;
-    REQUIRE(encode(push, mqtt::Version::kV5, bytes));
-  }
-  return bytes;
-}
-
-// Answers CONNECT and SUBSCRIBE, sends pushes, and then reads nothing more.
-class DeafServer {
- public:
-  DeafServer(asio::io_context& loop, const TestSite& site)
-      : tls_(asio::ssl::context::tls_server), acceptor_(loop), stream_(loop, prepare(site)) {
-    acceptor_.open(asio::ip::tcp::v4());
-    // So that little fits between the two.
-    acceptor_.set_option(asio::socket_base::receive_buffer_size(4096));
-    const int segment = 536;
-    ::setsockopt(acceptor_.native_handle(), IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
-    acceptor_.bind({asio::ip::make_address("127.0.0.1"), 0});
-    acceptor_.listen();
-    acceptor_.async_accept(stream_.next_layer(), [this](const asio::error_code& error) {
-      if (!error) shake_hands();
-    });
-  }
-  [[nodiscard]] Port port() const { return Port::from(acceptor_.local_endpoint().port()).value(); }
-
- private:
-  asio::ssl::context& prepare(const TestSite& site) {
-    tls_.use_certificate_chain_file(site.config.paths.certificate.string());
-    tls_.use_private_key_file(site.config.paths.key.string(), asio::ssl::context::pem);
-    return tls_;
-  }
-  void shake_hands() {
-    stream_.async_handshake(asio::ssl::stream_base::server, [this](const asio::error_code& error) {
-      if (!error) answer(script_connack(), [this] { answer(script_pushes(40), [] {}); });
-    });
-  }
-  // Reads something, says TEXT.
-  void answer(std::string text, std::function<void()> then) {
-    stream_.async_read_some(
-        asio::buffer(buffer_), [this, text = std::move(text), then = std::move(then)](
-                                   const asio::error_code& error, std::size_t) mutable {
-          if (error) return;
-          said_ = std::move(text);
-          asio::async_write(
-              stream_, asio::buffer(said_),
-              [then = std::move(then)](const asio::error_code&, std::size_t) { then(); });
-        });
-  }
-
-  asio::ssl::context tls_;
-  asio::ip::tcp::acceptor acceptor_;
-  asio::ssl::stream<asio::ip::tcp::socket> stream_;
-  std::array<char, 2048> buffer_{};
-  std::string said_;
-};
-
-}  // namespace
-
-TEST_CASE("agent: stop takes bounded time although the server does not read") {
-  TestSite site;
-  asio::io_context server_loop;
-  DeafServer server(server_loop, site);
-  int handled = 0;
-  PushHandlers handlers;
-  handlers.add("large", [&](const PushMessage&, const agent::Answer& answer) {
-    ++handled;
-    agent::finish(answer, nlohmann::json(std::string(30'000, 'x')));
-  });
-  RunningAgent agent(site, {{"127.0.0.1", server.port()}}, std::move(handlers),
-                     [](AgentOptions& options) { options.goodbye_timeout = milliseconds(100); });
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (handled < 20 && std::chrono::steady_clock::now() < deadline) {
-    server_loop.restart();
-    server_loop.poll();
-    agent.loop.restart();
-    agent.loop.run_one_for(milliseconds(1));
-  }
-  REQUIRE(handled >= 20);
-  agent.agent->stop();
-  agent.run_out();
 }
 
 TEST_CASE("agent: files that cannot be used are named") {

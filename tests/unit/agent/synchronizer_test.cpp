@@ -126,6 +126,33 @@ TEST_CASE("synchronizer: without a policy it asks for one, applies it and says s
   CHECK(rig.asked() == "r1");
 }
 
+TEST_CASE("synchronizer: by its connection schedule it is kept away, until it shall stay") {
+  const TempDir folder;
+  Rig rig(folder);
+  CHECK(rig.synchronizer->closed_for() == milliseconds(0));
+  // An hour of the day that is not now, wherever the test runs.
+  const auto now =
+      std::chrono::floor<std::chrono::hours>(agent::local_time_of_day(rig.clock.wall()));
+  const auto hour = (now.count() + 3) % 24;
+  PolicyMessage policy = wanted("r1", false);
+  policy.settings->emplace(std::string(policy::kConnect),
+                           PolicyValue{std::string(policy::kAtGivenIntervals), true});
+  policy.settings->emplace(std::string(policy::kIntervals),
+                           PolicyValue{fmt::format("[\"{:02}:00-{:02}:30\"]", hour, hour), true});
+  rig.policy(policy);
+  const auto closed = rig.synchronizer->closed_for();
+  CHECK(closed >= std::chrono::hours(2));
+  CHECK(closed <= std::chrono::hours(3) + std::chrono::minutes(15));
+  rig.clock.advance(std::chrono::hours(1));
+  CHECK(rig.synchronizer->closed_for() == closed - std::chrono::hours(1));
+  rig.clock.advance(closed - std::chrono::hours(1));
+  CHECK(rig.synchronizer->closed_for() == milliseconds(0));
+  rig.clock.advance(std::chrono::hours(2));
+  CHECK(rig.synchronizer->closed_for() > std::chrono::hours(20));
+  rig.policy(wanted("r2", true));
+  CHECK(rig.synchronizer->closed_for() == milliseconds(0));
+}
+
 TEST_CASE("synchronizer: off it leaves for its interval, and by one policy it stays") {
   const TempDir folder;
   Rig rig(folder);

@@ -155,7 +155,23 @@ policies:
 )"));
   CHECK(lines(changed) == Lines{"add distribution point 'dp-2' [2]"});
   CHECK(changed.lost + changed.gained == 0);
-  CHECK(changed.moved <= 2);
+  // Who does not change to it has it behind the other.
+  CHECK(changed.moved + changed.relisted == 2);
+}
+
+TEST_CASE("a device is given other servers when they listen elsewhere, not when they take more") {
+  const site::Site from = load_text(kSite);
+  const auto differs = [&](const std::string& text, const std::string& other) {
+    const site::Site to = load_text(replaced(kSite, text, other));
+    Planner planner(from, to);
+    const Differs found = planner.look_at({"pc-1", "Managed devices/Berlin", "", "", {}});
+    CHECK_FALSE(found.policy);
+    CHECK(planner.finish().relisted == (found.servers ? 1 : 0));
+    return found.servers;
+  };
+  CHECK(differs("port: 13295", "port: 13296"));
+  CHECK(differs("dp-1.example.com", "dp-1.example.org"));
+  CHECK_FALSE(differs("port: 13295", "max_connections: 7"));
 }
 
 TEST_CASE("profiles that change places are told by their rank") {

@@ -1,6 +1,7 @@
 #include "server/sync/compliance.hpp"
 
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include "policy/schema.hpp"
 
@@ -10,15 +11,21 @@ namespace {
 const WallTime kNow{std::chrono::hours(500'000)};
 
 struct Wanted {
-  explicit Wanted(bool force = true) {
-    site::Setting setting;
-    setting.path = policy::kForceViaDp;
-    setting.value = force ? "true" : "false";
-    site::Policy policy;
-    policy.name = "Network Agent";
-    policy.group = "Managed devices";
-    policy.settings.push_back(setting);
-    site.policies.push_back(policy);
+  explicit Wanted(bool force = true, std::string_view connect = {},
+                  std::vector<std::string> periods = {}) {
+    site::Policy agent;
+    agent.name = "Network Agent";
+    agent.group = "Managed devices";
+    const auto set = [&](std::string_view path, std::string_view value) {
+      site::Setting setting;
+      setting.path = path;
+      setting.value = value;
+      agent.settings.push_back(setting);
+    };
+    set(policy::kForceViaDp, force ? "true" : "false");
+    if (!connect.empty()) set(policy::kConnect, connect);
+    if (!periods.empty()) set(policy::kIntervals, nlohmann::json(periods).dump());
+    site.policies.push_back(agent);
     resolver.emplace(site);
     desired = resolver->resolve({.id = "pc-1", .group = "Managed devices"});
   }
@@ -65,6 +72,19 @@ TEST_CASE("compliance: without the option a device is offline when it missed its
   record.last_seen = kNow - std::chrono::minutes(31);
   CHECK(state(wanted, record, false) == Compliance::kOffline);
   CHECK(state(wanted, record, true) == Compliance::kPending);
+}
+
+TEST_CASE("compliance: a device with times of the day at which it may not come has a day more") {
+  DeviceRecord record = device("old");
+  record.last_seen = kNow - std::chrono::hours(24) - std::chrono::minutes(30);
+  const auto late = [&](const Wanted& wanted) { return state(wanted, record, false); };
+  const std::vector<std::string> night{"22:00-06:00"};
+  CHECK(late(Wanted(false, policy::kAtGivenIntervals, night)) == Compliance::kPending);
+  CHECK(late(Wanted(false, policy::kAtGivenIntervals)) == Compliance::kOffline);
+  CHECK(late(Wanted(false, "when_necessary", night)) == Compliance::kOffline);
+  CHECK(late(Wanted(true, policy::kAtGivenIntervals, night)) == Compliance::kOffline);
+  record.last_seen = *record.last_seen - std::chrono::minutes(1);
+  CHECK(late(Wanted(false, policy::kAtGivenIntervals, night)) == Compliance::kOffline);
 }
 
 TEST_CASE("compliance: names there and back") {

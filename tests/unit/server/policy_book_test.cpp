@@ -72,6 +72,22 @@ TEST_CASE("policy book: who has the revision is told the revision, and the serve
   CHECK(std::ranges::count(same->servers, "[2001:db8::1]:13295") == 1);
 }
 
+TEST_CASE("policy book: answers are the same when policy and push servers are") {
+  PolicyBook book(make_site());
+  const auto berlin = device("pc-1", "Managed devices/Berlin");
+  auto tagged = berlin;
+  tagged.tags = {"vip"};
+  CHECK(book.same_answer(berlin, tagged));
+  CHECK_FALSE(book.same_answer(berlin, device("pc-1")));
+  // The same policy, but another push server comes first: the id decides.
+  const auto one = device("pc-1");
+  bool other_order = false;
+  for (int i = 0; i < 20 && !other_order; ++i) {
+    other_order = !book.same_answer(one, device(fmt::format("other-{}", i)));
+  }
+  CHECK(other_order);
+}
+
 TEST_CASE("policy book: without a push server in reach nothing is said of servers") {
   PolicyBook book(std::make_shared<const site::Site>());
   const auto told = decode_policy(book.answer(device("pc-1"), ""));

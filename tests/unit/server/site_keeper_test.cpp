@@ -30,6 +30,7 @@ struct Text {
   int max_connections = 50'000;
   std::string dp = "dp-1";
   std::string interval = "15";
+  std::string more_points;
 };
 
 SiteFiles files(const Text& text) {
@@ -48,14 +49,14 @@ distribution_points:
       port: {}
       max_connections: {}
 {}      limits: {{shards: 2}}
-policies:
+{}policies:
   - name: Network Agent
     group: Managed devices
     settings: {{connectivity: {{schedule: {{synchronization_interval: {}}}}}}}
 )",
            text.dp, text.scope, text.enabled, text.port, text.max_connections,
            text.plain == 0 ? "" : fmt::format("      plain_listener: 127.0.0.1:{}\n", text.plain),
-           text.interval)}};
+           text.more_points, text.interval)}};
 }
 
 struct Kept {
@@ -147,6 +148,26 @@ TEST_CASE("keeper: nobody is told of what concerns nobody, nor when that is not 
   CHECK(change->plan.policy_changes == 3);
   CHECK_FALSE(change->sync.has_value());
   CHECK(kept.server->rollouts().list(0, 10)->empty());
+}
+
+TEST_CASE("keeper: those who get another list of push servers are told, if they can be here") {
+  Kept kept;
+  kept.text.more_points = R"(  - name: dp-2
+    address: dp-2.example.com
+    scope: {groups: [Managed devices]}
+    push_server: {enabled: true}
+)";
+  const auto spare = kept.apply(kept.text);
+  REQUIRE(spare.has_value());
+  CHECK(spare->plan.policy_changes == 0);
+  CHECK(spare->plan.moved + spare->plan.relisted == 3);
+  REQUIRE(spare->sync.has_value());
+  CHECK(spare->sync->devices == 3);
+  // Nobody is here when the server is off, and who comes when it is on again asks by itself.
+  kept.text.enabled = false;
+  CHECK_FALSE(kept.apply(kept.text)->sync.has_value());
+  kept.text.enabled = true;
+  CHECK_FALSE(kept.apply(kept.text)->sync.has_value());
 }
 
 TEST_CASE("keeper: a trial changes nothing") {

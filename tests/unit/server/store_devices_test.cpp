@@ -209,17 +209,20 @@ TEST_CASE("registry: groups are counted, subgroups apart") {
 TEST_CASE("registry: changes that take a callback answer after they are on disk") {
   TestStore store;
   REQUIRE(store->add_device({device("pc-1")}).has_value());
-  std::promise<Result<DeviceRecord>> changed;
-  store->change_device(device("pc-1"), {.group = "B"},
-                       [&](Result<DeviceRecord> done) { changed.set_value(std::move(done)); });
-  CHECK(changed.get_future().get()->group == "B");
+  const auto change_to = [&](const std::string& group) {
+    std::promise<Result<ChangedDevice>> changed;
+    store->change_device(device("pc-1"), {.group = group},
+                         [&](Result<ChangedDevice> done) { changed.set_value(std::move(done)); });
+    return changed.get_future().get();
+  };
+  REQUIRE(change_to("A").has_value());
+  const auto changed = change_to("B");
+  CHECK(changed->before.group == "A");
+  CHECK(changed->after.group == "B");
   std::promise<Status> removed;
   store->remove_device(device("pc-1"), [&](Status done) { removed.set_value(std::move(done)); });
   CHECK(removed.get_future().get().has_value());
-  std::promise<Result<DeviceRecord>> gone;
-  store->change_device(device("pc-1"), {.group = "B"},
-                       [&](Result<DeviceRecord> done) { gone.set_value(std::move(done)); });
-  CHECK(gone.get_future().get().error().code == ErrorCode::kNotFound);
+  CHECK(change_to("B").error().code == ErrorCode::kNotFound);
 }
 
 TEST_CASE("report: the revision has the time of its first report, local settings the last word") {

@@ -8,6 +8,7 @@
 #include "core/port_protocols.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/unit/server/wire_link.hpp"
 
 namespace kscpush::server {
 namespace {
@@ -15,86 +16,6 @@ namespace {
 using std::chrono::seconds;
 
 constexpr std::string_view kOk = "{\"ok\":true}\n";
-
-// What the peer of a link sees and does.
-struct Wire {
-  std::string sent;              // by the peer, and not yet read
-  std::string heard;             // by the peer
-  std::size_t room = 1'000'000;  // bytes that the peer takes
-  bool ended = false;            // the peer has closed its side
-  bool lost = false;
-  bool shut = false;    // the server's side
-  bool broken = false;  // it ended without a word
-  bool gone = false;
-  std::function<void()> wake = [] {};
-};
-
-class WireLink final : public Link {
- public:
-  WireLink(std::shared_ptr<Wire> wire, std::string device)
-      : wire_(std::move(wire)), device_(std::move(device)) {}
-
-  IoResult read(std::span<char> into) override {
-    if (wire_->lost) return {IoResult::Kind::kError, 0};
-    if (wire_->sent.empty()) {
-      return {wire_->ended ? IoResult::Kind::kEnd : IoResult::Kind::kWantRead, 0};
-    }
-    const std::size_t n = wire_->sent.copy(into.data(), into.size());
-    wire_->sent.erase(0, n);
-    return {IoResult::Kind::kBytes, n};
-  }
-  IoResult write(std::string_view bytes) override {
-    const std::size_t n = std::min(bytes.size(), wire_->room);
-    if (n == 0) return {IoResult::Kind::kWantWrite, 0};
-    wire_->heard += bytes.substr(0, n);
-    wire_->room -= n;
-    return {IoResult::Kind::kBytes, n};
-  }
-  void wait_readable() override { reads_ = true; }
-  void wait_writable() override { writes_ = true; }
-  IoResult shutdown_write() override {
-    wire_->shut = true;
-    return {IoResult::Kind::kBytes, 0};
-  }
-  void detach() override {
-    wire_->wake = [] {};
-  }
-  void attach(Poller& /*poller*/) override {
-    wire_->wake = [this] { wake(); };
-  }
-  void break_off() override { wire_->broken = true; }
-  [[nodiscard]] Result<std::string> peer_device_id() const override {
-    if (device_.empty()) return fail(ErrorCode::kDenied, "no client certificate");
-    return device_;
-  }
-  [[nodiscard]] std::string_view other_protocol() const override { return kTunnelProtocol; }
-  [[nodiscard]] bool secure() const override { return true; }
-  [[nodiscard]] std::string peer_address() const override { return "192.0.2.1:1"; }
-  [[nodiscard]] std::string last_error() const override { return wire_->lost ? "reset" : ""; }
-  void dispose() override {
-    wire_->gone = true;
-    wire_->wake = [] {};
-    delete this;
-  }
-
- private:
-  // Level-triggered, one at a time, as the poller.
-  void wake() {
-    const bool readable = !wire_->sent.empty() || wire_->ended || wire_->lost;
-    if (writes_ && wire_->room > 0) {
-      writes_ = false;
-      owner()->on_writable();
-    } else if (reads_ && readable) {
-      reads_ = false;
-      owner()->on_readable();
-    }
-  }
-
-  const std::shared_ptr<Wire> wire_;
-  const std::string device_;
-  bool reads_ = false;
-  bool writes_ = false;
-};
 
 struct Rig {
   Rig() { side.add(kTunnelProtocol, tunnels); }
@@ -123,7 +44,7 @@ struct Rig {
     auto wire = std::make_shared<Wire>();
     wire->sent = line + "\n";
     wires.push_back(wire);
-    side.take(LinkPtr(new WireLink(wire, proved)));
+    side.take(LinkPtr(new WireLink(wire, {.protocol = kTunnelProtocol, .device = proved})));
     settle();
     return wire;
   }
@@ -418,34 +339,6 @@ TEST_CASE("tunnels: a process that was killed leaves none open") {
   rig.open();
   REQUIRE(rig.store->end_open_tunnels().has_value());
   CHECK(rig.audited().end->reason == "the push server ended without a word");
-}
-
-TEST_CASE("side: a line without an end, and silence, are not waited for") {
-  Rig rig;
-  const auto endless = rig.connect(std::string(SideServer::kLongestLine + 1, 'x'));
-  CHECK(endless->gone);
-  const auto silent = std::make_shared<Wire>();
-  rig.side.take(LinkPtr(new WireLink(silent, "")));
-  rig.settle();
-  CHECK_FALSE(silent->gone);
-  rig.advance(SideServer::kLineWithin + seconds(1));
-  CHECK(silent->gone);
-  CHECK(rig.side.counters().timeouts.get() == 1);
-}
-
-TEST_CASE("side: the oldest gives way to one more than there may be") {
-  Rig rig;
-  std::vector<std::shared_ptr<Wire>> silent;
-  for (std::size_t i = 0; i <= SideServer::kMostOpen; ++i) {
-    silent.push_back(std::make_shared<Wire>());
-    rig.side.take(LinkPtr(new WireLink(silent.back(), "")));
-  }
-  rig.settle();
-  CHECK(silent.front()->gone);
-  CHECK_FALSE(silent.at(1)->gone);
-  CHECK_FALSE(silent.back()->gone);
-  CHECK(rig.side.counters().gave_way.get() == 1);
-  CHECK(rig.side.counters().open.get() == SideServer::kMostOpen);
 }
 
 }  // namespace kscpush::server
