@@ -643,8 +643,8 @@ _kscpush() {
       "device list") words='-h --help --version --config -o --output --no-color --group --tag --platform --revoked --dp' ;;
       "device show") words='-h --help --version --config -o --output --no-color --dp' ;;
       "device import") words='-h --help --version --config -o --output --no-color --group --skip-bad --dry-run --dp' files=-f ;;
-      "device move") words='-h --help --version --config -o --output --no-color --dp --group' ;;
-      "device tag") words='-h --help --version --config -o --output --no-color --dp --add --remove' ;;
+      "device move") words='-h --help --version --config -o --output --no-color --dp --group --sync --no-sync' ;;
+      "device tag") words='-h --help --version --config -o --output --no-color --dp --add --remove --sync --no-sync' ;;
       "device remove") words='-h --help --version --config -o --output --no-color --dp' ;;
       "device revoke") words='-h --help --version --config -o --output --no-color --dp' ;;
       "device restore") words='-h --help --version --config -o --output --no-color --dp' ;;

@@ -50,9 +50,9 @@ class Probe final : public Timer {
     bool puback = true;
     bool answer = false;
   };
-  Probe(ProbeTable& table, Ulid id, std::string device, Awaited awaited, ProbeDone done)
+  Probe(ProbeTable& table, const Ulid& id, std::string device, Awaited awaited, ProbeDone done)
       : table_(table),
-        id_(std::move(id)),
+        id_(id),
         device_(std::move(device)),
         awaited_(awaited),
         done_(std::move(done)) {}

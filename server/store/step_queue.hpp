@@ -27,8 +27,8 @@ class StepQueue {
 
   StepQueue(std::size_t most, std::size_t most_bytes) : most_(most), most_bytes_(most_bytes) {}
 
-  // What is refused is left as it was.
-  [[nodiscard]] Put put(PushStep&& step, std::shared_ptr<StepSink>&& sink) {
+  // Moves from both, unless it refuses them.
+  [[nodiscard]] Put put(PushStep& step, std::shared_ptr<StepSink>& sink) {
     const std::scoped_lock lock(mutex_);
     const std::size_t bytes = step.result.size();
     if (waiting_.steps.size() >= most_ || bytes > most_bytes_ - bytes_) return Put::kRefused;

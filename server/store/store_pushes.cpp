@@ -152,7 +152,7 @@ Result<std::optional<std::string>> Store::find_key(const IdempotencyKey& key) co
 }
 
 void Store::step(PushStep step, std::shared_ptr<StepSink> sink) {
-  switch (impl_->steps.put(std::move(step), std::move(sink))) {
+  switch (impl_->steps.put(step, sink)) {
     case StepQueue::Put::kRefused:
       impl_->missed_step = true;
       if (sink != nullptr) sink->written(std::move(step), fail(Writer::queue_full()));
