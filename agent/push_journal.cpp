@@ -125,9 +125,10 @@ Status PushJournal::told(const Ulid& id) {
   JournalEntry* const entry = at(id);
   if (entry == nullptr || entry->told) return {};
   entry->told = true;
-  forget_old();
   // When it is lost the server is told once more.
-  return append(told_line(*entry), /*sync=*/false);
+  auto written = append(told_line(*entry), /*sync=*/false);
+  forget_old();  // the entry itself, perhaps
+  return written;
 }
 
 void PushJournal::forget_old() {

@@ -1,6 +1,7 @@
 // That each push runs once and its answer arrives, also over restarts of the agent.
 #include "agent/push_runner.hpp"
 
+#include <array>
 #include <fstream>
 
 #include <doctest/doctest.h>
@@ -171,6 +172,29 @@ TEST_CASE_FIXTURE(Fixture, "journal: bounded, and what is not answered outlives 
   }
   CHECK(life.journal.entries().size() == PushJournal::kMostPushes);
   CHECK(life.journal.find(slow.id) != nullptr);
+}
+
+TEST_CASE_FIXTURE(Fixture, "regression: journal: to forget one answer tells no other as taken") {
+  const json large(std::string(PushJournal::kMostBytes * 2 / 3, 'x'));
+  const std::array pushes{push("once"), push("once"), push("once")};
+  {
+    Life life = begin();
+    for (const PushMessage& one : pushes) {
+      REQUIRE(life.journal.begin(one.id, one.kind, clock.wall()));
+      const bool first = one.id == pushes[0].id;
+      REQUIRE(life.journal.finish(one.id, PushState::kCompleted, first ? json(1) : large));
+    }
+    REQUIRE(life.journal.told(pushes[1].id));
+    CHECK(life.journal.find(pushes[1].id) == nullptr);
+  }
+  Life life = begin();
+  CHECK(life.journal.find(pushes[1].id) == nullptr);
+  for (const std::size_t open : {0U, 2U}) {
+    REQUIRE(life.journal.find(pushes.at(open).id) != nullptr);
+    CHECK_FALSE(life.journal.find(pushes.at(open).id)->told);
+  }
+  life.runner->connected();
+  CHECK(life.sent.size() == 2);
 }
 
 TEST_CASE_FIXTURE(Fixture, "journal: a file that a crash has cut is read as far as it goes") {
