@@ -38,6 +38,9 @@ class Follower {
       }
       last_heard = context_.clock.now();
       if (take(*answer)) return {};
+      // A device that does not wait for output must not be asked again and again.
+      const bool silent = answer->value("output", "").empty();
+      if (silent && interrupt_.wait(kTryEvery)) return left_running();
     }
     print_note(fmt::format("no output for {} s: the device does not answer", kPatience.count()),
                context_);

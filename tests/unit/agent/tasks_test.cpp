@@ -6,6 +6,7 @@
 #include "agent/modules.hpp"
 #include "agent/process/orphans.hpp"
 #include "agent/tasks/output_tail.hpp"
+#include "agent/tasks/task_runs.hpp"
 #include "core/file.hpp"
 #include "tests/unit/agent/module_rig.hpp"
 
@@ -172,6 +173,20 @@ TEST_CASE_FIXTURE(Fixture, "tasks: output is given as it comes, to who waits for
   const json now = ask("task.output", {{"run", run}, {"offset", 3}}).result;
   CHECK(now.at("end") == true);
   CHECK(ask("task.output", {{"run", "nonsense"}}).status == PushState::kFailed);
+}
+
+TEST_CASE_FIXTURE(Fixture, "regression: tasks: who waited for output in vain is in nobody's way") {
+  const std::string run = begin("wait");
+  CHECK(output_of(run).at("output") == "up\n");
+  std::vector<std::string> waiting;
+  for (std::size_t i = 0; i < TaskRun::kMostWatchers; ++i) {
+    waiting.push_back(push("task.output", {{"run", run}, {"offset", 3}, {"wait_s", 1}}));
+  }
+  for (const std::string& one : waiting) CHECK(wait(one).result.at("output") == "");
+  const std::string next = push("task.output", {{"run", run}, {"offset", 3}, {"wait_s", 20}});
+  CHECK(answers[next].empty());
+  ask("task.stop", {{"run", run}});
+  CHECK(wait(next).result.at("end") == true);
 }
 
 TEST_CASE_FIXTURE(Fixture, "tasks: their environment is what is declared") {
