@@ -208,13 +208,21 @@ Result<Enrolled> renew(const std::vector<Endpoint>& servers, const CredentialFil
   }
   auto made = pki::create_request();
   if (!made) return fail(made.error());
+  if (auto prepared = prepare(files, made->key); !prepared) {
+    return fail({prepared.error().code,
+                 prepared.error().message + "; the folder must be the agent's to write",
+                 "'files' in the agent's file names it"});
+  }
   const EnrolmentRequest request{.what = EnrolmentRequest::What::kRenew, .csr = made->request};
   Result<EnrolmentAnswer> answer = fail(ErrorCode::kUsage, "no push server is known");
   for (const Endpoint& server : servers) {
     answer = Exchange(server, tls, request).run(stop);
-    if (answer) return accept(std::move(*answer), std::move(made->key));
+    if (answer) break;
   }
-  return fail(answer.error());
+  auto enrolled = answer ? accept(std::move(*answer), std::move(made->key))
+                         : Result<Enrolled>(fail(answer.error()));
+  if (!enrolled) static_cast<void>(settle(files));  // the key that is of no use
+  return enrolled;
 }
 
 }  // namespace kscpush::agent

@@ -31,8 +31,8 @@ struct Enrolled {
 [[nodiscard]] Result<Enrolled> enroll(const Endpoint& server, const EnrolmentToken& token,
                                       const std::optional<DeviceId>& device);
 
-// With the certificate in FILES, at the first of SERVERS that gives a new one. Nothing is written.
-// STOP: it ends at once.
+// With the certificate in FILES, at the first of SERVERS that gives a new one. The new key is
+// prepared in FILES before anybody is asked; complete() is the caller's. STOP: it ends at once.
 [[nodiscard]] Result<Enrolled> renew(const std::vector<Endpoint>& servers,
                                      const CredentialFiles& files, const std::stop_token& stop);
 

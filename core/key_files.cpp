@@ -51,14 +51,20 @@ Status keep_owner(const std::filesystem::path& path) {
 
 }  // namespace
 
-Status replace(const KeyFiles& files, const std::string& certificate, const Secret& key) {
+Status prepare(const KeyFiles& files, const Secret& key) {
   std::error_code error;
   std::filesystem::create_directories(files.key.parent_path(), error);
   if (error) return fail(file_error("create the folder", files.key.parent_path(), error.value()));
   if (auto settled = settle(files); !settled) return settled;
-  if (auto written = write_new_file(beside(files.key), key.str(), 0600); !written) return written;
+  auto written = write_new_file(beside(files.key), key.str(), 0600);
+  if (!written) return written;
+  written = keep_owner(files.key);
+  if (!written) drop(beside(files.key));
+  return written;
+}
+
+Status complete(const KeyFiles& files, const std::string& certificate) {
   auto written = write_new_file(beside(files.certificate), certificate, 0644);
-  if (written) written = keep_owner(files.key);
   if (written) written = keep_owner(files.certificate);
   if (!written) {
     drop(beside(files.key));
@@ -68,6 +74,11 @@ Status replace(const KeyFiles& files, const std::string& certificate, const Secr
   // From here on settle() goes forward.
   if (auto placed = take_place(files.certificate); !placed) return placed;
   return take_place(files.key);
+}
+
+Status replace(const KeyFiles& files, const std::string& certificate, const Secret& key) {
+  if (auto prepared = prepare(files, key); !prepared) return prepared;
+  return complete(files, certificate);
 }
 
 Status settle(const KeyFiles& files) {

@@ -19,6 +19,10 @@ struct KeyFiles {
 // ones (".new") and are on disk before the certificate, then the key, takes the old one's place.
 [[nodiscard]] Status replace(const KeyFiles& files, const std::string& certificate,
                              const Secret& key);
+// The same in two steps, for who has to ask for a certificate between them: whoever cannot keep
+// one shall not have it issued. A key that no certificate has come for is left to settle().
+[[nodiscard]] Status prepare(const KeyFiles& files, const Secret& key);
+[[nodiscard]] Status complete(const KeyFiles& files, const std::string& certificate);
 // Completes a replacement that was interrupted, or takes back what was begun. Before the files are
 // used.
 [[nodiscard]] Status settle(const KeyFiles& files);

@@ -59,6 +59,24 @@ TEST_CASE("key files: written where there were none, and replaced") {
   files.check(second);
 }
 
+TEST_CASE("key files: in two steps, and who cannot keep the key is told in the first") {
+  const Files files;
+  const auto old = issue();
+  const auto fresh = issue();
+  REQUIRE(replace(files.paths(), old.certificate, old.key).has_value());
+  REQUIRE(prepare(files.paths(), fresh.key).has_value());
+  CHECK(files.read("pc-1.key") == old.key.str());
+  CHECK(files.read("pc-1.key.new") == fresh.key.str());
+  REQUIRE(settle(files.paths()).has_value());
+  files.check(old);
+  REQUIRE(prepare(files.paths(), fresh.key).has_value());
+  REQUIRE(complete(files.paths(), fresh.certificate).has_value());
+  files.check(fresh);
+  // As nothing keeps root from writing: what cannot be removed is in the way.
+  std::filesystem::create_directories(files.paths().key.string() + ".new/full");
+  CHECK(prepare(files.paths(), old.key).error().code == ErrorCode::kConflict);
+}
+
 TEST_CASE("key files: a crash before both new files are there changes nothing") {
   const Files files;
   const auto old = issue();
