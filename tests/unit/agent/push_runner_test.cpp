@@ -221,6 +221,34 @@ TEST_CASE_FIXTURE(Fixture, "journal: a file that a crash has cut is read as far 
   CHECK(PushJournal::open(state).value().find(second.id)->result == json{{"n", 2}});
 }
 
+TEST_CASE_FIXTURE(Fixture, "regression: journal: a disk that takes nothing keeps no agent away") {
+  const PushMessage first = push("once");
+  {
+    Life life = begin();
+    life.runner->take(first);
+    finish(life.kept.at(0), json{{"n", 1}});
+  }
+  // As nothing keeps root from writing: what cannot be removed is in the way of the new file.
+  std::filesystem::create_directories(folder / "state/.pushes.new/full");
+  {
+    Life life = begin();
+    CHECK_FALSE(life.journal.problem().empty());
+    life.runner->connected();
+    REQUIRE(life.sent.size() == 1);
+    CHECK(life.sent[0].result == json{{"n", 1}});
+    life.runner->take(push("once"));
+    CHECK(life.ran.empty());
+    REQUIRE(life.sent.size() == 2);
+    CHECK(life.sent[1].status == PushState::kFailed);
+    std::filesystem::remove_all(folder / "state/.pushes.new");
+    life.runner->take(push("once"));
+    CHECK(life.ran.size() == 1);
+  }
+  Life life = begin();
+  CHECK(life.journal.problem().empty());
+  CHECK(life.journal.find(first.id) != nullptr);
+}
+
 TEST_CASE_FIXTURE(Fixture, "state directory: one agent at a time, and nobody else reads it") {
   const auto state = StateDirectory::open(folder / "state").value();
   REQUIRE(state.write("name", "old").has_value());
