@@ -1,6 +1,8 @@
 #include "agent/enrolment.hpp"
 
 #include <csignal>
+#include <random>
+#include <thread>
 
 #include <asio/connect.hpp>
 #include <asio/io_context.hpp>
@@ -17,7 +19,8 @@
 namespace kscpush::agent {
 namespace {
 
-constexpr int kAttempts = 3;  // with one token and one key
+constexpr int kAttempts = 3;  // of each question; with one token and one key
+constexpr std::chrono::milliseconds kPause{1000};
 
 // AUTHORITY, PEM: by what the server is known; empty: whoever answers will do.
 Result<asio::ssl::context> tls_of(const std::string& authority) {
@@ -163,11 +166,26 @@ bool may_help_to_ask_again(const Error& error) {
          error.code == ErrorCode::kOverloaded;
 }
 
+// Tries again what may work a little later. The pauses differ, as many that are refused together
+// must not come back together.
+Result<EnrolmentAnswer> ask(const Endpoint& server, asio::ssl::context& tls,
+                            const EnrolmentRequest& request, const Pause& pause) {
+  std::random_device device;
+  std::uniform_int_distribution<std::int64_t> jitter(0, kPause.count());
+  auto answer = Exchange(server, tls, request).run();
+  for (int n = 1; n < kAttempts && !answer && may_help_to_ask_again(answer.error()); ++n) {
+    pause(kPause + std::chrono::milliseconds(jitter(device)));
+    answer = Exchange(server, tls, request).run();
+  }
+  return answer;
+}
+
 // The authority's certificate, from whoever answers: its hash says whether it is the right one.
-Result<std::string> fetch_authority(const Endpoint& server, const EnrolmentToken& token) {
+Result<std::string> fetch_authority(const Endpoint& server, const EnrolmentToken& token,
+                                    const Pause& pause) {
   auto tls = tls_of("");
   if (!tls) return fail(tls.error());
-  auto answer = Exchange(server, *tls, {.what = EnrolmentRequest::What::kAuthority}).run();
+  auto answer = ask(server, *tls, {.what = EnrolmentRequest::What::kAuthority}, pause);
   if (!answer) return fail(answer.error());
   // Alone: a stranger could have put an authority of his own behind the right one.
   auto authority = pki::certificate_with(token.authority, answer->authority);
@@ -179,9 +197,13 @@ Result<std::string> fetch_authority(const Endpoint& server, const EnrolmentToken
 
 }  // namespace
 
+void pause_for(std::chrono::milliseconds time) {
+  std::this_thread::sleep_for(time);
+}
+
 Result<Enrolled> enroll(const Endpoint& server, const EnrolmentToken& token,
-                        const std::optional<DeviceId>& device) {
-  const auto authority = fetch_authority(server, token);
+                        const std::optional<DeviceId>& device, const Pause& pause) {
+  const auto authority = fetch_authority(server, token, pause);
   if (!authority) return fail(authority.error());
   auto tls = tls_of(*authority);
   if (!tls) return fail(tls.error());
@@ -192,10 +214,7 @@ Result<Enrolled> enroll(const Endpoint& server, const EnrolmentToken& token,
                                  .device = device,
                                  .csr = made->request};
   // An answer that was lost is given again to the same key.
-  auto answer = Exchange(server, *tls, request).run();
-  for (int n = 1; n < kAttempts && !answer && may_help_to_ask_again(answer.error()); ++n) {
-    answer = Exchange(server, *tls, request).run();
-  }
+  auto answer = ask(server, *tls, request, pause);
   if (!answer) return fail(answer.error());
   return accept(std::move(*answer), std::move(made->key));
 }
