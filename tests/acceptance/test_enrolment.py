@@ -152,6 +152,23 @@ class Enrolment(DeviceTest):
             self.ask({"v": 1, "do": "enrol", "token": "x" * 43, "csr": "x"})["error"]["code"],
             "usage")
 
+    def test_a_token_is_not_used_up_by_a_device_that_cannot_keep_its_files(self):
+        token = self.token()
+        (self.device / "agent.yaml").write_text("mine")
+        done = self.enroll(token, "--write-config", "agent.yaml")
+        self.assertIn("agent.yaml exists already", done.err)
+        self.assertNotEqual(done.code, 0)
+        # No folder that files can be made in; nothing keeps root from writing but this.
+        done = self.enroll(token, "--files", "/proc/self")
+        self.assertIn("cannot create /proc/self/", done.err)
+        self.assertNotEqual(done.code, 0)
+        done = self.enroll(token, "--write-config", "no/such/folder/agent.yaml")
+        self.assertEqual(done.code, 7, done)
+        self.assertEqual(self.site.metric("kscpush_enrolments_total"), 0)
+        self.assertEqual([path.name for path in self.device.iterdir()], ["agent.yaml"])
+        self.assertEqual((self.device / "agent.yaml").read_text(), "mine")
+        self.assertEqual(self.enroll(token).code, 0)
+
     def test_weak_keys_and_foreign_signatures(self):
         token = self.token().split(".")[1]
         def csr(*options):
