@@ -43,6 +43,10 @@ tasks:
   - name: environment
     command: /usr/bin/env
     environment: {A: "b c"}
+  - name: pick
+    command: /bin/true
+    args: ["{unit}"]
+    parameters: {unit: {enum: [a, b]}}
 )yaml";
 
 struct Fixture : ModuleRig {
@@ -116,6 +120,7 @@ TEST_CASE_FIXTURE(Fixture, "tasks: as many at a time as declared") {
   const json tasks = ask("task.list").result.at("tasks");
   CHECK(tasks.at(2).at("running") == 2);
   CHECK(tasks.at(1).at("parameters").at("code").at("value") == "from 0 to 200");
+  CHECK(tasks.back().at("parameters").at("unit").at("value") == "of a, b");
   CHECK(status.collect().at("tasks").size() == 2);
   const GivenAnswer& stopped = ask("task.stop", {{"task", "wait"}});
   CHECK(stopped.status == PushState::kCompleted);
