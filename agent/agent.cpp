@@ -148,10 +148,7 @@ void Agent::connect_tcp(const asio::ip::tcp::resolver::results_type& addresses) 
 void Agent::handshake() {
   asio::error_code ignored;
   stream_->next_layer().set_option(asio::ip::tcp::no_delay(true), ignored);
-  // What SSL_set_tlsext_host_name() is, without its old-style cast.
-  SSL_ctrl(stream_->native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-           const_cast<char*>(server().host.c_str()));
-  stream_->set_verify_callback(asio::ssl::host_name_verification(server().host));
+  aim(stream_->native_handle(), server().host);
   stream_->async_handshake(
       asio::ssl::stream_base::client,
       [this, attempt = attempt_, stream = stream_](const asio::error_code& error) {

@@ -75,6 +75,10 @@ Status Device::open(AgentOptions options) {
   auto journal = PushJournal::open(state_);
   if (!journal) return fail(journal.error());
   journal_.emplace(std::move(*journal));
+  if (!journal_->problem().empty()) {
+    log_.error("no push will be run until the state directory can be written: {}",
+               journal_->problem());
+  }
   runner_.emplace(handlers_, *journal_, clock_, log_);
   const auto files = CredentialFiles::in(config_.files, *config_.id);
   if (auto settled = settle(files); !settled) return settled;

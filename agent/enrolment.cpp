@@ -1,6 +1,7 @@
 #include "agent/enrolment.hpp"
 
-#include <csignal>
+#include <random>
+#include <thread>
 
 #include <asio/connect.hpp>
 #include <asio/io_context.hpp>
@@ -17,31 +18,14 @@
 namespace kscpush::agent {
 namespace {
 
-constexpr int kAttempts = 3;  // with one token and one key
-
-// AUTHORITY, PEM: by what the server is known; empty: whoever answers will do.
-Result<asio::ssl::context> tls_of(const std::string& authority) {
-  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes its sockets without MSG_NOSIGNAL
-  asio::ssl::context tls(asio::ssl::context::tls_client);
-  SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
-  if (authority.empty()) return tls;
-  tls.set_verify_mode(asio::ssl::verify_peer);
-  // The authority that is known may have one above it, which need not be.
-  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(tls.native_handle()), X509_V_FLAG_PARTIAL_CHAIN);
-  asio::error_code error;
-  tls.add_certificate_authority(asio::buffer(authority), error);
-  if (!error) return tls;
-  return fail(ErrorCode::kFailed, "the server's authority cannot be used: {}", error.message());
-}
+constexpr int kAttempts = 3;  // of each question; with one token and one key
+constexpr std::chrono::milliseconds kPause{1000};
 
 // One connection: a line there, a line back.
 class Exchange {
  public:
   Exchange(const Endpoint& server, asio::ssl::context& tls, const EnrolmentRequest& request)
-      : server_(server),
-        verified_(SSL_CTX_get_verify_mode(tls.native_handle()) != SSL_VERIFY_NONE),
-        line_(encode(request).str() + "\n"),
-        stream_(loop_, tls) {}
+      : server_(server), line_(encode(request).str() + "\n"), stream_(loop_, tls) {}
 
   Result<EnrolmentAnswer> run(const std::stop_token& stop = {}) {
     const std::stop_callback cancel(stop, [this] { loop_.stop(); });
@@ -75,15 +59,7 @@ class Exchange {
   }
 
   void handshake() {
-    SSL* const ssl = stream_.native_handle();
-    std::string protocols(1, static_cast<char>(kEnrollProtocol.size()));
-    protocols += kEnrollProtocol;
-    SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(protocols.data()),
-                        static_cast<unsigned>(protocols.size()));
-    // What SSL_set_tlsext_host_name() is, without its old-style cast.
-    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-             const_cast<char*>(server_.host.c_str()));
-    if (verified_) stream_.set_verify_callback(asio::ssl::host_name_verification(server_.host));
+    aim(stream_.native_handle(), server_.host, kEnrollProtocol);
     stream_.async_handshake(asio::ssl::stream_base::client, [this](const asio::error_code& error) {
       if (error) return no_handshake(error);
       send();
@@ -91,7 +67,7 @@ class Exchange {
   }
 
   void no_handshake(const asio::error_code& error) {
-    const bool stranger = verified_ && error.category() == asio::error::get_ssl_category() &&
+    const bool stranger = error.category() == asio::error::get_ssl_category() &&
                           ERR_GET_REASON(static_cast<unsigned long>(error.value())) ==
                               SSL_R_CERTIFICATE_VERIFY_FAILED;
     if (stranger) {
@@ -106,10 +82,7 @@ class Exchange {
   }
 
   void send() {
-    const unsigned char* name = nullptr;
-    unsigned size = 0;
-    SSL_get0_alpn_selected(stream_.native_handle(), &name, &size);
-    if (std::string_view(reinterpret_cast<const char*>(name), size) != kEnrollProtocol) {
+    if (protocol_of(stream_.native_handle()) != kEnrollProtocol) {
       return end({ErrorCode::kFailed,
                   fmt::format("{} enrols no devices: it does not know the protocol {}",
                               to_string(server_), kEnrollProtocol),
@@ -132,7 +105,6 @@ class Exchange {
   }
 
   const Endpoint& server_;
-  const bool verified_;
   const Secret line_;
   asio::io_context loop_{1};
   asio::ip::tcp::resolver resolver_{loop_};
@@ -163,11 +135,26 @@ bool may_help_to_ask_again(const Error& error) {
          error.code == ErrorCode::kOverloaded;
 }
 
+// Tries again what may work a little later. The pauses differ, as many that are refused together
+// must not come back together.
+Result<EnrolmentAnswer> ask(const Endpoint& server, asio::ssl::context& tls,
+                            const EnrolmentRequest& request, const Pause& pause) {
+  std::random_device device;
+  std::uniform_int_distribution<std::int64_t> jitter(0, kPause.count());
+  auto answer = Exchange(server, tls, request).run();
+  for (int n = 1; n < kAttempts && !answer && may_help_to_ask_again(answer.error()); ++n) {
+    pause(kPause + std::chrono::milliseconds(jitter(device)));
+    answer = Exchange(server, tls, request).run();
+  }
+  return answer;
+}
+
 // The authority's certificate, from whoever answers: its hash says whether it is the right one.
-Result<std::string> fetch_authority(const Endpoint& server, const EnrolmentToken& token) {
-  auto tls = tls_of("");
-  if (!tls) return fail(tls.error());
-  auto answer = Exchange(server, *tls, {.what = EnrolmentRequest::What::kAuthority}).run();
+Result<std::string> fetch_authority(const Endpoint& server, const EnrolmentToken& token,
+                                    const Pause& pause) {
+  asio::ssl::context tls(asio::ssl::context::tls_client);
+  if (auto loaded = load_authority(tls, ""); !loaded) return fail(loaded.error());
+  auto answer = ask(server, tls, {.what = EnrolmentRequest::What::kAuthority}, pause);
   if (!answer) return fail(answer.error());
   // Alone: a stranger could have put an authority of his own behind the right one.
   auto authority = pki::certificate_with(token.authority, answer->authority);
@@ -179,12 +166,16 @@ Result<std::string> fetch_authority(const Endpoint& server, const EnrolmentToken
 
 }  // namespace
 
+void pause_for(std::chrono::milliseconds time) {
+  std::this_thread::sleep_for(time);
+}
+
 Result<Enrolled> enroll(const Endpoint& server, const EnrolmentToken& token,
-                        const std::optional<DeviceId>& device) {
-  const auto authority = fetch_authority(server, token);
+                        const std::optional<DeviceId>& device, const Pause& pause) {
+  const auto authority = fetch_authority(server, token, pause);
   if (!authority) return fail(authority.error());
-  auto tls = tls_of(*authority);
-  if (!tls) return fail(tls.error());
+  asio::ssl::context tls(asio::ssl::context::tls_client);
+  if (auto loaded = load_authority(tls, *authority); !loaded) return fail(loaded.error());
   auto made = pki::create_request();
   if (!made) return fail(made.error());
   const EnrolmentRequest request{.what = EnrolmentRequest::What::kEnrol,
@@ -192,10 +183,7 @@ Result<Enrolled> enroll(const Endpoint& server, const EnrolmentToken& token,
                                  .device = device,
                                  .csr = made->request};
   // An answer that was lost is given again to the same key.
-  auto answer = Exchange(server, *tls, request).run();
-  for (int n = 1; n < kAttempts && !answer && may_help_to_ask_again(answer.error()); ++n) {
-    answer = Exchange(server, *tls, request).run();
-  }
+  auto answer = ask(server, tls, request, pause);
   if (!answer) return fail(answer.error());
   return accept(std::move(*answer), std::move(made->key));
 }
@@ -208,13 +196,21 @@ Result<Enrolled> renew(const std::vector<Endpoint>& servers, const CredentialFil
   }
   auto made = pki::create_request();
   if (!made) return fail(made.error());
+  if (auto prepared = prepare(files, made->key); !prepared) {
+    return fail({prepared.error().code,
+                 prepared.error().message + "; the folder must be the agent's to write",
+                 "'files' in the agent's file names it"});
+  }
   const EnrolmentRequest request{.what = EnrolmentRequest::What::kRenew, .csr = made->request};
   Result<EnrolmentAnswer> answer = fail(ErrorCode::kUsage, "no push server is known");
   for (const Endpoint& server : servers) {
     answer = Exchange(server, tls, request).run(stop);
-    if (answer) return accept(std::move(*answer), std::move(made->key));
+    if (answer) break;
   }
-  return fail(answer.error());
+  auto enrolled = answer ? accept(std::move(*answer), std::move(made->key))
+                         : Result<Enrolled>(fail(answer.error()));
+  if (!enrolled) static_cast<void>(settle(files));  // the key that is of no use
+  return enrolled;
 }
 
 }  // namespace kscpush::agent

@@ -52,7 +52,12 @@ Result<PushJournal> PushJournal::open(const StateDirectory& directory) {
   if (!text) return fail(text.error());
   if (text->has_value()) journal.replay(**text);
   journal.forget_old();
-  if (auto written = journal.rewrite(); !written) return fail(written.error());
+  if (auto written = journal.rewrite(); !written) {
+    if (written.error().code == ErrorCode::kDenied) return fail(written.error());
+    // A full disk: nothing new runs, but what is known is told, and the device can be reached.
+    journal.problem_ = written.error().message;
+    journal.file_bytes_ = kMostFileBytes;  // the next line begins a new file, or is refused
+  }
   return journal;
 }
 
@@ -125,9 +130,10 @@ Status PushJournal::told(const Ulid& id) {
   JournalEntry* const entry = at(id);
   if (entry == nullptr || entry->told) return {};
   entry->told = true;
-  forget_old();
   // When it is lost the server is told once more.
-  return append(told_line(*entry), /*sync=*/false);
+  auto written = append(told_line(*entry), /*sync=*/false);
+  forget_old();  // the entry itself, perhaps
+  return written;
 }
 
 void PushJournal::forget_old() {

@@ -33,8 +33,11 @@ class PushJournal {
   static constexpr std::size_t kMostBytes = std::size_t{1} << 20U;  // of results
   static constexpr std::size_t kMostFileBytes = std::size_t{32} << 20U;
 
-  // Reads what there is. A line that is none, as a crash leaves it at the end, is skipped.
+  // Reads what there is. A line that is none, as a crash leaves it at the end, is skipped. A disk
+  // that takes nothing is no error: begin() is refused until it does.
   [[nodiscard]] static Result<PushJournal> open(const StateDirectory& directory);
+  // Why it could not be written when it was opened; empty: it could.
+  [[nodiscard]] const std::string& problem() const { return problem_; }
 
   // nullptr: a push of this id is not known (any more).
   [[nodiscard]] const JournalEntry* find(const Ulid& id) const;
@@ -58,6 +61,7 @@ class PushJournal {
   [[nodiscard]] Status rewrite();
 
   const StateDirectory* directory_;
+  std::string problem_;
   Descriptor file_;
   std::size_t file_bytes_ = 0;
   std::size_t bytes_ = 0;  // of results

@@ -106,8 +106,8 @@ void Renewal::begin(WallTime not_after) {
 }
 
 void Renewal::ended(const Result<Enrolled>& enrolled, WallTime not_after) {
-  const Status done = enrolled ? replace(files_, enrolled->certificate, enrolled->key)
-                               : Status(fail(enrolled.error()));
+  const Status done =
+      enrolled ? complete(files_, enrolled->certificate) : Status(fail(enrolled.error()));
   if (!done) {
     const auto pause = plan_.failed(clock_.wall(), not_after);
     log_.warn("the certificate was not renewed, and will be tried again in {} s: {}",

@@ -2,10 +2,22 @@
 
 #include <csignal>
 
+#include <openssl/x509v3.h>
+
+#include "core/network.hpp"
+
 namespace kscpush::agent {
+namespace {
+
+void begin(asio::ssl::context& tls) {
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes its sockets without MSG_NOSIGNAL
+  SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
+}
+
+}  // namespace
 
 Status load_tls(asio::ssl::context& tls, const TlsFiles& files) {
-  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes its sockets without MSG_NOSIGNAL
+  begin(tls);
   asio::error_code error;
   const auto failed = [&](std::string_view what, const std::filesystem::path& path) {
     return fail({ErrorCode::kInvalidConfig,
@@ -20,9 +32,43 @@ Status load_tls(asio::ssl::context& tls, const TlsFiles& files) {
     tls.use_private_key_file(files.key.string(), asio::ssl::context::pem, error);
     if (error) return failed("the key", files.key);
   }
-  tls.set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
-  SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
+  tls.set_verify_mode(asio::ssl::verify_peer);
   return {};
+}
+
+Status load_authority(asio::ssl::context& tls, const std::string& authority) {
+  begin(tls);
+  if (authority.empty()) return {};
+  tls.set_verify_mode(asio::ssl::verify_peer);
+  // The authority that is known may have one above it, which need not be.
+  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(tls.native_handle()), X509_V_FLAG_PARTIAL_CHAIN);
+  asio::error_code error;
+  tls.add_certificate_authority(asio::buffer(authority), error);
+  if (!error) return {};
+  return fail(ErrorCode::kFailed, "the server's authority cannot be used: {}", error.message());
+}
+
+void aim(SSL* connection, const std::string& host, std::string_view protocol) {
+  if (parse_ip(host)) {
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(connection), host.c_str());
+  } else {
+    SSL_set1_host(connection, host.c_str());
+    // What SSL_set_tlsext_host_name() is, without its old-style cast.
+    SSL_ctrl(connection, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+             const_cast<char*>(host.c_str()));
+  }
+  if (protocol.empty()) return;
+  std::string offer(1, static_cast<char>(protocol.size()));
+  offer += protocol;
+  SSL_set_alpn_protos(connection, reinterpret_cast<const unsigned char*>(offer.data()),
+                      static_cast<unsigned>(offer.size()));
+}
+
+std::string_view protocol_of(const SSL* connection) {
+  const unsigned char* name = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(connection, &name, &size);
+  return {reinterpret_cast<const char*>(name), size};
 }
 
 }  // namespace kscpush::agent

@@ -1,7 +1,10 @@
-// TLS towards the push server, with the files of a device.
+// TLS towards the push server: the one way to set it up, for all that a device, or an operator, has
+// to say to it.
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <string_view>
 
 #include <asio/ssl/context.hpp>
 
@@ -15,8 +18,17 @@ struct TlsFiles {
   std::filesystem::path key{};
 };
 
-// 1.2 and 1.3; who is at the other end is the caller's to check. Makes the process ignore SIGPIPE.
-// kInvalidConfig: a file cannot be used.
+// What connections have in common: 1.2 and 1.3. Makes the process ignore SIGPIPE. kInvalidConfig: a
+// file cannot be used.
 [[nodiscard]] Status load_tls(asio::ssl::context& tls, const TlsFiles& files);
+// The same with nothing to show. AUTHORITY, PEM: by what the server is known; empty: whoever
+// answers will do. kFailed: it cannot be used.
+[[nodiscard]] Status load_authority(asio::ssl::context& tls, const std::string& authority);
+
+// Whom a connection is for, before its handshake: HOST, a name or an address, must be in the
+// server's certificate wherever one is verified. PROTOCOL: offered by ALPN; empty: none.
+void aim(SSL* connection, const std::string& host, std::string_view protocol = {});
+// What was agreed on by ALPN; empty: nothing.
+[[nodiscard]] std::string_view protocol_of(const SSL* connection);
 
 }  // namespace kscpush::agent

@@ -10,6 +10,7 @@
 
 #include "core/descriptor.hpp"
 #include "core/file_lock.hpp"
+#include "core/file_read.hpp"
 
 namespace kscpush {
 namespace {
@@ -207,23 +208,7 @@ DiskCalls& DiskCalls::system() {
 Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return fail(file_error("read", path, errno));
-  std::string content;
-  std::size_t size = 0;
-  for (;;) {
-    constexpr std::size_t kChunk = std::size_t{64} * 1024;
-    content.resize(size + kChunk);
-    const ssize_t count = ::read(file.get(), content.data() + size, kChunk);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(file_error("read", path, errno));
-    size += static_cast<std::size_t>(count);
-    if (size > max_bytes) {
-      return fail(ErrorCode::kTooLarge, "cannot read {}: larger than {} bytes", path.string(),
-                  max_bytes);
-    }
-    if (count == 0) break;
-  }
-  content.resize(size);
-  return content;
+  return read_all(file, path, max_bytes);
 }
 
 Status write_new_file(const fs::path& path, std::string_view content, mode_t mode,

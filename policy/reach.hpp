@@ -83,7 +83,7 @@ struct DeviceState {
   bool registered = false;
   bool revoked = false;
   bool enrolled = false;
-  std::optional<WallTime> certificate_ends{};  // of the one that was issued last
+  std::optional<WallTime> certificate_ends{};  // of the one that it shows
   std::optional<WallTime> last_seen{};
   std::string last_end{};      // why its last connection ended; empty: not known
   std::string connected_at{};  // the distribution point; empty: not connected

@@ -208,6 +208,9 @@ void Connection::on_connect(const mqtt::ConnectRequest& request) {
   leave_waiting();
   shard_->handshake_ended();
   if (!link_->secure()) return;
+  if (const PeerProof* const proof = link_->peer_proof()) {
+    offer_->certificate_ends = WallTime(std::chrono::seconds(proof->not_after));
+  }
   const auto proved = link_->peer_device_id();
   if (!proved) {
     shard_->warnings().warn("{}: certificate refused: {}", link_->peer_address(),

@@ -20,6 +20,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -41,6 +42,7 @@ struct Offer {
   mqtt::Version version = mqtt::Version::kV5;
   bool clean_start = true;
   bool secure = false;
+  std::optional<WallTime> certificate_ends{};  // nothing: it has shown none
 };
 
 class Connection final : public LinkOwner, public mqtt::SessionActions, public Timer {

@@ -5,6 +5,7 @@
 
 #include <malloc.h>
 
+#include "core/key_files.hpp"
 #include "core/port_protocols.hpp"
 #include "server/push_server_impl.hpp"
 
@@ -123,6 +124,10 @@ Result<std::vector<Serving>> PushServer::Impl::prepare(
   const Addresses wanted = addresses_of(config.dp.push_server);
   if (auto free = check_ports_free(wanted, present, config.passed.get()); !free)
     return fail(free.error());
+  // `dp renew-certificate` may have been cut between the two files.
+  if (auto whole = catch_up({config.paths.certificate, config.paths.key}); !whole) {
+    return fail(whole.error());
+  }
   const auto trust =
       TlsTrust::load(config.paths.client_ca, config.paths.crl, unix_seconds(clock_.wall()));
   if (!trust) return fail(trust.error());

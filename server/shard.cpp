@@ -211,6 +211,10 @@ void Shard::admit(Connection& connection, const Offer& offer, const DeviceRecord
   // A plain listener's peer is a proxy on this machine.
   context_.store.touch_device(*DeviceId::parse(device->id()), wall(),
                               offer.secure ? host_of(offer.address) : "");
+  if (offer.certificate_ends) {
+    context_.store.note_certificate(*DeviceId::parse(device->id()), wall(),
+                                    *offer.certificate_ends);
+  }
   context_.events.device(EventType::kDeviceConnected, device->id(), device->connected_since);
   connection.admit(*device, std::move(state), present);
   // An agent asks for its policy by itself.

@@ -1,10 +1,7 @@
 #include "agent/stats/collectors.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include "agent/process/process_group.hpp"
-#include "core/file.hpp"
+#include "core/file_read.hpp"
 #include "core/prometheus.hpp"
 
 namespace kscpush::agent {
@@ -17,14 +14,6 @@ constexpr int kDeepest = 32;  // whoever reads it on its way may recurse
 
 json failed(const CollectorDeclaration& collector, std::string why) {
   return {{"name", collector.name}, {"error", std::move(why)}};
-}
-
-// Regular files only: a pipe that nobody writes to would hold up the agent.
-Result<std::string> read_regular(const std::string& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return fail(file_error("read", path, errno));
-  if (!S_ISREG(status.st_mode)) return fail(ErrorCode::kUsage, "{} is not a regular file", path);
-  return read_file(path, kMostCollected);
 }
 
 std::string encode(const json& value) {
@@ -58,7 +47,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
  private:
   void begin(const CollectorDeclaration& collector, std::size_t index) {
     if (collector.command.program.empty()) {
-      const auto text = read_regular(collector.file);
+      const auto text = read_regular_file(collector.file, kMostCollected);
       return ended(
           index, text ? read_collected(collector, *text) : failed(collector, text.error().message));
     }

@@ -5,8 +5,8 @@
 //     - name: restart-unit
 //       description: Restarts a service
 //       command: /usr/bin/systemctl       # absolute; there is no shell
-//       args: [restart, "{unit}"]         # a word each; {NAME} is a parameter, {{ and }} are
-//       braces parameters:
+//       args: [restart, "{unit}"]         # a word each; {NAME} is a parameter, {{ a brace
+//       parameters:
 //         unit: {enum: [nginx, postgresql], default: nginx}
 //       user: root
 //       timeout_s: 60
@@ -48,7 +48,7 @@ struct Parameter {
   // kUsage: why VALUE does not fit. Nothing fits that has control characters, or that matches a
   // pattern and begins with '-', as a program would take it for an option.
   [[nodiscard]] Status check(std::string_view value) const;
-  // "one of a, b", "1 to 5", "matching [a-z]+"
+  // As behind a noun: "of a, b", "from 1 to 5", "matching [a-z]+"
   [[nodiscard]] std::string rule() const;
 };
 

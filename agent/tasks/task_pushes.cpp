@@ -205,14 +205,17 @@ class TaskPushes : public std::enable_shared_from_this<TaskPushes> {
       timer->cancel();
       answer_output(id, offset, answer);
     };
-    const TaskRun& run = *runs_.find(id);
+    TaskRun& run = *runs_.find(id);
     const bool more = run.end || run.output.total() > offset;
-    if (more || wait == 0 || run.watchers.size() >= TaskRun::kMostWatchers) return tell();
-    runs_.find(id)->watchers.emplace_back(tell);
+    if (more || wait == 0 || run.watchers() >= TaskRun::kMostWatchers) return tell();
+    const std::uint64_t watcher = run.watch(tell);
     timer->expires_after(std::chrono::seconds(wait));
-    timer->async_wait([self = shared_from_this(), tell](const asio::error_code& error) {
-      if (!error) tell();
-    });
+    timer->async_wait(
+        [self = shared_from_this(), id, watcher, tell](const asio::error_code& error) {
+          if (error) return;
+          if (TaskRun* const silent = self->runs_.find(id)) silent->unwatch(watcher);
+          tell();
+        });
   }
 
   json running() {
@@ -261,7 +264,7 @@ class TaskPushes : public std::enable_shared_from_this<TaskPushes> {
     for (const std::string& id : ids) {
       TaskRun* const run = runs_.find(id);
       if (run == nullptr || run->end) continue;
-      run->watchers.emplace_back([this, ids, answer] { answer_when_over(ids, answer); });
+      run->watch([this, ids, answer] { answer_when_over(ids, answer); });
       return;
     }
     json runs = json::array();

@@ -25,6 +25,16 @@ GroupRecord read_group(const json& line) {
 
 }  // namespace
 
+std::uint64_t TaskRun::watch(std::function<void()> watcher) {
+  watchers_.emplace(++last_watcher_, std::move(watcher));
+  return last_watcher_;
+}
+
+void TaskRun::tell_watchers() {
+  const auto watchers = std::exchange(watchers_, {});
+  for (const auto& [number, watcher] : watchers) watcher();
+}
+
 TaskRuns::TaskRuns(Services& services) : services_(services) {
   kill_orphans();
   for (const TaskDeclaration& task : services_.config.tasks) {
@@ -82,7 +92,7 @@ Result<TaskRun*> TaskRuns::start(const TaskDeclaration& task, const std::string&
       services_.loop, *order,
       [&started](std::string_view bytes) {
         started.output.append(bytes);
-        tell_watchers(started);
+        started.tell_watchers();
       },
       [this, &started, done = std::move(on_end)](const ProcessEnd& end) {
         ended(started, end, done);
@@ -126,7 +136,7 @@ void TaskRuns::ended(TaskRun& run, const ProcessEnd& end, const OnEnd& on_end) {
                                      : fmt::format("exit code {}", end.exit_code),
                      run.id);
   on_end(run);
-  tell_watchers(run);
+  run.tell_watchers();
   auto node = running_.extract(run.id);
   ended_.push_back(std::move(node.mapped()));
   if (ended_.size() > kMostEnded) ended_.pop_front();
@@ -164,11 +174,6 @@ void TaskRuns::write_record() {
   if (auto written = services_.state.write(kRecordFile, record.dump()); !written) {
     services_.log.error("what runs is not on disk: {}", written.error().message);
   }
-}
-
-void tell_watchers(TaskRun& run) {
-  const auto watchers = std::exchange(run.watchers, {});
-  for (const auto& watcher : watchers) watcher();
 }
 
 }  // namespace kscpush::agent

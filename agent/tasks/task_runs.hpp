@@ -39,8 +39,17 @@ struct TaskRun {
   std::chrono::milliseconds duration{0};
   std::shared_ptr<ProcessGroup> group{};  // while it runs
   asio::steady_timer timer;               // until its time is over
-  // Called once each, when there is more output or it has ended.
-  std::vector<std::function<void()>> watchers{};
+
+  // WATCHER is called once, when there is more output or it has ended; not any more after unwatch()
+  // of what watch() gave.
+  std::uint64_t watch(std::function<void()> watcher);
+  void unwatch(std::uint64_t watcher) { watchers_.erase(watcher); }
+  [[nodiscard]] std::size_t watchers() const { return watchers_.size(); }
+  void tell_watchers();  // each may add itself again
+
+ private:
+  std::map<std::uint64_t, std::function<void()>> watchers_{};
+  std::uint64_t last_watcher_ = 0;
 };
 
 class TaskRuns {
@@ -77,8 +86,5 @@ class TaskRuns {
   std::deque<std::unique_ptr<TaskRun>> ended_;
   std::map<std::string, GroupRecord> record_;
 };
-
-// Calls and forgets the watchers of a run; each may add itself again.
-void tell_watchers(TaskRun& run);
 
 }  // namespace kscpush::agent

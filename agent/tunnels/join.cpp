@@ -111,13 +111,8 @@ class Joining : public std::enable_shared_from_this<Joining> {
 
  private:
   void begin(Descriptor socket) {
-    std::string protocols(1, static_cast<char>(kTunnelProtocol.size()));
-    protocols += kTunnelProtocol;
-    SSL_CTX_set_alpn_protos(tls_->native_handle(),
-                            reinterpret_cast<const unsigned char*>(protocols.data()),
-                            static_cast<unsigned>(protocols.size()));
-    stream_ =
-        std::make_unique<TlsStream>(loop_, std::move(socket), tls_->native_handle(), server_.host);
+    stream_ = std::make_unique<TlsStream>(loop_, std::move(socket), tls_->native_handle(),
+                                          server_.host, kTunnelProtocol);
     timer_.expires_after(kJoinWithin);
     timer_.async_wait([self = shared_from_this()](const asio::error_code& error) {
       if (!error) self->finish(too_late(self->server_));

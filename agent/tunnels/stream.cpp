@@ -8,11 +8,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/network.hpp"
+#include "agent/tls.hpp"
 #include "core/openssl.hpp"
 
 namespace kscpush::agent {
@@ -130,7 +129,7 @@ void PlainStream::wait_writable(std::function<void()> ready) {
 // --- TLS
 
 TlsStream::TlsStream(asio::io_context& loop, Descriptor socket, SSL_CTX* context,
-                     const std::string& host)
+                     const std::string& host, std::string_view protocol)
     : socket_(loop) {
   stop_blocking(socket.get());
   ssl_.reset(SSL_new(context));
@@ -138,14 +137,7 @@ TlsStream::TlsStream(asio::io_context& loop, Descriptor socket, SSL_CTX* context
   SSL* const ssl = ssl_.get();
   SSL_set_fd(ssl, socket.get());
   SSL_set_connect_state(ssl);
-  if (parse_ip(host)) {
-    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str());
-  } else {
-    SSL_set1_host(ssl, host.c_str());
-    // What SSL_set_tlsext_host_name() is, without its old-style cast.
-    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-             const_cast<char*>(host.c_str()));
-  }
+  aim(ssl, host, protocol);
   SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                         SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_set_read_ahead(ssl, 1);

@@ -75,8 +75,9 @@ struct SslFree {
 // A client's side. The end of the stream without close_notify is an error.
 class TlsStream final : public Stream {
  public:
-  // HOST: whom the certificate must name.
-  TlsStream(asio::io_context& loop, Descriptor socket, SSL_CTX* context, const std::string& host);
+  // HOST, PROTOCOL: as aim() has them.
+  TlsStream(asio::io_context& loop, Descriptor socket, SSL_CTX* context, const std::string& host,
+            std::string_view protocol);
 
   // kBytes: it is made.
   IoResult handshake();

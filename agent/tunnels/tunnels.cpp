@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/credentials.hpp"
 #include "agent/modules.hpp"
 #include "agent/tls.hpp"
 #include "core/error_table.hpp"
@@ -76,12 +77,10 @@ void Tunnels::open(const PushMessage& push, const Answer& answer) {
 }
 
 void Tunnels::join(const std::shared_ptr<Opening>& opening, Descriptor target) {
-  const AgentConfig& config = services_.config;
-  const std::string& id = config.id->str();
+  const auto files = CredentialFiles::in(services_.config.files, *services_.config.id);
   // The files of the moment: a certificate may have been renewed.
   auto tls = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
-  const auto loaded = load_tls(
-      *tls, {config.files / "ca.crt", config.files / (id + ".crt"), config.files / (id + ".key")});
+  const auto loaded = load_tls(*tls, {files.authority, files.certificate, files.key});
   if (!loaded) {
     opening_.erase(opening);
     return refuse(*opening, loaded.error());

@@ -2,6 +2,8 @@
 #include <iostream>
 #include <ostream>
 
+#include <unistd.h>
+
 #include "agent/enrolment.hpp"
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
@@ -41,13 +43,29 @@ std::string agent_file(const agent::Enrolled& enrolled, const std::filesystem::p
   return text + fmt::format("files: \"{}\"\n", folder.string());
 }
 
-Status write_all(const EnrollOptions& options, const agent::Enrolled& enrolled,
-                 const agent::CredentialFiles& files, const Context& context) {
-  auto written = replace(files, enrolled.certificate, enrolled.key);
-  if (written) written = write_authority(files.authority, enrolled.authority);
-  if (!written || options.config.empty()) return written;
-  return write_new_file(context.directory / options.config,
-                        agent_file(enrolled, files.key.parent_path()), 0644);
+// That files can be made in the folder, and reach the disk.
+Status try_folder(const std::filesystem::path& folder) {
+  constexpr std::size_t kAboutAsMuch = 16UL * 1024;
+  const auto probe = folder / fmt::format(".kscpush-probe-{}", ::getpid());
+  if (auto written = write_new_file(probe, std::string(kAboutAsMuch, 'x'), 0600); !written) {
+    return written;
+  }
+  std::error_code error;
+  std::filesystem::remove(probe, error);
+  return error ? fail(file_error("remove", probe, error.value())) : Status();
+}
+
+// Before the token is used: what cannot be kept must not be asked for.
+Status prepare_places(const std::filesystem::path& folder, const std::filesystem::path& config) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return fail(file_error("create the folder", folder, error.value()));
+  if (auto usable = try_folder(folder); !usable || config.empty()) return usable;
+  if (std::filesystem::exists(std::filesystem::symlink_status(config, error))) {
+    return fail({ErrorCode::kConflict, fmt::format("{} exists already", config.string()),
+                 "nothing was asked for; name another file, or move it away"});
+  }
+  return try_folder(config.parent_path());
 }
 
 Status report(const agent::Enrolled& enrolled, const agent::CredentialFiles& files,
@@ -81,15 +99,22 @@ Status run_agent_enroll(const EnrollOptions& options, Context& context) {
     device = std::move(*id);
   }
   const auto folder = (context.directory / options.files).lexically_normal();
-  std::error_code error;
-  // Before the token is used: what cannot be kept must not be asked for.
-  std::filesystem::create_directories(folder, error);
-  if (error) return fail(file_error("create the folder", folder, error.value()));
+  const auto config = options.config.empty()
+                          ? std::filesystem::path()
+                          : (context.directory / options.config).lexically_normal();
+  if (auto prepared = prepare_places(folder, config); !prepared) return prepared;
   const auto enrolled = agent::enroll(*server, *token, device);
   if (!enrolled) return fail(enrolled.error());
   const auto files = agent::CredentialFiles::in(folder, enrolled->device);
-  if (auto written = write_all(options, *enrolled, files, context); !written) return written;
-  return report(*enrolled, files, context);
+  auto written = replace(files, enrolled->certificate, enrolled->key);
+  if (written) written = write_authority(files.authority, enrolled->authority);
+  if (!written) return written;
+  if (!config.empty()) {
+    // What became of the device is told in any case.
+    written = write_new_file(config, agent_file(*enrolled, folder), 0644);
+  }
+  if (auto told = report(*enrolled, files, context); !told) return told;
+  return written;
 }
 
 }  // namespace

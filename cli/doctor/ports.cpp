@@ -1,7 +1,6 @@
 // Ports and descriptors: what the kernel lets a push server have.
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <fstream>
 #include <sstream>
 
@@ -11,6 +10,7 @@
 
 #include "cli/doctor/checks.hpp"
 #include "core/descriptor.hpp"
+#include "core/numbers.hpp"
 #include "server/net/listener.hpp"
 
 namespace kscpush::cli {
@@ -55,14 +55,14 @@ std::optional<PortHolder> holder_of_inode(const Host& host, const std::string& i
        process.increment(error)) {
     if (error) break;
     const std::string name = process->path().filename();
-    int pid = 0;
-    if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) continue;
+    const auto pid = to_number<int>(name);
+    if (!pid) continue;
     std::error_code skipped;
     for (std::filesystem::directory_iterator open(process->path() / "fd", skipped), last;
          !skipped && open != last; open.increment(skipped)) {
       std::error_code gone;
       if (std::filesystem::read_symlink(open->path(), gone) != wanted) continue;
-      return PortHolder{pid, first_line(process->path() / "comm")};
+      return PortHolder{*pid, first_line(process->path() / "comm")};
     }
   }
   return std::nullopt;
@@ -123,9 +123,7 @@ std::optional<std::uint64_t> descriptors_of(const Host& host, int pid) {
     const auto words = words_of(line.substr(kName.size()));
     if (words.empty()) return std::nullopt;
     if (words[0] == "unlimited") return std::numeric_limits<std::uint64_t>::max();
-    std::uint64_t limit = 0;
-    std::from_chars(words[0].data(), words[0].data() + words[0].size(), limit);
-    return limit;
+    return to_number<std::uint64_t>(words[0]);
   }
   return std::nullopt;
 }
@@ -173,10 +171,14 @@ std::optional<std::optional<std::uint64_t>> unit_limit(const Host& host) {
     constexpr std::string_view kKey = "LimitNOFILE=";
     for (std::string line; std::getline(file, line);) {
       if (!line.starts_with(kKey)) continue;
-      const std::string value = line.substr(kKey.size());
-      std::uint64_t number = 0;
-      std::from_chars(value.data(), value.data() + value.size(), number);
-      limit = value.starts_with("infinity") ? std::numeric_limits<std::uint64_t>::max() : number;
+      // SOFT, or SOFT:HARD; nothing takes back what was said before.
+      const auto words = words_of(line.substr(kKey.size()));
+      const std::string soft = words.empty() ? "" : words[0].substr(0, words[0].find(':'));
+      if (soft == "infinity") {
+        limit = std::numeric_limits<std::uint64_t>::max();
+      } else if (const auto number = to_number<std::uint64_t>(soft); number || soft.empty()) {
+        limit = number;
+      }
     }
   }
   return limit;
@@ -247,11 +249,11 @@ Findings check_descriptors(const Host& host, const site::DistributionPoint& dp, 
 
 Findings check_backlog(const Host& host) {
   const std::string text = first_line(host.proc / "sys/net/core/somaxconn");
-  std::uint64_t size = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), size).ec != std::errc()) return {};
-  if (size >= server::kListenBacklog) return {{Level::kOk, "somaxconn", fmt::format("{}", size)}};
+  const auto size = to_number<std::uint64_t>(text);
+  if (!size) return {};
+  if (*size >= server::kListenBacklog) return {{Level::kOk, "somaxconn", fmt::format("{}", *size)}};
   return {{Level::kWarning, "somaxconn",
-           fmt::format("{}: when many devices come at once, those beyond have to try again", size),
+           fmt::format("{}: when many devices come at once, those beyond have to try again", *size),
            fmt::format("sysctl -w net.core.somaxconn={0}; and for good in /etc/sysctl.d: "
                        "net.core.somaxconn = {0}",
                        server::kListenBacklog)}};

@@ -5,6 +5,7 @@
 
 #include "cli/support/interrupt.hpp"
 #include "cli/support/output.hpp"
+#include "cli/support/patience.hpp"
 #include "cli/support/progress.hpp"
 #include "core/push.hpp"
 
@@ -45,6 +46,16 @@ std::vector<Column> fields_of(const json& push) {
   return fields;
 }
 
+std::string how_to_wait_on(const std::string& id, const WaitOptions& options) {
+  return fmt::format("'kscpush push show {} --wait {}' waits on", id, options.state);
+}
+
+Error interrupted(const std::string& id, std::string_view state, const WaitOptions& options) {
+  return {ErrorCode::kPartial, fmt::format("push {} goes on: it is {}", id, state),
+          fmt::format("{}, 'kscpush push cancel {}' takes it back while it is not sent",
+                      how_to_wait_on(id, options), id)};
+}
+
 }  // namespace
 
 std::string reason_of(const json& push) {
@@ -76,25 +87,30 @@ Result<json> wait_for_push(const ApiClient& api, const std::string& id, const Wa
   const MonoTime begun = context.clock.now();
   const Interrupt interrupt;
   Progress progress("", 0, context);
+  Patience patience(context.clock);
+  std::string state = "not known";
   for (;;) {
     const std::chrono::duration<double> waited = context.clock.now() - begun;
     const double left = std::max(0.0, options.timeout_s - waited.count());
     const auto seconds = static_cast<int>(std::ceil(std::min(left, kLookEvery)));
     auto push = api.get(fmt::format("/v1/pushes/{}?wait={}&timeout={}", id, options.state, seconds),
                         std::chrono::seconds(seconds) + kMargin);
-    if (!push) return push;
+    if (!push) {
+      if (!Patience::may_pass(push.error())) return push;
+      if (left <= kLookEvery || patience.over()) {
+        return fail({push.error().code, push.error().message, how_to_wait_on(id, options)});
+      }
+      progress.say(push.error().message);
+      if (interrupt.wait(Patience::kTryEvery)) return fail(interrupted(id, state, options));
+      continue;
+    }
+    patience.heard();
     const bool is_over = is_final(state_of_push(*push)) || has_come(*push, options.state);
     if (is_over || left <= kLookEvery) return push;
-    if (interrupt.pending()) {
-      return fail(
-          {ErrorCode::kPartial,
-           fmt::format("push {} goes on: it is {}", id, push->at("state").get<std::string>()),
-           fmt::format("'kscpush push show {0} --wait {1}' waits on, 'kscpush push cancel "
-                       "{0}' takes it back while it is not sent",
-                       id, options.state)});
-    }
-    progress.say(fmt::format("{}, waiting for {} ({:.0f} s)", push->at("state").get<std::string>(),
-                             options.state, waited.count()));
+    state = push->at("state").get<std::string>();
+    if (interrupt.pending()) return fail(interrupted(id, state, options));
+    progress.say(
+        fmt::format("{}, waiting for {} ({:.0f} s)", state, options.state, waited.count()));
   }
 }
 
@@ -118,7 +134,7 @@ Status outcome(const ApiClient& api, const json& push, const WaitOptions& option
   }
   return fail({ErrorCode::kNoAnswer,
                fmt::format("push {} is {} after {:g} s", id, state, options.timeout_s),
-               fmt::format("'kscpush push show {} --wait {}' waits on", id, options.state)});
+               how_to_wait_on(id, options)});
 }
 
 void print_push(const json& push, const Context& context) {

@@ -18,9 +18,11 @@ Status run_show(const ShowOptions& options, Context& context) {
   if (!id) return fail(id.error());
   const auto api = open_api(options.dp, context);
   if (!api) return fail(api.error());
-  const auto push = options.wait.state.empty()
-                        ? api->get(fmt::format("/v1/pushes/{}", id->str()))
-                        : wait_for_push(*api, std::string(id->str()), options.wait, context);
+  // First without patience: who is to be waited for must be there.
+  auto push = api->get(fmt::format("/v1/pushes/{}", id->str()));
+  if (push && !options.wait.state.empty()) {
+    push = wait_for_push(*api, std::string(id->str()), options.wait, context);
+  }
   if (!push) return fail(push.error());
   print_push(*push, context);
   context.out.flush();

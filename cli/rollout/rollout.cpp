@@ -51,7 +51,9 @@ Status show(const RolloutOptions& options, Context& context) {
 Status watch(const RolloutOptions& options, Context& context) {
   const auto api = open_api(options.dp, context);
   if (!api) return fail(api.error());
-  const auto rollout = watch_rollout(*api, options.id, context);
+  // First without patience: what is to be watched must be there.
+  auto rollout = api->get("/v1/rollouts/" + options.id);
+  if (rollout) rollout = watch_rollout(*api, options.id, context);
   if (!rollout) return fail(rollout.error());
   print_rollout(*rollout, context);
   context.out.flush();

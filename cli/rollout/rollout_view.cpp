@@ -2,6 +2,7 @@
 
 #include "cli/support/interrupt.hpp"
 #include "cli/support/output.hpp"
+#include "cli/support/patience.hpp"
 #include "cli/support/progress.hpp"
 
 namespace kscpush::cli {
@@ -50,10 +51,15 @@ bool is_over(const json& rollout, PushState goal) {
 }
 
 // How long nothing may happen: with a rate the next push may be that far away.
-std::chrono::duration<double> patience(const json& rollout, const RolloutWait& wait) {
+std::chrono::duration<double> patience_of(const json& rollout, const RolloutWait& wait) {
   const json& rate = rollout.at("rate");
   return std::chrono::duration<double>(wait.silence_s +
                                        (rate.is_null() ? 0 : 1 / rate.get<double>()));
+}
+
+std::string how_to_watch_on(const std::string& id) {
+  return fmt::format("'kscpush rollout watch {0}' watches on, 'kscpush rollout cancel {0}' ends it",
+                     id);
 }
 
 }  // namespace
@@ -84,22 +90,29 @@ Result<json> watch_rollout(const ApiClient& api, const std::string& id, const Co
                            const RolloutWait& wait) {
   const Interrupt interrupt;
   Progress progress("", 0, context);
+  Patience patience(context.clock);
   json before;
+  std::string line = "its state is not known";
   MonoTime changed = context.clock.now();
   for (;;) {
     auto rollout = api.get("/v1/rollouts/" + id);
-    if (!rollout || is_over(*rollout, wait.goal)) return rollout;
-    progress.say(progress_line(*rollout, wait.goal));
-    if (rollout->at("counts") != before) changed = context.clock.now();
-    before = rollout->at("counts");
-    const bool silent = context.clock.now() - changed >= patience(*rollout, wait);
-    if (wait.silence_s > 0 && silent) return rollout;
-    if (!interrupt.wait(kLookEvery)) continue;
-    return fail({ErrorCode::kPartial,
-                 fmt::format("rollout {} goes on: {}", id, progress_line(*rollout, wait.goal)),
-                 fmt::format("'kscpush rollout watch {0}' watches on, 'kscpush rollout cancel {0}' "
-                             "ends it",
-                             id)});
+    if (!rollout && !Patience::may_pass(rollout.error())) return rollout;
+    if (!rollout && patience.over()) {
+      return fail({rollout.error().code, rollout.error().message, how_to_watch_on(id)});
+    }
+    if (rollout) {
+      if (is_over(*rollout, wait.goal)) return rollout;
+      patience.heard();
+      line = progress_line(*rollout, wait.goal);
+      if (rollout->at("counts") != before) changed = context.clock.now();
+      before = rollout->at("counts");
+      const bool silent = context.clock.now() - changed >= patience_of(*rollout, wait);
+      if (wait.silence_s > 0 && silent) return rollout;
+    }
+    progress.say(rollout ? line : rollout.error().message);
+    if (!interrupt.wait(rollout ? kLookEvery : Patience::kTryEvery)) continue;
+    return fail({ErrorCode::kPartial, fmt::format("rollout {} goes on: {}", id, line),
+                 how_to_watch_on(id)});
   }
 }
 

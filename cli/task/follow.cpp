@@ -5,6 +5,7 @@
 #include "cli/app.hpp"
 #include "cli/push/push_view.hpp"
 #include "cli/support/interrupt.hpp"
+#include "cli/support/patience.hpp"
 #include "cli/task/task_view.hpp"
 
 namespace kscpush::cli {
@@ -15,9 +16,6 @@ using nlohmann::json;
 constexpr std::chrono::seconds kTimeout{15};
 constexpr int kWaitForOutput = 10;  // s, on the device
 constexpr double kAnswerWait = 30;  // s
-// A device that has lost its connection comes back, or it does not.
-constexpr std::chrono::seconds kPatience{120};
-constexpr std::chrono::seconds kTryEvery{1};
 
 class Follower {
  public:
@@ -26,30 +24,26 @@ class Follower {
 
   // Until the run has ended, or nothing more can be learned; an error only for Ctrl-C.
   Status follow() {
-    MonoTime last_heard = context_.clock.now();
-    while (context_.clock.now() - last_heard < kPatience) {
+    Patience patience(context_.clock);
+    for (;;) {
       if (interrupt_.pending()) return left_running();
       const auto answer = ask();
       if (!answer) {
         if (interrupt_.pending()) return left_running();
-        if (!may_pass(answer.error())) return {};
-        if (interrupt_.wait(kTryEvery)) return left_running();
+        if (!Patience::may_pass(answer.error())) return {};
+        if (patience.over()) return lost();
+        if (interrupt_.wait(Patience::kTryEvery)) return left_running();
         continue;
       }
-      last_heard = context_.clock.now();
+      patience.heard();
       if (take(*answer)) return {};
+      // A device that does not wait for output must not be asked again and again.
+      const bool silent = answer->value("output", "").empty();
+      if (silent && interrupt_.wait(Patience::kTryEvery)) return left_running();
     }
-    print_note(fmt::format("no output for {} s: the device does not answer", kPatience.count()),
-               context_);
-    return {};
   }
 
  private:
-  static bool may_pass(const Error& error) {
-    return error.code == ErrorCode::kOffline || error.code == ErrorCode::kNoAnswer ||
-           error.code == ErrorCode::kUnreachable || error.code == ErrorCode::kOverloaded;
-  }
-
   Result<json> ask() const {
     const json body{{"kind", "task.output"},
                     {"params", {{"run", run_}, {"offset", offset_}, {"wait_s", kWaitForOutput}}}};
@@ -73,6 +67,13 @@ class Follower {
     context_.out.flush();
     offset_ = answer.value("next", offset_);
     return answer.value("end", false);
+  }
+
+  [[nodiscard]] Status lost() const {
+    print_note(fmt::format("no output for {} s: the device does not answer",
+                           std::chrono::seconds(Patience::kLongest).count()),
+               context_);
+    return {};
   }
 
   [[nodiscard]] Status left_running() const {

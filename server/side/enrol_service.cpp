@@ -142,7 +142,8 @@ Result<EnrolmentAnswer> EnrolService::renew(const Asked& asked) {
   }
   auto issued = certify(config_()->paths, id, asked.request.csr, clock_);
   if (!issued) return fail(issued.error());
-  const auto noted = store_.change_device(id, issued->change());
+  // Not yet its end: the device has to show that it was able to keep the certificate.
+  const auto noted = store_.change_device(id, {.fingerprint = issued->fingerprint});
   if (!noted) return fail(noted.error());
   counters_.renewed += 1;
   log_.info("{}: '{}' has renewed its certificate: {} until {}", asked.address, id.str(),

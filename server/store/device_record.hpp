@@ -41,7 +41,7 @@ struct DeviceRecord {
   // SHA-256 of the certificate enrolled last; empty until then. Others of the same CA and name are
   // accepted as long as the device is not revoked.
   std::string fingerprint{};
-  std::optional<WallTime> certificate_ends{};  // of that one; nothing: not known
+  std::optional<WallTime> certificate_ends{};  // of that one, then of the one it connects with
   bool revoked = false;
   WallTime added{};
   std::optional<WallTime> last_seen{};

@@ -149,9 +149,12 @@ Status set_last_seen(Database& database, const LastSeen::Entry& entry) {
     if (!done) return done;
   }
   return database.run(
-      "UPDATE devices SET last_seen = ?2, address = CASE ?3 WHEN '' THEN address ELSE ?3 END"
-      " WHERE id = ?1 AND (last_seen IS NULL OR last_seen < ?2)",
-      entry.id, entry.seen, entry.address);
+      "UPDATE devices SET last_seen = max(coalesce(last_seen, ?2), ?2),"
+      " address = CASE WHEN ?3 = '' OR last_seen >= ?2 THEN address ELSE ?3 END,"
+      " certificate_ends = coalesce(?4, certificate_ends)"
+      " WHERE id = ?1 AND (last_seen IS NULL OR last_seen < ?2 OR"
+      " coalesce(certificate_ends, 0) <> ?4)",
+      entry.id, entry.seen, entry.address, entry.certificate_ends);
 }
 
 Result<std::optional<DeviceRecord>> find(Database& database, const DeviceId& id) {

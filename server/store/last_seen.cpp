@@ -8,7 +8,7 @@ LastSeen::Sight* LastSeen::sight_of(const DeviceId& id, WallTime seen) {
   const auto found = entries_.find(id.str());
   if (found != entries_.end()) return &found->second;
   if (entries_.size() == limit_) return nullptr;
-  return &entries_.emplace(id.str(), Sight{seen, "", ""}).first->second;
+  return &entries_.emplace(id.str(), Sight{.seen = seen, .address = "", .ends = ""}).first->second;
 }
 
 void LastSeen::note(const DeviceId& id, WallTime seen, std::string_view address) {
@@ -17,6 +17,11 @@ void LastSeen::note(const DeviceId& id, WallTime seen, std::string_view address)
   if (sight == nullptr) return;
   if (!address.empty() && seen >= sight->seen) sight->address = address;
   sight->seen = std::max(sight->seen, seen);
+}
+
+void LastSeen::note_certificate(const DeviceId& id, WallTime seen, WallTime ends) {
+  const std::scoped_lock lock(mutex_);
+  if (Sight* const sight = sight_of(id, seen)) sight->certificate_ends = ends;
 }
 
 void LastSeen::note_end(const DeviceId& id, const Disconnect& end) {
@@ -43,6 +48,7 @@ void LastSeen::update(DeviceRecord& device) const {
   const auto found = entries_.find(device.id.str());
   if (found == entries_.end()) return;
   const Sight& sight = found->second;
+  if (sight.certificate_ends) device.certificate_ends = sight.certificate_ends;
   if (device.last_seen && *device.last_seen > sight.seen) return;
   device.last_seen = sight.seen;
   if (!sight.address.empty()) device.address = sight.address;
@@ -59,7 +65,8 @@ std::vector<LastSeen::Entry> LastSeen::some(std::size_t count) const {
   entries.reserve(std::min(count, entries_.size()));
   for (const auto& [id, sight] : entries_) {
     if (entries.size() == count) break;
-    entries.push_back({id, sight.seen, sight.address, sight.ends, sight.ended});
+    entries.push_back(
+        {id, sight.seen, sight.address, sight.ends, sight.ended, sight.certificate_ends});
   }
   return entries;
 }
@@ -73,7 +80,8 @@ void LastSeen::written(const std::vector<Entry>& entries) {
     // The newer ends are in front of those that have been written.
     sight.ended -= entry.ended;
     sight.ends.resize(std::min<std::size_t>(sight.ends.size(), sight.ended * kDisconnectBytes));
-    if (sight.ended == 0 && sight.seen == entry.seen && sight.address == entry.address) {
+    if (sight.ended == 0 && sight.seen == entry.seen && sight.address == entry.address &&
+        sight.certificate_ends == entry.certificate_ends) {
       entries_.erase(found);
     }
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -22,11 +23,14 @@ class LastSeen {
     std::string address;  // empty: not known
     std::string ends;     // of connections: encode(Disconnect) of each, newest first
     std::uint32_t ended = 0;
+    std::optional<WallTime> certificate_ends{};  // nothing: not known
   };
   explicit LastSeen(std::size_t limit) : limit_(limit) {}
 
   // ADDRESS may be empty; then the one noted before stands.
   void note(const DeviceId& id, WallTime seen, std::string_view address);
+  // The end of the certificate that it has connected with.
+  void note_certificate(const DeviceId& id, WallTime seen, WallTime ends);
   // A connection of it ended.
   void note_end(const DeviceId& id, const Disconnect& end);
   // Those that are noted, newest first.
@@ -45,6 +49,7 @@ class LastSeen {
     std::string address;
     std::string ends;
     std::uint32_t ended = 0;  // how many there were since the last write
+    std::optional<WallTime> certificate_ends{};
   };
   [[nodiscard]] Sight* sight_of(const DeviceId& id, WallTime seen);  // mutex_ held
   const std::size_t limit_;

@@ -86,6 +86,8 @@ class ShardStore {
   // ADDRESS: where from; empty when that says nothing. Seen by reads at once, written every few
   // seconds and on close; lost with the process.
   virtual void touch_device(const DeviceId& id, WallTime seen, std::string_view address) = 0;
+  // When the certificate ends that the device has made a connection with. As touch_device().
+  virtual void note_certificate(const DeviceId& id, WallTime seen, WallTime ends) = 0;
   // A connection of the device ended. As touch_device().
   virtual void note_disconnect(const DeviceId& id, const Disconnect& end) = 0;
   // What the device said of itself at NOW; IN_SYNC: it has the policy that it should have, and so

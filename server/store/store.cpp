@@ -241,6 +241,10 @@ void Store::touch_device(const DeviceId& id, WallTime seen, std::string_view add
   impl_->last_seen.note(id, seen, address);
 }
 
+void Store::note_certificate(const DeviceId& id, WallTime seen, WallTime ends) {
+  impl_->last_seen.note_certificate(id, seen, ends);
+}
+
 void Store::note_disconnect(const DeviceId& id, const Disconnect& end) {
   impl_->last_seen.note_end(id, end);
 }

@@ -131,6 +131,7 @@ class Store final : public ShardStore {
   [[nodiscard]] Result<DeviceId> check_token(const TokenShown& shown) const;
   [[nodiscard]] Status use_token(const TokenShown& shown, const DeviceChange& certificate);
   void touch_device(const DeviceId& id, WallTime seen, std::string_view address) override;
+  void note_certificate(const DeviceId& id, WallTime seen, WallTime ends) override;
   void note_disconnect(const DeviceId& id, const Disconnect& end) override;
   // The last ten, newest first.
   [[nodiscard]] Result<std::vector<Disconnect>> disconnects(const DeviceId& id) const;

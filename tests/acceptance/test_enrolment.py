@@ -152,6 +152,23 @@ class Enrolment(DeviceTest):
             self.ask({"v": 1, "do": "enrol", "token": "x" * 43, "csr": "x"})["error"]["code"],
             "usage")
 
+    def test_a_token_is_not_used_up_by_a_device_that_cannot_keep_its_files(self):
+        token = self.token()
+        (self.device / "agent.yaml").write_text("mine")
+        done = self.enroll(token, "--write-config", "agent.yaml")
+        self.assertIn("agent.yaml exists already", done.err)
+        self.assertNotEqual(done.code, 0)
+        # No folder that files can be made in; nothing keeps root from writing but this.
+        done = self.enroll(token, "--files", "/proc/self")
+        self.assertIn("cannot create /proc/self/", done.err)
+        self.assertNotEqual(done.code, 0)
+        done = self.enroll(token, "--write-config", "no/such/folder/agent.yaml")
+        self.assertEqual(done.code, 7, done)
+        self.assertEqual(self.site.metric("kscpush_enrolments_total"), 0)
+        self.assertEqual([path.name for path in self.device.iterdir()], ["agent.yaml"])
+        self.assertEqual((self.device / "agent.yaml").read_text(), "mine")
+        self.assertEqual(self.enroll(token).code, 0)
+
     def test_weak_keys_and_foreign_signatures(self):
         token = self.token().split(".")[1]
         def csr(*options):
@@ -209,15 +226,38 @@ class Renewal(DeviceTest):
         self.assertNotEqual(new[1], old[1])
         self.assertEqual((self.device / "pc-1.key").stat().st_mode & 0o777, 0o600)
         self.assertEqual(self.site.metric("kscpush_renewals_total"), 1)
-        self.assertGreater(self.show()["certificate_ends"],
-                           (datetime.datetime.now() + datetime.timedelta(days=800)).isoformat())
-        # The next connection shows the new one: the first cannot be used any longer.
+        # The next connection shows the new one, and only then it counts.
+        far = (datetime.datetime.now() + datetime.timedelta(days=800)).isoformat()
         wait_until(lambda: self.site.connected("pc-1"), "pc-1 to connect")
         since = self.site.connected("pc-1")["since"]
         self.server.stop()
         self.serve(self.site)
         wait_until(lambda: (self.site.connected("pc-1") or {}).get("since", since) != since,
                    "pc-1 to come back")
+        self.assertGreater(self.show()["certificate_ends"], far)
+
+    def test_a_device_that_cannot_keep_a_new_one_asks_for_none(self):
+        old = [path.read_bytes() for path in self.short_certificate(-1000, 200)]
+        (self.device / "pc-1.key.new" / "in the way").mkdir(parents=True)
+        agent = self.agent()
+        agent.wait_to_log("the certificate was not renewed")
+        agent.wait_until(lambda: self.site.connected("pc-1"), "pc-1 to connect")
+        self.assertEqual(self.site.metric("kscpush_renewals_total"), 0)
+        self.assertEqual([path.read_bytes() for path in
+                          (self.device / "pc-1.crt", self.device / "pc-1.key")], old)
+        soon = (datetime.datetime.now() + datetime.timedelta(days=1)).isoformat()
+        self.assertLess(self.show()["certificate_ends"], soon)
+
+    def test_a_renewal_that_the_device_has_lost_does_not_hide_the_end_of_the_old_one(self):
+        credentials = self.short_certificate(-1000, 200)
+        openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/", "-keyout", "k",
+                "-out", "r", folder=self.device)
+        request = {"v": 1, "do": "renew", "csr": (self.device / "r").read_text()}
+        self.assertEqual(self.ask(request, credentials)["device"], "pc-1")
+        (self.device / "pc-1.key.new" / "in the way").mkdir(parents=True)
+        self.agent().wait_until(lambda: self.site.connected("pc-1"), "pc-1 to connect")
+        soon = (datetime.datetime.now() + datetime.timedelta(days=1)).isoformat()
+        self.assertLess(self.show()["certificate_ends"], soon)
 
     def test_a_certificate_that_is_young_is_left_alone(self):
         old = [path.read_bytes() for path in self.short_certificate(-10, 3600)]

@@ -2,11 +2,12 @@
 
 import json
 import signal
+import socket
 import unittest
 
 from harness import AcceptanceTest, ServedTest
 from mqtt import PUBLISH, connect_device, publish, up
-from processes import wait_until
+from processes import DEADLINE, wait_until
 
 
 class PushCommands(ServedTest):
@@ -161,6 +162,49 @@ class Events(AcceptanceTest):
         site = self.new_site()
         site.prepare_to_serve()
         self.assert_error(site.kscpush("events"), 8, "cannot be reached")
+
+
+class WaitingThroughARestart(AcceptanceTest):
+    """What waits for a device outlasts a restart of the push server."""
+
+    def setUp(self):
+        self.site = self.new_site()
+        self.site.prepare_to_serve()
+        self.server = self.serve(self.site)
+        self.credentials = self.site.add_device("pc-1")
+
+    def ask_in_vain(self):
+        """Stops the server, and goes on when somebody has asked in its place."""
+        self.server.stop()
+        with socket.create_server(("127.0.0.1", self.site.admin_port)) as place:
+            place.settimeout(DEADLINE)
+            place.accept()[0].close()
+
+    def check(self, *command):
+        waiting = self.start(self.site, "push", "send", *command)
+        wait_until(lambda: self.site.succeed("push", "list", "-o", "json").json(), "the push")
+        self.ask_in_vain()
+        self.serve(self.site)
+        with connect_device(self.site, "pc-1", self.credentials) as client:
+            client.push()
+            outcome = waiting.outcome()
+        self.assertEqual(outcome.code, 0, outcome)
+
+    def test_one_push(self):
+        self.check("pc-1", "--wait", "acked", "--timeout", "100")
+
+    def test_a_rollout(self):
+        self.check("--all", "--watch")
+
+    def test_who_gives_up_says_how_to_go_on(self):
+        waiting = self.start(self.site, "push", "send", "pc-1", "--wait", "acked", "--timeout", "8")
+        wait_until(lambda: self.site.succeed("push", "list", "-o", "json").json(), "the push")
+        self.server.stop()
+        outcome = waiting.outcome()
+        self.assert_error(outcome, 8, "cannot be reached")
+        self.assertIn("--wait acked' waits on", outcome.err)
+        again = self.site.kscpush("push", "show", "0" * 26, "--wait", "acked")
+        self.assert_error(again, 8, "cannot be reached")
 
 
 if __name__ == "__main__":

@@ -198,6 +198,25 @@ class StopsCleanly(AcceptanceTest):
         with MosquittoSub(site, "pc-1", credentials):
             site.succeed("ping", "pc-1")
 
+    def test_and_starts_and_reloads_when_a_change_of_its_certificate_was_cut(self):
+        site = self.new_site()
+        site.prepare_to_serve()
+        key = site.folder / "pki" / "dp-1.key"
+        right = key.read_bytes()
+
+        def cut():
+            """The new certificate is in place, its key beside the old one."""
+            (site.folder / "pki" / "dp-1.key.new").write_bytes(right)
+            openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key,
+                    folder=site.folder)
+        cut()
+        server = self.serve(site)
+        self.assertEqual(key.read_bytes(), right)
+        cut()
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_to_log("(reload)")
+        self.assertEqual(key.read_bytes(), right)
+
 
 class Logs(AcceptanceTest):
     def test_serve_says_where_it_listens_and_that_the_policy_half_is_missing(self):

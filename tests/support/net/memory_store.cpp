@@ -62,6 +62,11 @@ void MemoryStore::touch_device(const DeviceId& id, WallTime seen, std::string_vi
   last = last ? std::max(*last, seen) : seen;
 }
 
+void MemoryStore::note_certificate(const DeviceId& id, WallTime /*seen*/, WallTime ends) {
+  const auto found = devices_.find(id.str());
+  if (found != devices_.end()) found->second.certificate_ends = ends;
+}
+
 void MemoryStore::note_disconnect(const DeviceId& id, const server::Disconnect& end) {
   touch_device(id, end.at, "");
   disconnects_.emplace_back(id.str(), end);

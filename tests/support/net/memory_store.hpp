@@ -57,6 +57,7 @@ class MemoryStore final : public server::ShardStore {
   [[nodiscard]] Result<std::optional<server::DeviceRecord>> find_device(
       const DeviceId& id) const override;
   void touch_device(const DeviceId& id, WallTime seen, std::string_view address) override;
+  void note_certificate(const DeviceId& id, WallTime seen, WallTime ends) override;
   void note_disconnect(const DeviceId& id, const server::Disconnect& end) override;
   // Of all devices, in order.
   using Disconnects = std::vector<std::pair<std::string, server::Disconnect>>;

@@ -1,6 +1,7 @@
 // That each push runs once and its answer arrives, also over restarts of the agent.
 #include "agent/push_runner.hpp"
 
+#include <array>
 #include <fstream>
 
 #include <doctest/doctest.h>
@@ -173,6 +174,29 @@ TEST_CASE_FIXTURE(Fixture, "journal: bounded, and what is not answered outlives 
   CHECK(life.journal.find(slow.id) != nullptr);
 }
 
+TEST_CASE_FIXTURE(Fixture, "regression: journal: to forget one answer tells no other as taken") {
+  const json large(std::string(PushJournal::kMostBytes * 2 / 3, 'x'));
+  const std::array pushes{push("once"), push("once"), push("once")};
+  {
+    Life life = begin();
+    for (const PushMessage& one : pushes) {
+      REQUIRE(life.journal.begin(one.id, one.kind, clock.wall()));
+      const bool first = one.id == pushes[0].id;
+      REQUIRE(life.journal.finish(one.id, PushState::kCompleted, first ? json(1) : large));
+    }
+    REQUIRE(life.journal.told(pushes[1].id));
+    CHECK(life.journal.find(pushes[1].id) == nullptr);
+  }
+  Life life = begin();
+  CHECK(life.journal.find(pushes[1].id) == nullptr);
+  for (const std::size_t open : {0U, 2U}) {
+    REQUIRE(life.journal.find(pushes.at(open).id) != nullptr);
+    CHECK_FALSE(life.journal.find(pushes.at(open).id)->told);
+  }
+  life.runner->connected();
+  CHECK(life.sent.size() == 2);
+}
+
 TEST_CASE_FIXTURE(Fixture, "journal: a file that a crash has cut is read as far as it goes") {
   const PushMessage first = push("once");
   const PushMessage second = push("once");
@@ -195,6 +219,34 @@ TEST_CASE_FIXTURE(Fixture, "journal: a file that a crash has cut is read as far 
   std::ofstream(file, std::ios::trunc) << "not JSON\n[1]\n{\"id\":5}\n{\"id\":\"x\"}\n" << whole;
   const auto state = StateDirectory::open(folder / "state").value();
   CHECK(PushJournal::open(state).value().find(second.id)->result == json{{"n", 2}});
+}
+
+TEST_CASE_FIXTURE(Fixture, "regression: journal: a disk that takes nothing keeps no agent away") {
+  const PushMessage first = push("once");
+  {
+    Life life = begin();
+    life.runner->take(first);
+    finish(life.kept.at(0), json{{"n", 1}});
+  }
+  // As nothing keeps root from writing: what cannot be removed is in the way of the new file.
+  std::filesystem::create_directories(folder / "state/.pushes.new/full");
+  {
+    Life life = begin();
+    CHECK_FALSE(life.journal.problem().empty());
+    life.runner->connected();
+    REQUIRE(life.sent.size() == 1);
+    CHECK(life.sent[0].result == json{{"n", 1}});
+    life.runner->take(push("once"));
+    CHECK(life.ran.empty());
+    REQUIRE(life.sent.size() == 2);
+    CHECK(life.sent[1].status == PushState::kFailed);
+    std::filesystem::remove_all(folder / "state/.pushes.new");
+    life.runner->take(push("once"));
+    CHECK(life.ran.size() == 1);
+  }
+  Life life = begin();
+  CHECK(life.journal.problem().empty());
+  CHECK(life.journal.find(first.id) != nullptr);
 }
 
 TEST_CASE_FIXTURE(Fixture, "state directory: one agent at a time, and nobody else reads it") {

@@ -3,6 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include "core/file.hpp"
+#include "core/pki.hpp"
+#include "tests/support/temp_dir.hpp"
+
 namespace kscpush::agent {
 namespace {
 
@@ -74,6 +78,25 @@ TEST_CASE("regression: no pause of a renewal lasts beyond the certificate's end"
   }
   RenewalPlan plan(0, 1);
   CHECK(plan.failed(kEnd, kEnd) == std::chrono::seconds(1));
+}
+
+TEST_CASE(
+    "regression: renewal: a device that cannot keep a new key does not ask for a certificate") {
+  const test::TempDir folder;
+  const SystemClock clock;
+  const auto files = CredentialFiles::in(folder.path(), *DeviceId::parse("pc-1"));
+  const auto authority = pki::create_authority("Site", clock.wall(), std::chrono::days(1)).value();
+  const auto pair =
+      pki::issue_device(authority, "pc-1", clock.wall(), std::chrono::days(1)).value();
+  REQUIRE(replace(files, pair.certificate, pair.key));
+  REQUIRE(write_new_file(files.authority, authority.certificate, 0644));
+  const std::filesystem::path in_the_way = files.key.string() + ".new/full";
+  std::filesystem::create_directories(in_the_way);
+  // Nobody to ask is an error of its own, which comes later.
+  CHECK(renew({}, files, {}).error().code == ErrorCode::kConflict);
+  std::filesystem::remove_all(in_the_way.parent_path());
+  CHECK(renew({}, files, {}).error().code == ErrorCode::kUsage);
+  CHECK_FALSE(std::filesystem::exists(in_the_way.parent_path()));
 }
 
 }  // namespace kscpush::agent

@@ -6,6 +6,7 @@
 #include "agent/modules.hpp"
 #include "agent/process/orphans.hpp"
 #include "agent/tasks/output_tail.hpp"
+#include "agent/tasks/task_runs.hpp"
 #include "core/file.hpp"
 #include "tests/unit/agent/module_rig.hpp"
 
@@ -42,6 +43,10 @@ tasks:
   - name: environment
     command: /usr/bin/env
     environment: {A: "b c"}
+  - name: pick
+    command: /bin/true
+    args: ["{unit}"]
+    parameters: {unit: {enum: [a, b]}}
 )yaml";
 
 struct Fixture : ModuleRig {
@@ -115,6 +120,7 @@ TEST_CASE_FIXTURE(Fixture, "tasks: as many at a time as declared") {
   const json tasks = ask("task.list").result.at("tasks");
   CHECK(tasks.at(2).at("running") == 2);
   CHECK(tasks.at(1).at("parameters").at("code").at("value") == "from 0 to 200");
+  CHECK(tasks.back().at("parameters").at("unit").at("value") == "of a, b");
   CHECK(status.collect().at("tasks").size() == 2);
   const GivenAnswer& stopped = ask("task.stop", {{"task", "wait"}});
   CHECK(stopped.status == PushState::kCompleted);
@@ -172,6 +178,20 @@ TEST_CASE_FIXTURE(Fixture, "tasks: output is given as it comes, to who waits for
   const json now = ask("task.output", {{"run", run}, {"offset", 3}}).result;
   CHECK(now.at("end") == true);
   CHECK(ask("task.output", {{"run", "nonsense"}}).status == PushState::kFailed);
+}
+
+TEST_CASE_FIXTURE(Fixture, "regression: tasks: who waited for output in vain is in nobody's way") {
+  const std::string run = begin("wait");
+  CHECK(output_of(run).at("output") == "up\n");
+  std::vector<std::string> waiting;
+  for (std::size_t i = 0; i < TaskRun::kMostWatchers; ++i) {
+    waiting.push_back(push("task.output", {{"run", run}, {"offset", 3}, {"wait_s", 1}}));
+  }
+  for (const std::string& one : waiting) CHECK(wait(one).result.at("output") == "");
+  const std::string next = push("task.output", {{"run", run}, {"offset", 3}, {"wait_s", 20}});
+  CHECK(answers[next].empty());
+  ask("task.stop", {{"run", run}});
+  CHECK(wait(next).result.at("end") == true);
 }
 
 TEST_CASE_FIXTURE(Fixture, "tasks: their environment is what is declared") {

@@ -88,6 +88,11 @@ TEST_CASE("doctor: the last LimitNOFILE of unit and drop-ins counts") {
   CHECK(low[0].mend.find("LimitNOFILE=3000") != std::string::npos);
   fake.write("etc/kscpush.service.d/20-high.conf", "[Service]\nLimitNOFILE=infinity\n");
   CHECK(check_descriptors(fake.host(), point(), false)[0].level == Level::kOk);
+  // What systemd does not understand either, it ignores.
+  fake.write("etc/kscpush.service.d/30-none.conf", "[Service]\nLimitNOFILE=many\n");
+  CHECK(check_descriptors(fake.host(), point(), false)[0].level == Level::kOk);
+  fake.write("etc/kscpush.service.d/40-soft.conf", "[Service]\nLimitNOFILE=500:51000 \n");
+  CHECK(check_descriptors(fake.host(), point(), false)[0].level == Level::kWarning);
 }
 
 TEST_CASE("doctor: somaxconn") {

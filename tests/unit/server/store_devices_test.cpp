@@ -269,6 +269,30 @@ TEST_CASE("last seen: the address comes along, at once and from the disk") {
   CHECK(address() == "192.0.2.7");
 }
 
+TEST_CASE("registry: the end of a certificate is that of the one that connects") {
+  TestStore store;
+  const auto id = device("pc-1");
+  REQUIRE(store->add_device({id, ""}).has_value());
+  const auto ends = [&] { return store->find_device(id).value()->certificate_ends; };
+  const WallTime now = store.clock.wall();
+  const WallTime first = now + std::chrono::hours(48);
+  REQUIRE(store->change_device(id, {.certificate_ends = first}));
+  CHECK(ends() == first);
+  store->touch_device(id, now, "");
+  store->note_certificate(id, now, first - std::chrono::hours(1));
+  CHECK(ends() == first - std::chrono::hours(1));
+  store.reopen();
+  CHECK(ends() == first - std::chrono::hours(1));
+  // At the same time, and by an older look: it is the certificate that counts.
+  store->note_certificate(id, now, first + std::chrono::hours(1));
+  store.reopen();
+  CHECK(ends() == first + std::chrono::hours(1));
+  store->note_certificate(id, now - std::chrono::hours(1), first);
+  store.reopen();
+  CHECK(ends() == first);
+  CHECK(store->find_device(id).value()->last_seen == now);
+}
+
 TEST_CASE("registry: an import shares transactions and answers for each device") {
   TestStore store;
   constexpr int kCount = 3000;
