@@ -1,6 +1,12 @@
 #include "server/side/side_connection.hpp"
 
 namespace kscpush::server {
+namespace {
+
+// Reads of one wake-up, so that one busy peer does not hold up the others.
+constexpr int kReadsPerTurn = 4;
+
+}  // namespace
 
 SideConnection::SideConnection(SideServer& server, std::uint64_t number, LinkPtr link)
     : server_(server), number_(number), link_(std::move(link)) {
@@ -18,7 +24,8 @@ void SideConnection::on_readable() {
   // While it is served nothing is read, so that its next bytes cost nothing here.
   if (stage_ == Stage::kServing) return;
   Next next = Next::kReadMore;
-  while (next == Next::kReadMore) next = read_once();
+  for (int i = 0; i < kReadsPerTurn && next == Next::kReadMore; ++i) next = read_once();
+  if (next == Next::kReadMore) server_.read_later(*this);
 }
 
 SideConnection::Next SideConnection::read_once() {
@@ -41,7 +48,7 @@ SideConnection::Next SideConnection::read_once() {
 }
 
 SideConnection::Next SideConnection::take(std::string_view bytes) {
-  if (stage_ == Stage::kLingering) return Next::kReadMore;
+  if (stage_ == Stage::kLingering) return pass_over(bytes.size());
   const std::size_t before = in_.size();
   in_.append(bytes);
   const std::size_t end = in_.find('\n', before);
@@ -58,6 +65,14 @@ SideConnection::Next SideConnection::take(std::string_view bytes) {
   server_.wheel().set(*this, server_.now() + SideServer::kServedWithin);
   server_.serve(*this, line);
   return Next::kGone;  // to its service, or it waits for the answer
+}
+
+// What it still sends is read only so that the answer is not lost to a reset.
+SideConnection::Next SideConnection::pass_over(std::size_t bytes) {
+  lingered_ += bytes;
+  if (lingered_ <= SideServer::kMostLingering) return Next::kReadMore;
+  server_.destroy(*this);
+  return Next::kGone;
 }
 
 void SideConnection::answer(std::string line) {

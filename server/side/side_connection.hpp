@@ -27,6 +27,7 @@ class SideConnection final : public LinkOwner, public Timer {
 
   Next read_once();
   Next take(std::string_view bytes);
+  Next pass_over(std::size_t bytes);
   void flush();
   void wait_for(IoResult::Kind kind);
 
@@ -36,6 +37,7 @@ class SideConnection final : public LinkOwner, public Timer {
   Stage stage_ = Stage::kReading;
   std::string in_;  // the start of the line; later what came behind it
   std::string out_;
+  std::size_t lingered_ = 0;  // bytes that nobody wants, behind the answer
 };
 
 }  // namespace kscpush::server

@@ -76,6 +76,13 @@ void SideServer::serve(SideConnection& connection, std::string_view line) {
   found->second->serve({connection.number(), line, connection.link()});
 }
 
+void SideServer::read_later(const SideConnection& connection) {
+  asio::post(loop_, [this, number = connection.number()] {
+    const auto found = connections_.find(number);
+    if (found != connections_.end()) found->second->on_readable();
+  });
+}
+
 void SideServer::answer(std::uint64_t connection, std::string line) {
   asio::post(loop_, [this, connection, line = std::move(line)]() mutable {
     const auto found = connections_.find(connection);

@@ -63,7 +63,8 @@ class SideServer {
   static constexpr std::size_t kLongestLine = 16UL * 1024;  // bytes
   static constexpr std::chrono::seconds kLineWithin{10};
   static constexpr std::chrono::seconds kServedWithin{60};
-  static constexpr std::chrono::seconds kLinger{2};  // for the peer to take the answer
+  static constexpr std::chrono::seconds kLinger{2};           // for the peer to take the answer
+  static constexpr std::size_t kMostLingering = 64UL * 1024;  // bytes that it may send meanwhile
 
   SideServer(const Clock& clock, spdlog::logger& log);
   ~SideServer();
@@ -101,6 +102,8 @@ class SideServer {
   friend class SideConnection;
   void adopt(LinkPtr link);
   void serve(SideConnection& connection, std::string_view line);
+  // When the others have had their turn: TLS may hold what the poller knows nothing of.
+  void read_later(const SideConnection& connection);
   void destroy(SideConnection& connection);
   void keep_time();
 

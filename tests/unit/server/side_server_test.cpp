@@ -117,4 +117,32 @@ TEST_CASE("side: with too many connections the oldest gives way") {
   CHECK(rig.side.counters().gave_way.get() == 1);
 }
 
+TEST_CASE("regression: who goes on sending does not hold up the others") {
+  Rig rig;
+  const auto flood = std::make_shared<Wire>();
+  const auto other = std::make_shared<Wire>();
+  flood->sent = "hello\n" + std::string(10'000, 'x');
+  flood->record = 1;
+  other->sent = "hello\n";
+  rig.side.take(LinkPtr(new WireLink(flood, {.protocol = kProtocol})));
+  rig.side.take(LinkPtr(new WireLink(other, {.protocol = kProtocol})));
+  for (int turn = 0; turn < 100 && other->heard.empty(); ++turn) {
+    rig.side.loop().restart();
+    rig.side.loop().poll_one();
+  }
+  CHECK(other->heard == "hello\n");
+  CHECK(flood->sent.size() > 9'000);
+  rig.settle(flood);  // and nothing of it is left unread
+  CHECK(flood->heard == "hello\n");
+  CHECK(flood->sent.empty());
+}
+
+TEST_CASE("regression: who sends without an end behind the answer is closed") {
+  Rig rig;
+  const auto flood = rig.connect("hello\n" + std::string(4 * SideServer::kMostLingering, 'x'));
+  CHECK(flood->heard == "hello\n");
+  CHECK(flood->gone);
+  CHECK(rig.side.counters().open.get() == 0);
+}
+
 }  // namespace kscpush::server

@@ -16,6 +16,7 @@ struct Wire {
   std::string sent;              // by the peer, and not yet read
   std::string heard;             // by the peer
   std::size_t room = 1'000'000;  // bytes that the peer takes
+  std::size_t record = 0;        // bytes of one read at most; 0: as many as there are
   bool ended = false;            // the peer has closed its side
   bool lost = false;
   bool shut = false;    // the server's side
@@ -42,7 +43,8 @@ class WireLink final : public Link {
     if (wire_->sent.empty()) {
       return {wire_->ended ? IoResult::Kind::kEnd : IoResult::Kind::kWantRead, 0};
     }
-    const std::size_t n = wire_->sent.copy(into.data(), into.size());
+    const std::size_t record = wire_->record > 0 ? wire_->record : into.size();
+    const std::size_t n = wire_->sent.copy(into.data(), std::min(record, into.size()));
     wire_->sent.erase(0, n);
     return {IoResult::Kind::kBytes, n};
   }
