@@ -232,7 +232,7 @@ void Shard::message(Device& device, mqtt::UpTopic topic, std::string_view payloa
   const auto decoded = decode_answer(payload);
   if (!decoded) {
     counters_.stray_messages.add();
-    context_.log.warn("{}: an answer that is none: {}", device.id(), decoded.error().message);
+    warnings_.warn("{}: an answer that is none: {}", device.id(), decoded.error().message);
     return;
   }
   answer(device, *decoded);

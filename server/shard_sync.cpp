@@ -103,7 +103,7 @@ void Shard::report(Device& device, std::string_view payload) {
   auto decoded = decode_report(payload);
   if (!decoded) {
     counters_.stray_messages.add();
-    context_.log.warn("{}: {}", device.id(), decoded.error().message);
+    warnings_.warn("{}: {}", device.id(), decoded.error().message);
     return;
   }
   if (decoded->policy) {

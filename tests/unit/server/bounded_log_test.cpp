@@ -9,6 +9,7 @@
 #include "server/crl_watch.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/net/crl.hpp"
+#include "tests/support/net/shard_rig.hpp"
 #include "tests/support/net/test_site.hpp"
 
 namespace kscpush::test {
@@ -73,6 +74,21 @@ TEST_CASE("bounded log: a few warnings now and then are all written, and nothing
   }
   CHECK(written.lines().size() == 100);
   CHECK(left_out.get() == 0);
+}
+
+TEST_CASE("bounded log: a device whose answers and reports are none fills no disk") {
+  ShardRig rig;
+  Written written;
+  rig.log.sinks() = written.log.sinks();
+  SimDevice device = online(rig);
+  for (int i = 0; i < 50; ++i) {
+    device.publish("no answer", mqtt::UpTopic::kResult);
+    device.publish("no report", mqtt::UpTopic::kState);
+    device.publish("no request", mqtt::UpTopic::kSync);
+  }
+  CHECK(written.lines().size() == BoundedLog::kBurst);
+  CHECK(rig.count(&server::Counters::stray_messages) == 150);
+  CHECK(rig.count(&server::Counters::warnings_left_out) == 150 - BoundedLog::kBurst);
 }
 
 TEST_CASE("bounded log: at level debug nothing is left out") {
