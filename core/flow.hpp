@@ -32,22 +32,27 @@ class Flow {
     kCapped,  // the source has more than it may send
   };
 
+  // Reads of one run: a source may give a byte at a time.
+  static constexpr int kMostReads = 256;
+
   Flow() = default;
   // FIRST was read of the source already.
   explicit Flow(std::string first) : rest_(std::move(first)), read_(rest_.size()) {}
 
-  // Moves what there is, about BUDGET bytes. Of what is read from now on MOST bytes may pass.
+  // Moves what there is, about BUDGET bytes or kMostReads of the source. Of what is read from now
+  // on MOST bytes may pass.
   template <class Source, class Sink>
   Next run(Source& source, Sink& sink, std::span<char> scratch, std::size_t budget,
            std::uint64_t most) {
     std::size_t moved = 0;
+    int reads = 0;
     for (;;) {
       if (const Next next = write(sink, rest_, true); next != Next::kDone) return next;
       if (source_ended_) return finish(sink);
       if (source_lost_) return Next::kSourceLost;
       if (wanted_ != Next::kDone) return std::exchange(wanted_, Next::kDone);
-      if (moved >= budget) return Next::kAgain;
-      const std::size_t filled = fill(source, scratch, most - moved);
+      if (moved >= budget || reads >= kMostReads) return Next::kAgain;
+      const std::size_t filled = fill(source, scratch, most - moved, reads);
       if (capped_) return Next::kCapped;
       moved += filled;
       read_ += filled;
@@ -61,13 +66,13 @@ class Flow {
   [[nodiscard]] bool done() const { return done_; }
 
  private:
-  // As much as fits; one byte beyond MOST shows that there is more.
+  // As much as fits, counting the READS; one byte beyond MOST shows that there is more.
   template <class Source>
-  std::size_t fill(Source& source, std::span<char> scratch, std::uint64_t most) {
+  std::size_t fill(Source& source, std::span<char> scratch, std::uint64_t most, int& reads) {
     const auto room =
         scratch.first(static_cast<std::size_t>(std::clamp<std::uint64_t>(most, 1, scratch.size())));
     std::size_t filled = 0;
-    while (filled < room.size()) {
+    for (; filled < room.size() && reads < kMostReads; ++reads) {
       const IoResult got = source.read(room.subspan(filled));
       if (got.kind == IoResult::Kind::kBytes) {
         filled += got.bytes;

@@ -137,6 +137,17 @@ TEST_CASE("flow: others have their turn after its budget") {
   CHECK(run.flow.bytes() == 20);
 }
 
+TEST_CASE("flow: others have their turn after so many reads, however little each gave") {
+  Run run;
+  run.source.pieces = std::deque<std::string>(600, "x");
+  CHECK(run.run() == Next::kAgain);
+  CHECK(run.source.reads == Flow::kMostReads);
+  CHECK(run.flow.bytes() == Flow::kMostReads);
+  CHECK(run.run() == Next::kAgain);
+  CHECK(run.run() == Next::kReadSource);
+  CHECK(run.sink.taken == std::string(600, 'x'));
+}
+
 TEST_CASE("flow: no byte passes beyond its cap, and the cap itself is no end") {
   Run run;
   run.source.pieces = {"0123456789"};
