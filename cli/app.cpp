@@ -9,6 +9,7 @@
 #include "core/diagnostic.hpp"
 #include "core/error_table.hpp"
 #include "core/version.hpp"
+#include "core/words.hpp"
 
 namespace kscpush::cli {
 namespace {
@@ -91,9 +92,10 @@ namespace {
 
 void print_message(std::string_view kind, std::string_view code, const Error& error,
                    const Context& context) {
-  context.err << paint(kind, code, context) << ' ' << error.message << '\n';
+  // It may hold text of a device's, or of whoever answers in the push server's place.
+  context.err << paint(kind, code, context) << ' ' << printable(error.message) << '\n';
   if (!error.hint.empty()) {
-    context.err << paint("hint:", "1;36", context) << ' ' << error.hint << '\n';
+    context.err << paint("hint:", "1;36", context) << ' ' << printable(error.hint) << '\n';
   }
 }
 
@@ -108,7 +110,7 @@ void print_warning(const Error& warning, const Context& context) {
 }
 
 void print_note(std::string_view text, const Context& context) {
-  context.err << text << '\n';
+  context.err << printable(text) << '\n';
 }
 
 std::unique_ptr<CLI::App> make_app(Context& context) {

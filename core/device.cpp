@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 
 #include "core/mqtt/utf8.hpp"
+#include "core/words.hpp"
 
 namespace kscpush {
 namespace {
@@ -13,13 +14,7 @@ namespace {
 constexpr std::size_t kLongestPlatform = 32;
 constexpr std::string_view kSeparators = ";, \t";
 
-// Text of others in a message: short, and without what a terminal would obey.
-std::string shown(std::string_view text) {
-  std::string result(text.substr(0, 80));
-  std::ranges::replace_if(
-      result, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
-  return result;
-}
+constexpr std::size_t kMostShown = 80;  // bytes of text of others, in a message
 
 bool is_platform_character(unsigned char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
@@ -29,7 +24,8 @@ bool is_platform_character(unsigned char c) {
 
 Status check_tag(std::string_view tag) {
   const auto refuse = [&](std::string_view why) {
-    return fail({ErrorCode::kUsage, fmt::format("'{}' is no tag: {}", shown(tag), why),
+    return fail({ErrorCode::kUsage,
+                 fmt::format("'{}' is no tag: {}", one_line(tag, kMostShown), why),
                  "a tag is a word like laptop, site:berlin or büro"});
   };
   if (tag.empty()) return refuse("it is empty");
@@ -78,7 +74,7 @@ Result<std::string> parse_platform(std::string_view text) {
   const bool good = std::ranges::all_of(
       platform, [](char c) { return is_platform_character(static_cast<unsigned char>(c)); });
   if (good && platform.size() <= kLongestPlatform) return platform;
-  return fail({ErrorCode::kUsage, fmt::format("'{}' is no platform", shown(text)),
+  return fail({ErrorCode::kUsage, fmt::format("'{}' is no platform", one_line(text, kMostShown)),
                "a word like windows, linux or macos"});
 }
 
@@ -92,7 +88,7 @@ Result<std::string> parse_address(std::string_view text) {
     ::inet_ntop(family, bytes.data(), canonical.data(), canonical.size());
     return std::string(canonical.data());
   }
-  return fail({ErrorCode::kUsage, fmt::format("'{}' is no IP address", shown(text)),
+  return fail({ErrorCode::kUsage, fmt::format("'{}' is no IP address", one_line(text, kMostShown)),
                "like 192.0.2.17 or 2001:db8::17, without a port"});
 }
 

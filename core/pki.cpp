@@ -9,6 +9,7 @@
 #include <openssl/rand.h>
 
 #include "core/openssl.hpp"
+#include "core/words.hpp"
 
 namespace kscpush::pki {
 namespace {
@@ -206,9 +207,7 @@ Status add_server_name(GENERAL_NAMES* names, const std::string& text) {
 }
 
 Status check_common_name(std::string_view name) {
-  const bool printable = std::ranges::none_of(
-      name, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-  if (printable) return {};
+  if (!has_controls(name)) return {};
   return fail(ErrorCode::kUsage, "a certificate's common name cannot hold control characters");
 }
 

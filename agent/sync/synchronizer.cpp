@@ -1,8 +1,7 @@
 #include "agent/sync/synchronizer.hpp"
 
-#include <algorithm>
-
 #include "core/report.hpp"
+#include "core/words.hpp"
 #include "policy/merge.hpp"
 
 namespace kscpush::agent {
@@ -15,14 +14,6 @@ constexpr std::string_view kPolicyFile = "policy.json";
 constexpr std::string_view kSettingsFile = "settings.json";
 constexpr std::size_t kMostBytes = std::size_t{4} << 20U;
 constexpr double kSpread = 0.1;  // of the interval, so that devices that began together part
-
-// Short, and nothing that a terminal would obey: the server takes no other.
-std::string as_result(std::string text) {
-  std::ranges::replace_if(
-      text, [](unsigned char c) { return c < 0x20 || c >= 0x7F; }, '?');
-  text.resize(std::min(text.size(), DeviceReport::kLongestResult));
-  return text;
-}
 
 }  // namespace
 
@@ -59,7 +50,8 @@ void Synchronizer::restore() {
   tried_ = policy->revision;
   // The local settings may be others than they were.
   auto schedule = put_in_force(*policy);
-  result_ = schedule ? std::string(kApplied) : as_result(schedule.error().message);
+  result_ = schedule ? std::string(kApplied)
+                     : one_line(schedule.error().message, DeviceReport::kLongestResult);
   if (schedule) {
     schedule_ = *schedule;
   } else {
@@ -176,7 +168,8 @@ void Synchronizer::take(const PushMessage& push) {
   } else {
     const auto applied = apply(*policy);
     tried_ = policy->revision;
-    result_ = applied ? std::string(kApplied) : as_result(applied.error().message);
+    result_ = applied ? std::string(kApplied)
+                      : one_line(applied.error().message, DeviceReport::kLongestResult);
     if (applied) {
       services_.log.info("policy {} is applied", tried_);
     } else {

@@ -8,6 +8,7 @@
 #include "cli/support/patience.hpp"
 #include "cli/support/progress.hpp"
 #include "core/push.hpp"
+#include "core/words.hpp"
 
 namespace kscpush::cli {
 namespace {
@@ -62,10 +63,7 @@ std::string reason_of(const json& push) {
   const json& result = push.at("result");
   if (result.is_object() && push.at("state") == "failed") {
     if (const auto error = result.find("error"); error != result.end() && error->is_string()) {
-      auto words = error->get<std::string>();
-      std::ranges::replace_if(
-          words, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
-      return words;
+      return one_line(error->get<std::string>());
     }
   }
   return push.at("reason").is_string() ? push.at("reason").get<std::string>() : std::string();

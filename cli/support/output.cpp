@@ -7,6 +7,8 @@
 #include <fmt/ranges.h>
 #include <yaml-cpp/yaml.h>
 
+#include "core/words.hpp"
+
 namespace kscpush::cli {
 namespace {
 
@@ -25,13 +27,11 @@ std::string cell(const json* value) {
   if (value->is_boolean()) return value->get<bool>() ? "yes" : "no";
   const bool words = value->is_array() &&
                      std::ranges::all_of(*value, [](const json& item) { return item.is_string(); });
-  std::string text = value->is_string() ? value->get<std::string>()
-                     : words
-                         ? fmt::format("{}", fmt::join(value->get<std::vector<std::string>>(), " "))
+  const std::string text =
+      value->is_string() ? value->get<std::string>()
+      : words            ? fmt::format("{}", fmt::join(value->get<std::vector<std::string>>(), " "))
                          : value->dump();
-  std::ranges::replace_if(
-      text, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
-  return text.empty() ? "-" : text;
+  return text.empty() ? "-" : one_line(text);
 }
 
 void emit(YAML::Emitter& emitter, const json& value) {

@@ -6,7 +6,7 @@
 #include "cli/push/push_view.hpp"
 #include "cli/support/interrupt.hpp"
 #include "cli/support/patience.hpp"
-#include "cli/task/task_view.hpp"
+#include "core/words.hpp"
 
 namespace kscpush::cli {
 namespace {

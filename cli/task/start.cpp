@@ -6,6 +6,7 @@
 #include "cli/support/params.hpp"
 #include "cli/task/follow.hpp"
 #include "cli/task/task_view.hpp"
+#include "core/words.hpp"
 
 namespace kscpush::cli {
 namespace {

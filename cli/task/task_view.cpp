@@ -1,7 +1,5 @@
 #include "cli/task/task_view.hpp"
 
-#include <algorithm>
-
 namespace kscpush::cli {
 
 using nlohmann::json;
@@ -22,13 +20,6 @@ Result<std::string> take_task(TargetOptions& options) {
   std::string task = std::move(options.devices.back());
   options.devices.pop_back();
   return task;
-}
-
-std::string printable(std::string_view output) {
-  std::string text(output);
-  std::ranges::replace_if(
-      text, [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F; }, '?');
-  return text;
 }
 
 void print_listed(const OperationReport& report, const std::string& list,

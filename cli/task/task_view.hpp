@@ -1,9 +1,8 @@
-// What the commands about tasks share: how the task is named behind its devices, and how output and
+// What the commands about tasks share: how the task is named behind its devices, and how
 // runs are shown.
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include <CLI/App.hpp>
 #include <nlohmann/json.hpp>
@@ -17,9 +16,6 @@ namespace kscpush::cli {
 void add_task_targets(CLI::App& command, TargetOptions& options);
 // Takes that word away from the devices. kUsage: there is none.
 [[nodiscard]] Result<std::string> take_task(TargetOptions& options);
-
-// Output of a device as a terminal may have it: of control characters lines and tabs only.
-[[nodiscard]] std::string printable(std::string_view output);
 
 // A row for each item of LIST, an array in the results of the devices, with the "device"; a row
 // with the "reason" for each device that gave none. JSON and YAML: the report itself.

@@ -4,6 +4,7 @@
 
 #include "core/error_table.hpp"
 #include "core/pki.hpp"
+#include "core/words.hpp"
 #include "server/admin/json.hpp"
 
 namespace kscpush::server {
@@ -18,13 +19,16 @@ Error not_found(const Ulid& id) {
           "'kscpush tunnel list --all' lists them; they are forgotten some time after their end"};
 }
 
+constexpr std::size_t kMostQuoted = 500;  // bytes of text of a device's
+
 // What the device says when it does not do it.
 Error refusal(const PushAnswer& answer, const TunnelRecord& tunnel) {
   const auto text = [&](const char* name) {
     if (!answer.result.is_object()) return std::string();
     const auto found = answer.result.find(name);
-    return found != answer.result.end() && found->is_string() ? found->get<std::string>()
-                                                              : std::string();
+    return found != answer.result.end() && found->is_string()
+               ? one_line(found->get<std::string>(), kMostQuoted)
+               : std::string();
   };
   const auto code = error_code_from_name(text("code")).value_or(ErrorCode::kFailed);
   const std::string why = text("error");

@@ -91,6 +91,26 @@ TEST_CASE("bounded log: a device whose answers and reports are none fills no dis
   CHECK(rig.count(&server::Counters::warnings_left_out) == 150 - BoundedLog::kBurst);
 }
 
+TEST_CASE("regression: an answer of a device's forges no line of the log") {
+  ShardRig rig;
+  Written written;
+  rig.log.sinks() = written.log.sinks();
+  rig.log.set_pattern("%v");
+  SimDevice device = online(rig);
+  device.publish(R"({"id":"1\n[error] forged \u001b[31m","status":"completed"})");
+  CHECK(written.lines() ==
+        Lines{"pc-1: an answer that is none: '1?[error] forged ?[31m' is not a push id"});
+}
+
+TEST_CASE("bounded log: a warning is cut to a bound") {
+  Written written;
+  FakeClock clock;
+  server::Counter left_out;
+  BoundedLog log(written.log, clock, left_out);
+  log.warn("{}", std::string(100'000, 'x'));
+  CHECK(written.lines() == Lines{"warning: " + std::string(BoundedLog::kLongest, 'x')});
+}
+
 TEST_CASE("bounded log: at level debug nothing is left out") {
   Written written;
   FakeClock clock;

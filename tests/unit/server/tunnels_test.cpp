@@ -195,6 +195,20 @@ TEST_CASE("tunnels: what the device refuses is told with its reason") {
   CHECK(rig.audited().end->reason == "device 'pc-1': not that host");
 }
 
+TEST_CASE("tunnels: what the device says is one short line without what a terminal obeys") {
+  Rig rig;
+  rig.open();
+  rig.answer(PushAnswer{
+      Ulid::generate(rig.clock.wall()),
+      PushState::kFailed,
+      {{"error", "no\n[error] forged\x1b[31m"}, {"hint", std::string(100'000, 'x') + "\r"}}});
+  rig.settle();
+  REQUIRE_FALSE(rig.opened->has_value());
+  CHECK(rig.opened->error().message == "device 'pc-1': no?[error] forged?[31m");
+  CHECK(rig.opened->error().hint == std::string(500, 'x'));
+  CHECK(rig.audited().end->reason == "device 'pc-1': no?[error] forged?[31m");
+}
+
 TEST_CASE("tunnels: a yes without the device's side is none") {
   Rig rig;
   rig.open();
