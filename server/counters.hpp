@@ -40,12 +40,13 @@ struct Counters {
   Counter bytes_out;
   Counter pushes_sent;
   Counter pushes_acked;
-  Counter answers;          // results that devices published
-  Counter sync_requests;    // devices that asked for their policy
-  Counter policies_sent;    // answers to that
-  Counter policy_reports;   // what devices said of it
-  Counter policy_failures;  // of these: it could not be applied
-  Counter stray_messages;   // published messages that name no push of the device
+  Counter answers;           // results that devices published
+  Counter sync_requests;     // devices that asked for their policy
+  Counter policies_sent;     // answers to that
+  Counter policy_reports;    // what devices said of it
+  Counter policy_failures;   // of these: it could not be applied
+  Counter reports_replaced;  // by newer ones of the device, before they were written
+  Counter stray_messages;    // published messages that name no push of the device
   std::array<Counter, kEndReasons> ended;
 };
 

@@ -74,6 +74,9 @@ constexpr Row kRows[] = {
      MetricType::Counter, &Counters::policy_reports},
     {"kscpush_policy_failures_total", "Such reports of a policy that could not be applied",
      MetricType::Counter, &Counters::policy_failures},
+    {"kscpush_reports_replaced_total",
+     "Reports of devices that a newer one of the same device replaced before they were written",
+     MetricType::Counter, &Counters::reports_replaced},
     {"kscpush_stray_messages_total", "Published messages that belong to no push of the device",
      MetricType::Counter, &Counters::stray_messages},
 };

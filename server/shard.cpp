@@ -64,6 +64,7 @@ void Shard::close() {
   waiting_.clear();
   connections_.clear();
   devices_.clear();
+  reports_.flush();
   // What is posted finds no device and is answered so. asio still holds the waits of the closed
   // sockets; each owns its link until it has returned.
   loop_.restart();

@@ -36,6 +36,7 @@
 #include "server/shard_context.hpp"
 #include "server/store/shard_store.hpp"
 #include "server/sync/policy_book.hpp"
+#include "server/sync/report_queue.hpp"
 #include "server/timer_wheel.hpp"
 #include "server/unwritten_steps.hpp"
 
@@ -231,6 +232,7 @@ class Shard {
   BufferPool spare_buffers_;
   ProbeTable probes_;
   std::unique_ptr<PolicyBook> policies_;  // of settings_; null until a device asks
+  ReportQueue reports_{context_.store, loop_, counters_.reports_replaced};
   UnwrittenSteps unwritten_;
   MonoTime next_retry_{};  // of what the disk did not take
   // By id. A node never moves, so others may point to the device in it.

@@ -112,7 +112,7 @@ void Shard::report(Device& device, std::string_view payload) {
   }
   const DeviceId id = *DeviceId::parse(device.id());
   const bool in_sync = is_level_now(id, *decoded);
-  context_.store.report(id, std::move(*decoded), in_sync, wall());
+  reports_.put(id, std::move(*decoded), in_sync, wall());
 }
 
 }  // namespace kscpush::server

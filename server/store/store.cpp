@@ -271,7 +271,7 @@ void Store::report(const DeviceId& id, DeviceReport report, bool in_sync, WallTi
           return resync::reported(database, id, now, changes);
         });
       },
-      std::move(done));
+      std::move(done), 0, Writer::Pace::kPatient);
 }
 
 Result<std::int64_t> Store::add_revision(SiteRevision revision,

@@ -228,6 +228,51 @@ TEST_CASE("resync: a device is level when it reports the policy that it should h
   CHECK_FALSE(needed());
 }
 
+TEST_CASE("regression: a device that never stops reporting has one change before the disk") {
+  ShardRig rig({.commit = MemoryStore::Commit::kByHand, .site = make_site()});
+  SimDevice device = online(rig);
+  SimDevice other = online(rig, {.id = "pc-2"});
+  const auto say = [&](SimDevice& from, const DeviceReport& report) {
+    from.publish(encode(report), mqtt::UpTopic::kState);
+  };
+  const auto of = [&](const char* id) { return rig.store.find_device(device_id(id)).value(); };
+  rig.store.commit();
+  rig.run();
+  const std::size_t before = rig.store.queued();
+  for (int i = 0; i < 100; ++i) {
+    say(device, {.policy = DeviceReport::Policy{fmt::format("r{}", i), "applied"}});
+  }
+  say(device, {.local = ReportedSettings{{"a", "1"}}});
+  say(other, {.policy = DeviceReport::Policy{"r5", "applied"}});
+  CHECK(rig.store.queued() == before + 2);
+  CHECK(rig.count(&Counters::reports_replaced) == 99);
+  rig.store.commit();
+  rig.run();
+  CHECK(of("pc-1")->policy->revision == "r0");
+  CHECK(of("pc-2")->policy->revision == "r5");
+  rig.store.commit();
+  rig.run();
+  // Of each part what it said last.
+  CHECK(of("pc-1")->policy->revision == "r99");
+  CHECK(of("pc-1")->local_settings == R"({"a":"1"})");
+  // And nothing is left over: the next is written at once.
+  say(device, {.policy = DeviceReport::Policy{"r100", "applied"}});
+  rig.store.commit();
+  CHECK(of("pc-1")->policy->revision == "r100");
+}
+
+TEST_CASE("sync: a server that stops writes what waits of the reports") {
+  ShardRig rig({.commit = MemoryStore::Commit::kByHand, .site = make_site()});
+  SimDevice device = online(rig);
+  for (const char* const revision : {"r1", "r2", "r3"}) {
+    device.publish(encode(DeviceReport{.policy = DeviceReport::Policy{revision, "applied"}}),
+                   mqtt::UpTopic::kState);
+  }
+  rig.home("pc-1").close();
+  rig.store.commit();
+  CHECK(rig.store.find_device(device_id("pc-1")).value()->policy->revision == "r3");
+}
+
 TEST_CASE("sync: what could not be applied is counted") {
   ShardRig rig({.site = make_site()});
   SimDevice device = online(rig);
