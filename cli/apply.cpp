@@ -144,7 +144,7 @@ Status follow_sync(const json& plan, const ApplyOptions& options, const ApiClien
   if (sync.is_null()) return {};
   if (!sync.at("error").is_null()) {
     return fail(within("the configuration runs, but its devices are not told to synchronize",
-                       server::error_from_json(sync.at("error"))));
+                       error_from_json(sync.at("error"))));
   }
   const auto id = sync.at("rollout").at("id").get<std::string>();
   print_note(

@@ -5,7 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/error_table.hpp"
+#include "core/error_json.hpp"
+#include "core/json_text.hpp"
 
 namespace kscpush {
 namespace {
@@ -31,18 +32,12 @@ bool is_hash(std::string_view text) {
          });
 }
 
-// Of an object of this version, without exceptions; null for what is none.
+// Of an object of this version; null for what is none.
 json parse(std::string_view line) {
-  json object = json::parse(line, nullptr, /*allow_exceptions=*/false);
+  json object = parse_json(line);
   if (!object.is_object()) return {};
   const auto version = object.find("v");
   return version != object.end() && *version == 1 ? object : json();
-}
-
-// Empty when it is not there, or no text.
-std::string text_of(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 std::string dump(const json& object) {
@@ -52,11 +47,6 @@ std::string dump(const json& object) {
 tl::unexpected<Error> no_request(std::string_view why) {
   return fail({ErrorCode::kUsage, fmt::format("this is no enrolment request: {}", why),
                "use 'kscpush agent enroll' of the same version"});
-}
-
-Error server_error(const json& object) {
-  const auto code = error_code_from_name(text_of(object, "code"));
-  return {code.value_or(ErrorCode::kFailed), text_of(object, "message"), text_of(object, "hint")};
 }
 
 tl::unexpected<Error> no_answer() {
@@ -125,10 +115,7 @@ std::string encode(const EnrolmentAnswer& answer) {
 }
 
 std::string encode_enrolment_error(const Error& error) {
-  return dump(
-      {{"v", 1},
-       {"error",
-        {{"code", error_row(error.code).name}, {"message", error.message}, {"hint", error.hint}}}});
+  return dump({{"v", 1}, {"error", to_json(error)}});
 }
 
 Result<EnrolmentAnswer> decode_enrolment_answer(std::string_view line) {
@@ -136,7 +123,7 @@ Result<EnrolmentAnswer> decode_enrolment_answer(std::string_view line) {
   const json object = parse(line);
   if (object.is_null()) return no_answer();
   if (const auto error = object.find("error"); error != object.end()) {
-    return error->is_object() ? fail(server_error(*error)) : no_answer();
+    return error->is_object() ? fail(error_from_json(*error)) : no_answer();
   }
   EnrolmentAnswer answer{.authority = text_of(object, "authority")};
   if (answer.authority.empty()) return no_answer();

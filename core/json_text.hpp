@@ -1,6 +1,7 @@
 // JSON from outside.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
@@ -13,5 +14,8 @@ inline constexpr int kDeepestJson = 64;
 
 // Discarded (is_discarded()): not JSON, or nested more deeply.
 [[nodiscard]] nlohmann::json parse_json(std::string_view text);
+
+// Of a member of an object; empty when it is not there, or no text.
+[[nodiscard]] std::string text_of(const nlohmann::json& object, const char* name);
 
 }  // namespace kscpush

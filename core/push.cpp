@@ -26,11 +26,6 @@ Result<Ulid> id_of(const nlohmann::json& json) {
   return Ulid::parse(found->get_ref<const std::string&>());
 }
 
-std::string field(const nlohmann::json& json, const char* name) {
-  const auto found = json.find(name);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 std::int64_t number(const nlohmann::json& json, const char* name, std::int64_t otherwise) {
   const auto found = json.find(name);
   return found != json.end() && found->is_number_integer() ? found->get<std::int64_t>() : otherwise;
@@ -99,7 +94,7 @@ Result<PushMessage> decode_push(std::string_view text) {
   if (!id) return fail(id.error());
   if (number(*json, "v", 0) != 1) return fail(ErrorCode::kUsage, "'v' is not 1");
   PushMessage message{
-      *id, field(*json, "kind"),
+      *id, text_of(*json, "kind"),
       static_cast<int>(std::clamp<std::int64_t>(number(*json, "attempt", 1), 1, 1'000'000)),
       std::chrono::seconds(number(*json, "ttl", 0)), nlohmann::json::object()};
   if (message.kind.empty()) return fail(ErrorCode::kUsage, "'kind' is missing");
@@ -121,7 +116,7 @@ Result<PushAnswer> decode_answer(std::string_view text) {
   if (!json) return fail(json.error());
   auto id = id_of(*json);
   if (!id) return fail(id.error());
-  const auto status = push_state_from_name(field(*json, "status"));
+  const auto status = push_state_from_name(text_of(*json, "status"));
   const bool fits = status == PushState::kStarted || status == PushState::kCompleted ||
                     status == PushState::kFailed;
   if (!fits) return fail(ErrorCode::kUsage, "'status' is not started, completed or failed");

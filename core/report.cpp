@@ -26,11 +26,7 @@ std::optional<std::string> scalar(const json& value) {
 
 Result<DeviceReport::Policy> decode_policy(const json& value) {
   if (!value.is_object()) return refuse("'policy' is not an object");
-  const auto text = [&](const char* key) {
-    const auto found = value.find(key);
-    return found != value.end() && found->is_string() ? found->get<std::string>() : std::string();
-  };
-  DeviceReport::Policy policy{text("revision"), text("result")};
+  DeviceReport::Policy policy{text_of(value, "revision"), text_of(value, "result")};
   if (!is_plain(policy.revision, kLongestRevision)) return refuse("its 'revision' is none");
   const std::string& result = policy.result;
   if (result.empty() || result.size() > DeviceReport::kLongestResult || has_controls(result)) {

@@ -42,7 +42,7 @@ Status note_sync(const nlohmann::json& changed, std::vector<std::string>& told) 
   const auto id = changed.at("id").get<std::string>();
   if (!sync.at("error").is_null()) {
     return fail(within(fmt::format("device '{}' is changed, but not told to synchronize", id),
-                       server::error_from_json(sync.at("error"))));
+                       error_from_json(sync.at("error"))));
   }
   told.push_back(id);
   return {};

@@ -117,7 +117,7 @@ long status_of(const Curl& curl) {
 
 Error refusal(const std::string& answer, long status, const std::string& base) {
   const json parsed = json::parse(answer, nullptr, /*allow_exceptions=*/false);
-  if (parsed.is_object() && parsed.contains("code")) return server::error_from_json(parsed);
+  if (parsed.is_object() && parsed.contains("code")) return error_from_json(parsed);
   return {ErrorCode::kUnreachable,
           fmt::format("what answers at {} is not a kscpush admin API (HTTP {})", base, status),
           "another program may use the port: see push_server.admin.listen"};

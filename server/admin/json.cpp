@@ -1,7 +1,5 @@
 #include "server/admin/json.hpp"
 
-#include "core/error_table.hpp"
-
 namespace kscpush::server {
 namespace {
 
@@ -30,22 +28,6 @@ json resync_or_null(const DeviceRecord& device) {
   if (!device.resync) return {};
   return {{"since", to_rfc3339(device.resync->since)},
           {"reason", to_string(device.resync->reason)}};
-}
-
-json to_json(const Error& error) {
-  return {{"code", error_row(error.code).name},
-          {"message", error.message},
-          {"hint", error.hint},
-          {"field", text_or_null(error.field)}};
-}
-
-Error error_from_json(const json& body) {
-  const auto text = [&](const char* key) {
-    const auto found = body.find(key);
-    return found != body.end() && found->is_string() ? found->get<std::string>() : std::string();
-  };
-  const auto code = error_code_from_name(text("code"));
-  return Error{code.value_or(ErrorCode::kFailed), text("message"), text("hint"), text("field")};
 }
 
 json to_json(const DeviceRecord& device, const std::optional<DeviceView>& view) {

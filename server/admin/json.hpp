@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/result.hpp"
+#include "core/error_json.hpp"
 #include "server/enrolment.hpp"
 #include "server/push_server.hpp"
 #include "server/shard.hpp"
@@ -24,9 +24,6 @@ struct DeviceHistory {
 [[nodiscard]] Result<DeviceHistory> history_of(const Store& store, const DeviceId& id,
                                                WallTime now);
 
-// {"code", "message", "hint", "field"}
-[[nodiscard]] nlohmann::json to_json(const Error& error);
-[[nodiscard]] Error error_from_json(const nlohmann::json& json);
 // {"id", "group", "tags": [...], "platform", "address", "revoked", "enrolled", "added",
 //  "last_seen", "local_settings": {PATH: VALUE}, "policy": {"revision", "result", "since"} or null,
 //  "resync_required": {"since", "reason"} or null, "connection": {...} or null}

@@ -2,10 +2,11 @@
 
 #include <asio/post.hpp>
 
+#include "core/error_json.hpp"
 #include "core/error_table.hpp"
+#include "core/json_text.hpp"
 #include "core/pki.hpp"
 #include "core/words.hpp"
-#include "server/admin/json.hpp"
 
 namespace kscpush::server {
 namespace {
@@ -24,11 +25,8 @@ constexpr std::size_t kMostQuoted = 500;  // bytes of text of a device's
 // What the device says when it does not do it.
 Error refusal(const PushAnswer& answer, const TunnelRecord& tunnel) {
   const auto text = [&](const char* name) {
-    if (!answer.result.is_object()) return std::string();
-    const auto found = answer.result.find(name);
-    return found != answer.result.end() && found->is_string()
-               ? one_line(found->get<std::string>(), kMostQuoted)
-               : std::string();
+    return answer.result.is_object() ? one_line(text_of(answer.result, name), kMostQuoted)
+                                     : std::string();
   };
   const auto code = error_code_from_name(text("code")).value_or(ErrorCode::kFailed);
   const std::string why = text("error");

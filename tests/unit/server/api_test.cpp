@@ -163,14 +163,4 @@ TEST_CASE("api: text that is not UTF-8 does no harm") {
   error_of(api.ask("GET", "/v1/\xff\xfe"), 404);
 }
 
-TEST_CASE("api: an error is read back as it was") {
-  const Error error{ErrorCode::kOverloaded, "message", "hint", "ttl"};
-  const Error read = server::error_from_json(server::to_json(error));
-  CHECK(read.code == error.code);
-  CHECK(read.message == "message");
-  CHECK(read.hint == "hint");
-  CHECK(read.field == "ttl");
-  CHECK(server::error_from_json(json::parse(R"({"code":5})")).code == ErrorCode::kFailed);
-}
-
 }  // namespace kscpush::test
