@@ -103,7 +103,7 @@ void Tunnels::relay(const Opening& opening, Descriptor target, std::unique_ptr<S
   auto relay = std::make_shared<Relay>(
       services_.loop, std::make_unique<PlainStream>(services_.loop, std::move(target)),
       std::move(server),
-      RelayLimits{std::chrono::seconds(rules.idle_s), std::chrono::seconds(rules.lifetime_s)},
+      TwoWayLimits{std::chrono::seconds(rules.idle_s), std::chrono::seconds(rules.lifetime_s)},
       [this, number, id = opening.id](const RelayEnd& end) {
         services_.log.info("tunnel {} has ended{}{}: {} bytes to the target, {} from it", id,
                            end.reason.empty() ? "" : ": ", end.reason, end.to_near, end.from_near);

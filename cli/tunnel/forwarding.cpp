@@ -66,7 +66,7 @@ void Forwarding::join(const json& opened, std::unique_ptr<agent::Stream> near, E
                        }
                        ++connections_;
                        auto relay = std::make_shared<agent::Relay>(
-                           loop_, std::move(*held), std::move(*far), agent::RelayLimits{},
+                           loop_, std::move(*held), std::move(*far), TwoWayLimits{},
                            [this, id, ended](const agent::RelayEnd& end) { over(id, end, ended); });
                        open_.emplace(id, relay);
                        relay->start();

@@ -207,7 +207,7 @@ void Tunnels::serve_caller(Tunnel& tunnel, const SideRequest& request) {
   counters_.pending.sub();
   counters_.open.add();
   counters_.opened.add();
-  const SpliceLimits limits{tunnel.order.idle, tunnel.order.lifetime, tunnel.order.most_bytes};
+  const TwoWayLimits limits{tunnel.order.idle, tunnel.order.lifetime, tunnel.order.most_bytes};
   tunnel.splice =
       std::make_shared<Splice>(side_, std::move(caller), std::move(tunnel.device_end), limits,
                                [this, id = tunnel.record.id](const std::string& reason) {
