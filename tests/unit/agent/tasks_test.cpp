@@ -102,7 +102,8 @@ TEST_CASE_FIXTURE(Fixture, "tasks: only what is declared, with parameters that f
       {{{"task", "say"}, {"params", {{"else", "a"}}}}, "task 'say' has no parameter 'else'"},
       {{{"task", "missing"}}, "cannot run /no/such/program: No such file"},
   };
-  for (const auto& [params, expected] : cases) {
+  for (const auto& [params, error] : cases) {
+    const auto& expected = error;  // clang 14 captures no part of a structure
     CAPTURE(expected);
     const GivenAnswer& end = ask("task.start", params);
     CHECK(end.status == PushState::kFailed);

@@ -144,8 +144,9 @@ TEST_CASE("api: a device that is revoked or removed is disconnected and refused"
     std::string method;
     std::string body;
   };
-  for (const auto& [id, method, body] :
+  for (const auto& [name, method, body] :
        {Case{"pc-1", "PATCH", R"({"revoked":true})"}, Case{"pc-2", "DELETE", ""}}) {
+    const std::string& id = name;  // clang 14 captures no part of a structure
     CAPTURE(id);
     SocketDevice device(api.plain_port(), {.id = id});
     device.go_online();
