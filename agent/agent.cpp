@@ -15,9 +15,6 @@
 namespace kscpush::agent {
 namespace {
 
-// A wall clock that is set, or a machine that slept, is noticed within so long.
-constexpr std::chrono::minutes kAskAgain{15};
-
 mqtt::ClientOptions session_options(const AgentOptions& options) {
   mqtt::ClientOptions result;
   result.device = options.id.str();
@@ -109,7 +106,7 @@ void Agent::connect_when_allowed() {
     log_.info("no attempt to connect for {} min, by its connection schedule",
               std::chrono::ceil<std::chrono::minutes>(wait).count());
   }
-  retry_.expires_after(std::min<std::chrono::milliseconds>(wait, kAskAgain));
+  retry_.expires_after(std::min<std::chrono::milliseconds>(wait, kLookAgain));
   retry_.async_wait([this](const asio::error_code& error) {
     if (!error && !stopping_) connect_when_allowed();
   });

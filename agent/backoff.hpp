@@ -8,6 +8,10 @@
 
 namespace kscpush::agent {
 
+// Of a wait by the wall clock at most so much at a time: a clock that is set, or a machine that
+// slept, is noticed within it.
+inline constexpr std::chrono::minutes kLookAgain{15};
+
 struct BackoffLimits {
   std::chrono::milliseconds first{1'000};
   std::chrono::milliseconds most{120'000};

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/file.hpp"
+#include "core/json_text.hpp"
 
 namespace kscpush::agent {
 namespace {
@@ -37,11 +38,6 @@ json finish_line(const JournalEntry& entry) {
 
 json told_line(const JournalEntry& entry) {
   return {{"id", entry.id.str()}, {"told", true}};
-}
-
-std::string text_of(const json& line, const char* name) {
-  const auto found = line.find(name);
-  return found != line.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 }  // namespace

@@ -82,7 +82,7 @@ void Renewal::look() {
   const auto info = pem ? pki::inspect(*pem) : Result<pki::CertificateInfo>(fail(pem.error()));
   if (!info) {
     log_.warn("the device's certificate cannot be looked at: {}", info.error().message);
-    return look_later(RenewalPlan::kLookAgain);
+    return look_later(kLookAgain);
   }
   const auto step = plan_.at(clock_.wall(), info->not_before, info->not_after);
   if (step.action == RenewalPlan::Action::kRenew) return begin(info->not_after);
@@ -117,7 +117,7 @@ void Renewal::ended(const Result<Enrolled>& enrolled, WallTime not_after) {
   plan_.succeeded();
   log_.info("the certificate has been renewed");
   renewed_();
-  look_later(RenewalPlan::kLookAgain);
+  look_later(kLookAgain);
 }
 
 }  // namespace kscpush::agent

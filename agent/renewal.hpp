@@ -23,8 +23,6 @@ namespace kscpush::agent {
 // What is to be done at which time, from the times alone.
 class RenewalPlan {
  public:
-  // A wall clock that is set, or a machine that slept, is noticed within so long.
-  static constexpr std::chrono::minutes kLookAgain{15};
   static constexpr BackoffLimits kPauses{std::chrono::seconds(30), std::chrono::hours(6)};
 
   enum class Action : std::uint8_t { kWait, kRenew, kTooLate };

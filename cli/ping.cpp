@@ -1,6 +1,5 @@
 // kscpush ping: is the device reachable now, and how fast?
 #include <algorithm>
-#include <charconv>
 #include <ostream>
 #include <thread>
 

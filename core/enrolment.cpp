@@ -7,6 +7,7 @@
 
 #include "core/error_json.hpp"
 #include "core/json_text.hpp"
+#include "core/names.hpp"
 
 namespace kscpush {
 namespace {
@@ -86,10 +87,10 @@ Result<EnrolmentRequest> decode_enrolment_request(std::string_view line) {
   if (line.size() > kLongestEnrolmentLine) return no_request("it is too long");
   const json object = parse(line);
   if (object.is_null()) return no_request("it is no JSON object of version 1");
-  const auto verb = std::ranges::find(kVerbs, text_of(object, "do"));
-  if (verb == kVerbs.end()) return no_request("'do' is none of authority, enrol, renew");
+  const auto what = named<EnrolmentRequest::What>(kVerbs, text_of(object, "do"));
+  if (!what) return no_request("'do' is none of authority, enrol, renew");
   EnrolmentRequest request;
-  request.what = static_cast<EnrolmentRequest::What>(verb - kVerbs.begin());
+  request.what = *what;
   if (request.what == EnrolmentRequest::What::kAuthority) return request;
   request.csr = text_of(object, "csr");
   if (request.csr.empty()) return no_request("'csr' is missing");

@@ -1,10 +1,11 @@
 #include "core/network.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <string>
 
 #include <arpa/inet.h>
+
+#include "core/numbers.hpp"
 
 namespace kscpush {
 namespace {
@@ -32,9 +33,9 @@ std::optional<IpNetwork> IpNetwork::parse(std::string_view text) {
   const int longest = v4 ? kAddressBits - kMappedPrefix : kAddressBits;
   int prefix = longest;
   if (slash != std::string_view::npos) {
-    const char* const last = text.data() + text.size();
-    const auto [end, code] = std::from_chars(text.data() + slash + 1, last, prefix);
-    if (code != std::errc() || end != last || prefix < 0 || prefix > longest) return std::nullopt;
+    const auto number = to_number<int>(text.substr(slash + 1));
+    if (!number || *number < 0 || *number > longest) return std::nullopt;
+    prefix = *number;
   }
   IpNetwork network;
   network.base_ = *address;

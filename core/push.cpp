@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/json_text.hpp"
+#include "core/names.hpp"
 
 namespace kscpush {
 namespace {
@@ -56,9 +57,7 @@ std::string_view to_string(PushState state) {
 }
 
 std::optional<PushState> push_state_from_name(std::string_view name) {
-  const auto* const found = std::ranges::find(kStateNames, name);
-  if (found == kStateNames.end()) return std::nullopt;
-  return static_cast<PushState>(found - kStateNames.begin());
+  return named<PushState>(kStateNames, name);
 }
 
 bool is_final(PushState state) {

@@ -210,11 +210,9 @@ void Shard::admit(Connection& connection, const Offer& offer, const DeviceRecord
                      describe(offer.version), offer.secure ? ", TLS" : "",
                      present ? ", session resumed" : "");
   // A plain listener's peer is a proxy on this machine.
-  context_.store.touch_device(*DeviceId::parse(device->id()), wall(),
-                              offer.secure ? host_of(offer.address) : "");
+  context_.store.touch_device(record.id, wall(), offer.secure ? host_of(offer.address) : "");
   if (offer.certificate_ends) {
-    context_.store.note_certificate(*DeviceId::parse(device->id()), wall(),
-                                    *offer.certificate_ends);
+    context_.store.note_certificate(record.id, wall(), *offer.certificate_ends);
   }
   context_.events.device(EventType::kDeviceConnected, device->id(), device->connected_since);
   connection.admit(*device, std::move(state), present);

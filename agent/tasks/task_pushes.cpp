@@ -5,6 +5,7 @@
 
 #include "agent/modules.hpp"
 #include "agent/tasks/task_runs.hpp"
+#include "core/json_text.hpp"
 
 namespace kscpush::agent {
 namespace {
@@ -120,11 +121,6 @@ Result<std::map<std::string, std::string>> parameters_of(const json& params) {
     }
   }
   return values;
-}
-
-std::string text_of(const json& params, const char* name) {
-  const auto found = params.find(name);
-  return found != params.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 std::int64_t number_of(const json& params, const char* name, std::int64_t least,

@@ -6,17 +6,13 @@
 #include "agent/modules.hpp"
 #include "agent/tls.hpp"
 #include "core/error_table.hpp"
+#include "core/json_text.hpp"
 #include "core/port_protocols.hpp"
 
 namespace kscpush::agent {
 namespace {
 
 using nlohmann::json;
-
-std::string text_of(const json& params, const char* name) {
-  const auto found = params.find(name);
-  return found != params.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
 
 // Names are the same in any case (RFC 4343).
 bool same_host(std::string_view a, std::string_view b) {

@@ -1,9 +1,9 @@
 #include "cli/bench/steps.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "core/diagnostic.hpp"
+#include "core/numbers.hpp"
 
 namespace kscpush::cli::bench {
 namespace {
@@ -40,10 +40,8 @@ Result<std::vector<Step>> parse_steps(const std::vector<std::string>& words) {
       if (!hold && step.kind != Step::Kind::kSweep && step.kind != Step::Kind::kStorm) {
         return fail(bad(word, fmt::format(": '{}' takes no number", name)));
       }
-      const char* const last = word.data() + word.size();
-      const auto [end, code] = std::from_chars(word.data() + equals + 1, last, value);
-      if (code != std::errc() || end != last || !(value > 0) ||
-          value > (hold ? kLongestHold : kMostTimes)) {
+      value = to_number<double>(std::string_view(word).substr(equals + 1)).value_or(0);
+      if (!(value > 0) || value > (hold ? kLongestHold : kMostTimes)) {
         return fail(bad(word, fmt::format(": {} needs a number above 0", name)));
       }
     }

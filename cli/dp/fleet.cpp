@@ -4,16 +4,10 @@
 #include <unordered_set>
 
 #include "cli/device/registry.hpp"
+#include "core/json_text.hpp"
 
 namespace kscpush::cli {
-namespace {
-
-std::string text(const nlohmann::json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Result<Fleet> Fleet::from_registry(const SiteFile& file, const std::string& dp,
                                    const Context& context) {
@@ -26,10 +20,10 @@ Result<Fleet> Fleet::from_registry(const SiteFile& file, const std::string& dp,
     if (dp.empty() && !registry.may_exist()) continue;
     const auto listed = registry.list({}, [&](const nlohmann::json& devices) {
       for (const auto& device : devices) {
-        const std::string id = text(device, "id");
+        const std::string id = text_of(device, "id");
         if (!known.insert(id).second) continue;
-        fleet.devices_.push_back(
-            {id, text(device, "group"), text(device, "platform"), text(device, "address")});
+        fleet.devices_.push_back({id, text_of(device, "group"), text_of(device, "platform"),
+                                  text_of(device, "address")});
       }
     });
     if (!listed && !dp.empty()) return fail(listed.error());

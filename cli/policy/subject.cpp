@@ -3,17 +3,13 @@
 #include "cli/app.hpp"
 #include "cli/device/registry.hpp"
 #include "cli/support/groups.hpp"
+#include "core/json_text.hpp"
 #include "policy/schema.hpp"
 
 namespace kscpush::cli {
 namespace {
 
 using nlohmann::json;
-
-std::string text(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
 
 // Of the first registry that has it; the error is the last one's.
 Result<json> look_up(const SubjectOptions& options, const SiteFile& file, const Context& context) {
@@ -80,10 +76,10 @@ void SubjectOptions::add_to(CLI::App& command) {
 
 Subject subject_of(const json& device) {
   Subject subject;
-  subject.id = text(device, "id");
-  subject.group = text(device, "group");
-  subject.platform = text(device, "platform");
-  subject.address = text(device, "address");
+  subject.id = text_of(device, "id");
+  subject.group = text_of(device, "group");
+  subject.platform = text_of(device, "platform");
+  subject.address = text_of(device, "address");
   subject.tags = device.at("tags").get<std::vector<std::string>>();
   subject.reported = device.at("policy");
   for (const auto& [path, value] : device.at("local_settings").items()) {
@@ -108,11 +104,11 @@ json policy_state(const Subject& subject, const std::string& desired) {
              {"result", nullptr},
              {"since", nullptr}};
   if (!subject.reported.is_object()) return state;
-  const std::string revision = text(subject.reported, "revision");
+  const std::string revision = text_of(subject.reported, "revision");
   state["reported"] = revision;
   state["state"] = revision == desired ? "same" : "older";
-  state["result"] = text(subject.reported, "result");
-  state["since"] = text(subject.reported, "since");
+  state["result"] = text_of(subject.reported, "result");
+  state["since"] = text_of(subject.reported, "since");
   return state;
 }
 
@@ -121,9 +117,9 @@ std::string describe_reported(const Subject& subject, const std::string& desired
   if (state["state"] == "never") return "reported: never";
   const std::string which = state["state"] == "same"
                                 ? "the same"
-                                : fmt::format("an older one, {}", text(state, "reported"));
-  return fmt::format("reported: {}, {}, since {}", which, text(state, "result"),
-                     text(state, "since"));
+                                : fmt::format("an older one, {}", text_of(state, "reported"));
+  return fmt::format("reported: {}, {}, since {}", which, text_of(state, "result"),
+                     text_of(state, "since"));
 }
 
 Result<Subject> find_subject(const SubjectOptions& options, const SiteFile& file,

@@ -3,6 +3,7 @@
 #include <array>
 #include <functional>
 
+#include "core/json_text.hpp"
 #include "core/prometheus.hpp"
 
 namespace kscpush::cli {
@@ -60,11 +61,6 @@ std::string number(const json& value) {
   return {};
 }
 
-std::string text(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 const json* at(const json& object, const char* pointer) {
   const json::json_pointer path(pointer);
   return object.contains(path) ? &object.at(path) : nullptr;
@@ -82,11 +78,11 @@ class Exposition {
     for (const Metric& metric : kHost) add(metric, result, device, {});
     add_versions(result, device);
     add_listed(result, "/host/disks", device, [&](const json& disk) {
-      const Labels own{{"mount", text(disk, "mount")}, {"type", text(disk, "type")}};
+      const Labels own{{"mount", text_of(disk, "mount")}, {"type", text_of(disk, "type")}};
       for (const Metric& metric : kDisk) add(metric, disk, device, own);
     });
     add_listed(result, "/host/network", device, [&](const json& interface) {
-      const Labels own{{"interface", text(interface, "name")}};
+      const Labels own{{"interface", text_of(interface, "name")}};
       for (const Metric& metric : kNetwork) add(metric, interface, device, own);
     });
     add_listed(result, "/applications", device,
@@ -129,7 +125,7 @@ class Exposition {
   }
 
   void add_application(const json& application, Labels labels) {
-    labels.emplace_back("application", text(application, "name"));
+    labels.emplace_back("application", text_of(application, "name"));
     bool failed = application.contains("error");
     if (const auto metrics = application.find("metrics");
         metrics != application.end() && metrics->is_string()) {

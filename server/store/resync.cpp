@@ -1,8 +1,8 @@
 #include "server/store/resync.hpp"
 
-#include <algorithm>
 #include <array>
 
+#include "core/names.hpp"
 #include "server/store/pushes.hpp"
 
 namespace kscpush::server {
@@ -17,9 +17,7 @@ std::string_view to_string(ResyncReason reason) {
 }
 
 std::optional<ResyncReason> resync_reason_from_name(std::string_view name) {
-  const auto* const found = std::ranges::find(kReasons, name);
-  if (found == kReasons.end()) return std::nullopt;
-  return static_cast<ResyncReason>(found - kReasons.begin());
+  return named<ResyncReason>(kReasons, name);
 }
 
 namespace resync {

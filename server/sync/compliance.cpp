@@ -1,7 +1,6 @@
 #include "server/sync/compliance.hpp"
 
-#include <algorithm>
-
+#include "core/names.hpp"
 #include "core/numbers.hpp"
 #include "policy/schema.hpp"
 
@@ -29,9 +28,7 @@ std::string_view to_string(Compliance state) {
 }
 
 std::optional<Compliance> compliance_from_name(std::string_view name) {
-  const auto* const found = std::ranges::find(kNames, name);
-  if (found == kNames.end()) return std::nullopt;
-  return static_cast<Compliance>(found - kNames.begin());
+  return named<Compliance>(kNames, name);
 }
 
 Compliance compliance_of(const policy::EffectivePolicy& desired, const DeviceRecord& device,

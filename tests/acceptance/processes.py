@@ -19,7 +19,8 @@ import time
 from typing import NamedTuple
 
 KSCPUSH = os.environ["KSCPUSH"]
-DEADLINE = 30.0  # seconds; generous, as the machine may be loaded
+# Seconds. Longer than a busy machine takes, and than a shared disk may hold up an fsync (20 s).
+DEADLINE = 90.0
 
 
 def wait_until(condition, what, deadline=DEADLINE):
@@ -102,15 +103,15 @@ class Running:
 
 
 class Terminal:
-    """A command on a terminal of its own, as a person has it. A context manager."""
+    """A program on a terminal of its own, as a person has it. A context manager."""
 
-    def __init__(self, *arguments, folder):
+    def __init__(self, *arguments, folder, program=KSCPUSH, **extra_environment):
         self.shown = ""
         self.terminal, its_end = pty.openpty()
-        self.process = subprocess.Popen([KSCPUSH, *map(str, arguments)], cwd=folder,
+        self.process = subprocess.Popen([program, *map(str, arguments)], cwd=folder,
                                         stdin=its_end, stdout=its_end, stderr=its_end,
                                         preexec_fn=_own_the_terminal,
-                                        env=environment(TERM="xterm"))
+                                        env=environment(**{"TERM": "xterm", **extra_environment}))
         os.close(its_end)
 
     def type(self, text):
@@ -138,7 +139,7 @@ class Terminal:
                 raise AssertionError(f"it ended before it showed {what}: {self.shown}")
             if not part:
                 return
-            self.shown += part.decode()
+            self.shown += part.decode(errors="replace")
 
     def __enter__(self):
         return self

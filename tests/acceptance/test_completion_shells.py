@@ -1,16 +1,12 @@
 """The completion scripts complete, each in the shell that it is for."""
 
-import os
-import pty
-import select
 import shutil
 import subprocess
 import tempfile
-import time
 import unittest
 from pathlib import Path
 
-from processes import DEADLINE, environment, kscpush
+from processes import DEADLINE, Terminal, environment, kscpush
 
 
 class Cases:
@@ -139,36 +135,14 @@ zle -N zle-line-init
     def complete(self, line):
         offered = self.home / "offered"
         offered.write_text("")
-        terminal, its_end = pty.openpty()
-        self.addCleanup(os.close, terminal)
-        with subprocess.Popen(["zsh", "-i"], stdin=its_end, stdout=its_end, stderr=its_end,
-                              start_new_session=True, cwd=self.folder,
-                              env=environment(ZDOTDIR=str(self.home), TERM="dumb",
-                                              KSCPUSH_LINE=line, KSCPUSH_OFFERED=str(offered))
-                              ) as zsh:
-            try:
-                os.close(its_end)
-                self.wait_for_end(terminal, line)
-            finally:
-                zsh.kill()
+        with Terminal("-i", program="zsh", folder=self.folder, ZDOTDIR=str(self.home), TERM="dumb",
+                      KSCPUSH_LINE=line, KSCPUSH_OFFERED=str(offered)) as zsh:
+            zsh.code()
+            # zsh itself says what is wrong with a script in the terminal alone.
+            self.assertNotIn("_kscpush:", zsh.shown)
+            self.assertNotIn("_arguments:", zsh.shown)
         # As it would stand in the line, where a blank is quoted.
         return set(offered.read_text(encoding="utf-8").replace("\\ ", " ").splitlines()) - {""}
-
-    def wait_for_end(self, terminal, line):
-        shown = b""
-        end = time.monotonic() + DEADLINE
-        while select.select([terminal], [], [], max(0.0, end - time.monotonic()))[0]:
-            try:
-                part = os.read(terminal, 65536)
-            except OSError:  # a terminal's end, on Linux
-                part = b""
-            if not part:
-                # zsh itself says what is wrong with a script in the terminal alone.
-                self.assertNotIn(b"_kscpush:", shown)
-                self.assertNotIn(b"_arguments:", shown)
-                return
-            shown += part
-        self.fail(f"zsh did not end in {DEADLINE:g} s at '{line}': {shown!r}")
 
 
 if __name__ == "__main__":

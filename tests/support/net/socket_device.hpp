@@ -11,11 +11,9 @@
 #include "core/ids.hpp"
 #include "tests/support/net/mqtt_packets.hpp"
 #include "tests/support/net/test_site.hpp"
+#include "tests/support/patience.hpp"
 
 namespace kscpush::test {
-
-// Longer than anything takes on a busy machine; a test that waits so long has failed.
-inline constexpr std::chrono::seconds kPatience{20};
 
 // A descriptor connected to 127.0.0.1:PORT, whose reads and writes give up after kPatience.
 [[nodiscard]] Descriptor connect_to(Port port);

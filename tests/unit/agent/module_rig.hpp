@@ -11,6 +11,7 @@
 
 #include "agent/handlers.hpp"
 #include "agent/services.hpp"
+#include "tests/support/patience.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace kscpush::agent {
@@ -22,8 +23,6 @@ struct GivenAnswer {
 
 class ModuleRig {
  public:
-  static constexpr std::chrono::seconds kPatience{30};
-
   explicit ModuleRig(const std::string& config_text = "version: 1\n") {
     Diagnostics found;
     const auto document = yaml::Document::parse(config_text, "agent.yaml");
@@ -43,7 +42,7 @@ class ModuleRig {
     return std::string(id.str());
   }
   void run_until(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    const auto deadline = std::chrono::steady_clock::now() + test::kPatience;
     while (!condition()) {
       loop.restart();
       REQUIRE(loop.run_one_until(deadline) == 1);

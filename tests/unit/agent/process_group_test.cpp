@@ -12,12 +12,11 @@
 
 #include "agent/process/orphans.hpp"
 #include "core/file.hpp"
+#include "tests/support/patience.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace kscpush::agent {
 namespace {
-
-constexpr std::chrono::seconds kPatience{30};
 
 SpawnOrder shell(const std::string& script) {
   SpawnOrder order{"/bin/sh", {"-c", script}, {}, "/"};
@@ -39,7 +38,7 @@ struct Running {
     if (!started) error = started.error();
   }
   void run_until(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    const auto deadline = std::chrono::steady_clock::now() + test::kPatience;
     while (!condition()) {
       loop.restart();
       REQUIRE(loop.run_one_until(deadline) == 1);
@@ -65,7 +64,7 @@ bool is_gone(pid_t pid) {
 }
 
 void wait_until_gone(pid_t pid) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const auto deadline = std::chrono::steady_clock::now() + test::kPatience;
   while (!is_gone(pid)) REQUIRE(std::chrono::steady_clock::now() < deadline);
 }
 
@@ -102,7 +101,7 @@ TEST_CASE("process: what ignores SIGTERM gets SIGKILL after its grace") {
   Running polite(shell(
       "exec 2>/dev/null; trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.01; done"));
   polite.run_until([&] { return polite.output == "up\n"; });
-  polite.group->stop(kPatience);
+  polite.group->stop(test::kPatience);
   CHECK(polite.wait().exit_code == 0);
   CHECK(polite.output == "up\nbye\n");
   Running deaf(shell("trap '' TERM; echo up; while :; do sleep 0.01; done"));
@@ -187,7 +186,7 @@ TEST_CASE("process: a fork bomb has as many processes as its user may, and ends 
   running.wait();
   CHECK(running.output.find("done") == std::string::npos);
   const GroupRecord rest{"run-1", "bomb", session, 1};
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const auto deadline = std::chrono::steady_clock::now() + test::kPatience;
   while (kill_group(rest) > 0) REQUIRE(std::chrono::steady_clock::now() < deadline);
 }
 

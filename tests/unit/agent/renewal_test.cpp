@@ -34,14 +34,14 @@ TEST_CASE("renewal: it waits in short looks, renews in time, and says when it is
     return plan.at(kBegin + std::chrono::floor<milliseconds>(age), kBegin, kEnd);
   };
   CHECK(at(hours(1)).action == Action::kWait);
-  CHECK(at(hours(1)).look_again == RenewalPlan::kLookAgain);
+  CHECK(at(hours(1)).look_again == kLookAgain);
   CHECK(at(hours(40) - minutes(1)).look_again == minutes(1));
   CHECK(at(hours(40)).action == Action::kRenew);
   CHECK(at(hours(60) - milliseconds(1)).action == Action::kRenew);
   CHECK(at(hours(60)).action == Action::kTooLate);
-  CHECK(at(hours(60)).look_again == RenewalPlan::kLookAgain);
+  CHECK(at(hours(60)).look_again == kLookAgain);
   // A clock that is set back.
-  CHECK(at(-hours(5)).look_again == RenewalPlan::kLookAgain);
+  CHECK(at(-hours(5)).look_again == kLookAgain);
 }
 
 TEST_CASE("renewal: the pauses grow to hours, each within its bound, and begin anew") {

@@ -11,15 +11,16 @@
 #include "core/port_protocols.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/net/test_site.hpp"
+#include "tests/support/patience.hpp"
 #include "tests/unit/server/wire_link.hpp"
 
 namespace kscpush::server {
 namespace {
 
 using std::chrono::seconds;
+using test::kPatience;
 using test::TestSite;
 
-constexpr seconds kPatience{30};
 constexpr seconds kTtl{3600};
 
 std::uint64_t anchor_of(const std::string& authority_pem) {
