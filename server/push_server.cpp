@@ -104,7 +104,7 @@ void PushServer::Impl::stop() {
   // What the loops and the writer still hold is answered now; the listeners' last handlers run
   // in it too, so they go afterwards. The shards stay: their counters may still be asked for.
   for (auto& shard : context_.shards) {
-    shard->retry_steps();
+    shard->write_steps();
     shard->close();
   }
   side_.stop([this] {

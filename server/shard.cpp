@@ -82,6 +82,7 @@ void Shard::use(std::shared_ptr<const ShardSettings> settings) {
   settings_ = std::move(settings);
   policies_.reset();
   if (resume_accept_) resume_accept_();
+  steps_.write_old();
 }
 
 void Shard::use(std::shared_ptr<const TlsTrust> trust) {
@@ -382,9 +383,10 @@ void Shard::advance_time() {
   warnings_.tick();
   // Somebody may have waited long enough to give way.
   if (resume_accept_) resume_accept_();
+  steps_.write_old();
   if (now() < next_retry_) return;
   next_retry_ = now() + kRetryEvery;
-  retry_steps(kRetried);
+  steps_.retry(kRetried);
 }
 
 // --- Looking at itself

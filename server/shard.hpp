@@ -96,7 +96,7 @@ class Shard {
   [[nodiscard]] Loop& loop() { return loop_; }
   [[nodiscard]] Poller& poller() { return poller_; }  // its own thread's, once that runs
   [[nodiscard]] const Counters& counters() const { return counters_; }
-  [[nodiscard]] std::uint64_t step_failures() const { return unwritten_.failures(); }
+  [[nodiscard]] std::uint64_t step_failures() const { return steps_.failures(); }
 
   // A new connection; false if the shard has as many handshakes in flight as it may.
   void add(LinkPtr link);
@@ -137,8 +137,9 @@ class Shard {
   // No connection is left that has last words to be flushed.
   [[nodiscard]] bool all_told() const { return to_flush_.empty(); }
   void advance_time();
-  // Gives the store once more what it could not write of pushes: before close().
-  void retry_steps() { retry_steps(UnwrittenSteps::kMost); }
+  // Gives the store what it has not been told of pushes, and once more what it could not write:
+  // before close().
+  void write_steps();
   // Drops all connections and sessions without a word and answers what is left in the loop, whose
   // run() has returned for good: the last thing before the shards are destroyed.
   void close();
@@ -190,8 +191,6 @@ class Shard {
   void give_up(mqtt::SessionState& state);
   void note_end(const Device& device, mqtt::EndReason reason);
   void hold_back(Device& device, mqtt::SessionState& state);
-  void step(PushStep step);
-  void retry_steps(std::size_t most);
   void pump(Device& device, bool waited = false);
   void pump_lane(Device& device, PushLane lane, bool waited);
   [[nodiscard]] static bool may_send(const Device& device, PushLane lane);
@@ -233,7 +232,7 @@ class Shard {
   ProbeTable probes_;
   std::unique_ptr<PolicyBook> policies_;  // of settings_; null until a device asks
   ReportQueue reports_{context_.store, loop_, counters_.reports_replaced};
-  UnwrittenSteps unwritten_;
+  UnwrittenSteps steps_{context_.store};
   MonoTime next_retry_{};  // of what the disk did not take
   // By id. A node never moves, so others may point to the device in it.
   std::unordered_map<std::string, Device, IdHash, std::equal_to<>> devices_;

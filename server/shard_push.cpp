@@ -49,8 +49,8 @@ void Shard::offer_push(const PushRecord& push, bool online_only) {
   const bool ready =
       device != nullptr && device->connection != nullptr && device->connection->subscribed();
   if (!ready && online_only) {
-    step({push.seq, PushState::kUndeliverable, wall(), 0,
-          "the device is not connected, or has not subscribed", ""});
+    steps_.put({push.seq, PushState::kUndeliverable, wall(), 0,
+                "the device is not connected, or has not subscribed", ""});
   }
   const std::size_t lane = index(lane_of(push.kind));
   if (!ready || push.seq <= device->last_seq[lane]) return;
@@ -71,6 +71,7 @@ void Shard::cancel_push(const Ulid& id, std::string reason, ShardStore::Cancelle
                       "pushes are forgotten some time after their end"}));
   }
   const std::int64_t seq = (*push)->seq;
+  steps_.write(seq);
   ++cancelling_[seq];
   context_.store.cancel(
       id, std::move(reason),
@@ -150,7 +151,7 @@ bool Shard::send(Device& device, const PushRecord& push, bool waited) {
   };
   if (!may_send(device, lane)) return not_now();
   if (!cancelling_.empty() && cancelling_.contains(push.seq)) return not_now();
-  const auto ahead = unwritten_.progress(push.seq);
+  const auto ahead = steps_.progress(push.seq);
   if (ahead.over) {
     last_seq = push.seq;
     return true;
@@ -160,7 +161,7 @@ bool Shard::send(Device& device, const PushRecord& push, bool waited) {
   const auto sent = push.reached[static_cast<std::size_t>(PushState::kSent)].value_or(WallTime{});
   const auto settle = [&](PushState state, std::string reason) {
     last_seq = push.seq;
-    step({push.seq, state, at, state == PushState::kSent ? before + 1 : 0, std::move(reason), ""});
+    steps_.put({push.seq, state, at, 0, std::move(reason), ""});
     return true;
   };
   if (before >= kMaxAttempts) return settle(PushState::kUndeliverable, unacknowledged(before));
@@ -178,7 +179,9 @@ bool Shard::send(Device& device, const PushRecord& push, bool waited) {
                                       push.expires, push.id, before + 1})) {
     case Delivery::kSent:
       counters_.pushes_sent.add();
-      return settle(PushState::kSent, "");
+      last_seq = push.seq;
+      steps_.hold({push.seq, PushState::kSent, at, before + 1}, !push.collapse_key.empty());
+      return true;
     case Delivery::kTooLarge:
       return settle(PushState::kUndeliverable, "larger than the device's maximum packet size");
     case Delivery::kExpired:
@@ -197,10 +200,10 @@ void Shard::acked(Device& device, std::uint64_t token, mqtt::ReasonCode code) {
     counters_.pushes_acked.add();
     const auto seq = static_cast<std::int64_t>(token);
     if (mqtt::is_error(code)) {
-      step({seq, PushState::kRejected, wall(), 0,
-            fmt::format("the device refused it: {}", mqtt::to_string(code)), ""});
+      steps_.put({seq, PushState::kRejected, wall(), 0,
+                  fmt::format("the device refused it: {}", mqtt::to_string(code)), ""});
     } else {
-      step({seq, PushState::kAcked, wall(), 0, "", ""});
+      steps_.put({seq, PushState::kAcked, wall(), 0, "", ""});
     }
   }
   pump(device);
@@ -210,7 +213,7 @@ void Shard::acked(Device& device, std::uint64_t token, mqtt::ReasonCode code) {
 void Shard::resent(std::uint64_t token, int attempts) {
   if (!is_stored(token)) return;
   counters_.pushes_sent.add();
-  step({static_cast<std::int64_t>(token), PushState::kSent, wall(), attempts, "", ""});
+  steps_.put({static_cast<std::int64_t>(token), PushState::kSent, wall(), attempts, "", ""});
 }
 
 void Shard::dropped(Device& device, std::uint64_t token, mqtt::DropReason reason) {
@@ -218,10 +221,10 @@ void Shard::dropped(Device& device, std::uint64_t token, mqtt::DropReason reason
   if (policy_settled(device, token) || !is_stored(token)) return;
   const auto seq = static_cast<std::int64_t>(token);
   const bool expired = reason == mqtt::DropReason::kExpired;
-  step({seq, expired ? PushState::kExpired : PushState::kUndeliverable, wall(), 0,
-        expired ? std::string(why_expired(PushState::kSent))
-                : "larger than the device's maximum packet size",
-        ""});
+  steps_.put({seq, expired ? PushState::kExpired : PushState::kUndeliverable, wall(), 0,
+              expired ? std::string(why_expired(PushState::kSent))
+                      : "larger than the device's maximum packet size",
+              ""});
   pump(device);
 }
 
@@ -248,8 +251,9 @@ void Shard::answer(Device& device, const PushAnswer& answer) {
     return;
   }
   const bool failed = answer.status == PushState::kFailed;
-  step({(*found)->seq, answer.status, wall(), 0, failed ? "the device reported a failure" : "",
-        answer.result.is_null() ? "" : answer.result.dump()});
+  steps_.put({(*found)->seq, answer.status, wall(), 0,
+              failed ? "the device reported a failure" : "",
+              answer.result.is_null() ? "" : answer.result.dump()});
 }
 
 // What was sent as often as it may and never acknowledged is not sent again: it may be what ends
@@ -258,8 +262,8 @@ void Shard::give_up(mqtt::SessionState& state) {
   std::erase_if(state.in_flight, [this](const mqtt::SessionState::InFlight& entry) {
     if (entry.push.attempts < kMaxAttempts) return false;
     if (is_stored(entry.push.token)) {
-      step({static_cast<std::int64_t>(entry.push.token), PushState::kUndeliverable, wall(), 0,
-            unacknowledged(entry.push.attempts), ""});
+      steps_.put({static_cast<std::int64_t>(entry.push.token), PushState::kUndeliverable, wall(), 0,
+                  unacknowledged(entry.push.attempts), ""});
     }
     return true;
   });
@@ -281,15 +285,9 @@ void Shard::pause_over(Device& device) {
   pump(device, /*waited=*/true);
 }
 
-void Shard::step(PushStep step) {
-  auto sink = unwritten_.note(step);
-  context_.store.step(std::move(step), std::move(sink));
-}
-
-void Shard::retry_steps(std::size_t most) {
-  for (PushStep& step : unwritten_.take_failed(most)) {
-    context_.store.step(std::move(step), unwritten_.noted());
-  }
+void Shard::write_steps() {
+  steps_.write();
+  steps_.retry(UnwrittenSteps::kMost);
 }
 
 }  // namespace kscpush::server

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace kscpush::server {
 
@@ -14,7 +15,8 @@ void UnwrittenSteps::empty_mailbox() {
   }
   for (const std::int64_t seq : taken_) {
     const auto found = entries_.find(seq);
-    if (found != entries_.end() && --found->second.under_way == 0) entries_.erase(found);
+    if (found == entries_.end() || --found->second.under_way > 0) continue;
+    if (!found->second.held) entries_.erase(found);
   }
   taken_.clear();
 }
@@ -40,21 +42,62 @@ void UnwrittenSteps::Surplus::written(PushStep&& /*step*/, const Status& status)
   mailbox->failed(status);
 }
 
-std::shared_ptr<StepSink> UnwrittenSteps::note(const PushStep& step) {
+UnwrittenSteps::Entry* UnwrittenSteps::note(const PushStep& step) {
   empty_mailbox();
-  const bool noted = entries_.size() < most_ || entries_.contains(step.seq);
-  if (noted) {
-    Entry& entry = entries_[step.seq];
-    ++entry.under_way;
-    if (step.state == PushState::kSent) {
-      entry.progress.attempts = std::max(entry.progress.attempts, step.attempts);
-      entry.progress.sent = step.at;
-    } else {
-      entry.progress.over = true;
-    }
+  auto found = entries_.find(step.seq);
+  if (found == entries_.end()) {
+    if (entries_.size() >= most_) return nullptr;
+    found = entries_.try_emplace(step.seq).first;
   }
-  if (noted) return mailbox_;
-  return surplus_;
+  Progress& progress = found->second.progress;
+  if (step.state == PushState::kSent) {
+    progress.attempts = std::max(progress.attempts, step.attempts);
+    progress.sent = step.at;
+  } else {
+    progress.over = true;
+  }
+  return &found->second;
+}
+
+void UnwrittenSteps::put(PushStep step) {
+  Entry* const entry = note(step);
+  if (entry == nullptr) return store_.step(std::move(step), surplus_);
+  // A later sending says what the one that is held does.
+  if (std::exchange(entry->held, false) && step.state != PushState::kSent) {
+    step.sent = entry->progress.sent;
+    step.attempts = entry->progress.attempts;
+  }
+  ++entry->under_way;
+  store_.step(std::move(step), mailbox_);
+}
+
+void UnwrittenSteps::hold(PushStep sent, bool replaceable) {
+  if (replaceable && !store_.sent_ahead(sent)) return put(std::move(sent));
+  Entry* const entry = note(sent);
+  if (entry == nullptr) return store_.step(std::move(sent), surplus_);
+  if (!std::exchange(entry->held, true)) held_.push_back(sent.seq);
+}
+
+void UnwrittenSteps::write(std::int64_t seq, Entry& entry) {
+  if (!std::exchange(entry.held, false)) return;
+  ++entry.under_way;
+  const Progress& progress = entry.progress;
+  store_.step({seq, PushState::kSent, progress.sent, progress.attempts}, mailbox_);
+}
+
+void UnwrittenSteps::write(std::int64_t seq) {
+  if (const auto found = entries_.find(seq); found != entries_.end()) write(seq, found->second);
+}
+
+void UnwrittenSteps::write_old() {
+  for (const std::int64_t seq : held_longer_) write(seq);
+  held_longer_.clear();
+  held_.swap(held_longer_);
+}
+
+void UnwrittenSteps::write() {
+  write_old();
+  write_old();
 }
 
 UnwrittenSteps::Progress UnwrittenSteps::progress(std::int64_t seq) {
@@ -63,13 +106,13 @@ UnwrittenSteps::Progress UnwrittenSteps::progress(std::int64_t seq) {
   return found == entries_.end() ? Progress{} : found->second.progress;
 }
 
-std::vector<PushStep> UnwrittenSteps::take_failed(std::size_t count) {
+void UnwrittenSteps::retry(std::size_t count) {
   empty_mailbox();
   const auto end = failed_.begin() + static_cast<std::ptrdiff_t>(std::min(count, failed_.size()));
-  std::vector<PushStep> taken(std::make_move_iterator(failed_.begin()),
+  std::vector<PushStep> again(std::make_move_iterator(failed_.begin()),
                               std::make_move_iterator(end));
   failed_.erase(failed_.begin(), end);
-  return taken;
+  for (PushStep& step : again) store_.step(std::move(step), mailbox_);
 }
 
 }  // namespace kscpush::server

@@ -1,9 +1,13 @@
-// What a shard knows of its pushes ahead of the disk.
+// What a shard knows of its pushes ahead of the disk, and the way of their steps to the store.
 //
 // The store writes steps behind. A device that comes back before the commit would be sent what it
 // has acknowledged, or the same attempt once more, if the store alone were asked. And a step that
 // the disk does not take, as it is full or fails, is kept here until it does: an acknowledgement
 // that came is not denied.
+//
+// That a push was sent may wait here for what follows, which mostly is its acknowledgement, so that
+// both are one step and its row is written once (docs/decisions/0012). After a kill the store takes
+// for sent what may have been (ShardStore::perhaps_sent()).
 //
 // For the shard's thread, except the sinks: these may be told on any thread, also when the table is
 // gone.
@@ -34,16 +38,24 @@ class UnwrittenSteps {
     bool over = false;  // acknowledged, answered or ended: not to be sent any more
   };
 
-  explicit UnwrittenSteps(std::size_t most = kMost) : most_(most) {}
+  // STORE outlives it.
+  explicit UnwrittenSteps(StepWriter& store, std::size_t most = kMost)
+      : store_(store), most_(most) {}
 
-  // Notes the step; the sink goes with it to the store.
-  [[nodiscard]] std::shared_ptr<StepSink> note(const PushStep& step);
+  // Notes the step and gives it to the store, with the sending that was held.
+  void put(PushStep step);
+  // The same of a sending, which may be held until what follows, or until write(). REPLACEABLE: a
+  // newer push may replace this one while the store does not know.
+  void hold(PushStep sent, bool replaceable);
+  // Gives the store what is held: of this push, or of all; or what was held when this was called
+  // last, so that whoever calls it every so often holds nothing for longer than twice that.
+  void write(std::int64_t seq);
+  void write();
+  void write_old();
+  // Gives the store once more up to COUNT of the steps that it could not write.
+  void retry(std::size_t count);
   // What is known of the push beyond the disk.
   [[nodiscard]] Progress progress(std::int64_t seq);
-  // Up to COUNT of the steps that the store could not write, to be given to it once more with
-  // noted(). They stay noted.
-  [[nodiscard]] std::vector<PushStep> take_failed(std::size_t count);
-  [[nodiscard]] std::shared_ptr<StepSink> noted() const { return mailbox_; }
 
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
   // How often a step could not be written. Thread safe.
@@ -53,6 +65,7 @@ class UnwrittenSteps {
   struct Entry {
     Progress progress;
     std::uint32_t under_way = 0;
+    bool held = false;  // that it was sent, as `progress` has it
   };
   struct Mailbox : StepSink {
     void written(PushStep&& step, const Status& status) override;
@@ -70,12 +83,19 @@ class UnwrittenSteps {
     void written(PushStep&& step, const Status& status) override;
     const std::shared_ptr<Mailbox> mailbox;
   };
+  // Null: there are too many.
+  [[nodiscard]] Entry* note(const PushStep& step);
+  void write(std::int64_t seq, Entry& entry);
   void empty_mailbox();
 
+  StepWriter& store_;
   const std::size_t most_;
   std::pmr::unsynchronized_pool_resource pool_;  // an entry comes and goes with each push
   std::pmr::unordered_map<std::int64_t, Entry> entries_{&pool_};  // by seq
-  std::vector<PushStep> failed_;                                  // each under way in its entry
+  // Seqs; those as well that are not held any more.
+  std::vector<std::int64_t> held_;
+  std::vector<std::int64_t> held_longer_;  // since before the last write_old()
+  std::vector<PushStep> failed_;           // each under way in its entry
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   std::shared_ptr<Surplus> surplus_ = std::make_shared<Surplus>(mailbox_);
   std::vector<std::int64_t> taken_;  // kept for its memory

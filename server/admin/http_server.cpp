@@ -72,8 +72,8 @@ class RestinioStream final : public HttpStream,
     unsent_ += bytes;
     builder_.append_chunk(std::move(text));
     builder_.flush([self = shared_from_this(), bytes](const asio::error_code& error) {
-      self->unsent_ -= bytes;
       if (error) self->gone_ = true;
+      self->unsent_ -= bytes;  // after it: who sees room must see that nobody is there
       if (self->progress_) self->progress_();
     });
   }

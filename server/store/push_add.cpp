@@ -61,10 +61,13 @@ struct Older {
 // What waits for the device of a push.
 struct Waiting {
   std::size_t count = 0;
-  std::vector<Older> replaced;  // not sent yet, with the push's collapse key
+  // With the push's collapse key:
+  std::vector<Older> replaced;  // not sent yet
+  std::vector<PushStep> sent;   // which the table does not say yet
 };
 
-Result<Waiting> find_waiting(Database& database, const PushRecord& push, WallTime now) {
+Result<Waiting> find_waiting(Database& database, const PushRecord& push,
+                             const SentAhead& sent_ahead, WallTime now) {
   auto query = database.query(
       "SELECT seq, state, rollout, collapse_key = ?2 FROM pushes"
       " WHERE device = ?1 AND (state < 3) = 1 AND expires > ?3");
@@ -76,9 +79,14 @@ Result<Waiting> find_waiting(Database& database, const PushRecord& push, WallTim
     if (!row) return fail(row.error());
     if (!*row) return waiting;
     ++waiting.count;
+    const std::int64_t seq = query->integer(0);
     const auto state = PushState(query->integer(1));
     if (push.collapse_key.empty() || query->integer(3) == 0 || state >= PushState::kSent) continue;
-    waiting.replaced.push_back({query->integer(0), {state, query->integer(2)}});
+    if (auto sent = sent_ahead.find(seq)) {
+      waiting.sent.push_back(std::move(*sent));
+    } else {
+      waiting.replaced.push_back({seq, {state, query->integer(2)}});
+    }
   }
 }
 
@@ -128,7 +136,7 @@ Result<std::optional<Error>> Adder::add(PushRecord& push, bool beyond) {
     if (!against || (*against)->code != ErrorCode::kOverloaded) return against;
     return overflow(push, std::move(**against));
   }
-  const auto waiting = find_waiting(database_, push, now_);
+  const auto waiting = find_waiting(database_, push, sent_ahead_, now_);
   if (!waiting) return fail(waiting.error());
   if (!beyond && waiting->count >= limits_.pending_per_device + waiting->replaced.size()) {
     return overflow(
@@ -142,6 +150,11 @@ Result<std::optional<Error>> Adder::add(PushRecord& push, bool beyond) {
     const PushStep ended{
         seq, PushState::kSuperseded, now_, 0, fmt::format("replaced by {}", push.id.str()), {}};
     if (auto done = end(database_, ended, was, limits_, changes_); !done) return fail(done.error());
+  }
+  // Of those that are not sent there is never more than one with a key.
+  std::vector<Status> results;
+  if (auto done = apply(database_, waiting->sent, limits_, changes_, results); !done) {
+    return fail(done.error());
   }
   note_stored(push, now_);
   const bool levels = resync_ && made_up_by_sync(push.kind);

@@ -12,17 +12,16 @@ constexpr std::size_t kMostExamined = 20'000;
 constexpr std::string_view kSelect =
     "SELECT seq, id, device, kind, params, collapse_key, state, attempts, reason, result, expires,"
     " accepted_at, stored_at, sent_at, acked_at, started_at, completed_at, expired_at,"
-    " superseded_at, cancelled_at, rejected_at, undeliverable_at, failed_at, due, rollout"
+    " superseded_at, cancelled_at, rejected_at, undeliverable_at, failed_at, rollout"
     " FROM pushes ";
 constexpr int kFirstReached = 11;
-constexpr int kDue = kFirstReached + static_cast<int>(kPushStates);
-constexpr int kRollout = kDue + 1;
+constexpr int kRollout = kFirstReached + static_cast<int>(kPushStates);
 
 // A push ends when its time does, and not when expire() comes by.
-void show_expired(PushRecord& push, WallTime due) {
+void show_expired(PushRecord& push, WallTime end) {
   push.reason = why_expired(push.state);
   push.state = PushState::kExpired;
-  push.reached[static_cast<std::size_t>(PushState::kExpired)] = due;
+  push.reached[static_cast<std::size_t>(PushState::kExpired)] = end;
 }
 
 Result<PushRecord> read(const Query& row, WallTime now) {
@@ -42,7 +41,8 @@ Result<PushRecord> read(const Query& row, WallTime now) {
     push.reached[i] = row.optional_time(kFirstReached + static_cast<int>(i));
   }
   push.rollout = row.integer(kRollout);
-  if (!is_final(push.state) && row.time(kDue) <= now) show_expired(push, row.time(kDue));
+  const WallTime end = end_of_time(push.state, push.expires);
+  if (!is_final(push.state) && end <= now) show_expired(push, end);
   return push;
 }
 

@@ -33,8 +33,8 @@ class Fold {
   std::int64_t seq_ = 0;
   PushState state_{};
   std::int64_t rollout_ = 0;
-  WallTime due_{};
   WallTime expires_{};
+  WallTime dropped_{};  // when it leaves the history; of one that has ended
   int attempts_ = 0;
   std::int64_t known_ = 0;                            // a bit for each time that the row has
   std::array<std::optional<WallTime>, kTimes> at_{};  // to be written
@@ -47,7 +47,7 @@ class Fold {
 
 Result<std::optional<Fold>> Fold::read(Database& database, std::int64_t seq) {
   auto query = database.query(
-      "SELECT state, rollout, due, expires, attempts, (sent_at NOTNULL) | ((acked_at NOTNULL) << 1)"
+      "SELECT state, rollout, expires, attempts, (sent_at NOTNULL) | ((acked_at NOTNULL) << 1)"
       " | ((started_at NOTNULL) << 2), levels FROM pushes WHERE seq = ?1");
   if (!query) return fail(query.error());
   const auto row = query->bind(seq).next();
@@ -57,11 +57,10 @@ Result<std::optional<Fold>> Fold::read(Database& database, std::int64_t seq) {
   fold.seq_ = seq;
   fold.state_ = PushState(query->integer(0));
   fold.rollout_ = query->integer(1);
-  fold.due_ = query->time(2);
-  fold.expires_ = query->time(3);
-  fold.attempts_ = static_cast<int>(query->integer(4));
-  fold.known_ = query->integer(5);
-  fold.levels_ = query->integer(6) != 0;
+  fold.expires_ = query->time(2);
+  fold.attempts_ = static_cast<int>(query->integer(3));
+  fold.known_ = query->integer(4);
+  fold.levels_ = query->integer(5) != 0;
   return fold;
 }
 
@@ -71,18 +70,17 @@ void Fold::move(PushState to, WallTime at, const StoreLimits& limits, StoreChang
   state_ = to;
   at_[place(to)] = at;
   moved_ = true;
-  if (is_final(to)) {
-    due_ = at + std::chrono::milliseconds(limits.keep_history);
-  } else if (to >= PushState::kAcked) {
-    due_ = expires_ + std::chrono::milliseconds(limits.answer_wait);
-  }
+  dropped_ = at + std::chrono::milliseconds(limits.keep_history);
 }
 
 void Fold::take(const PushStep& step, const StoreLimits& limits, StoreChanges& changes) {
-  if (!is_final(state_) && due_ <= step.at) {
+  if (step.sent) {
+    take({step.seq, PushState::kSent, *step.sent, step.attempts}, limits, changes);
+  }
+  if (const WallTime end = end_of_time(state_, expires_); !is_final(state_) && end <= step.at) {
     reason_ = why_expired(state_);
     result_.clear();
-    move(PushState::kExpired, due_, limits, changes);
+    move(PushState::kExpired, end, limits, changes);
   }
   const bool sent = step.state == PushState::kSent;
   if (may_follow(state_, step.state)) {
@@ -110,7 +108,7 @@ Status Fold::write(Database& database, StoreChanges& changes) const {
   return resync::answered(database, seq_, state_ == PushState::kCompleted, at(state_), changes);
 }
 
-// What stays in its state keeps its place in every index.
+// What stays in its state keeps its place in every index; what has not ended that among the due.
 Status Fold::write_row(Database& database) const {
   if (!moved_) {
     return database.run(
@@ -118,19 +116,21 @@ Status Fold::write_row(Database& database) const {
         " acked_at = ifnull(?4, acked_at), started_at = ifnull(?5, started_at) WHERE seq = ?1",
         seq_, attempts_, at_[0], at_[1], at_[2]);
   }
-  static const std::string kMove = [] {
+  static const auto kMove = [](const std::string& also) {
     std::string sql =
-        "UPDATE pushes SET state = ?2, due = ?3, attempts = ?4, reason = ?5, result = ?6";
+        "UPDATE pushes SET state = ?2, attempts = ?4, reason = ?5, result = ?6" + also;
     for (std::size_t i = 0; i < kTimes; ++i) {
       sql +=
           fmt::format(", {0}_at = ifnull(?{1}, {0}_at)", to_string(PushState(kFirst + i)), 7 + i);
     }
     return sql + " WHERE seq = ?1";
-  }();
+  };
+  static const std::string kGoOn = kMove("");
+  static const std::string kEnd = kMove(", due = ?3");
   return std::apply(
       [&](const auto&... at) {
-        return database.run(kMove, seq_, static_cast<int>(state_), due_, attempts_, reason_,
-                            result_, at...);
+        return database.run(is_final(state_) ? kEnd : kGoOn, seq_, static_cast<int>(state_),
+                            dropped_, attempts_, reason_, result_, at...);
       },
       at_);
 }

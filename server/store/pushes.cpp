@@ -41,16 +41,16 @@ namespace {
 struct Due {
   std::int64_t seq;
   Standing was;
-  WallTime due;
+  WallTime end;  // of a push that has not ended
 };
 
 Status end_as_expired(Database& database, const Due& row, const StoreLimits& limits,
                       StoreChanges& changes) {
   const std::string why(why_expired(row.was.state));
   auto done =
-      end(database, {row.seq, PushState::kExpired, row.due, 0, why, ""}, row.was, limits, changes);
+      end(database, {row.seq, PushState::kExpired, row.end, 0, why, ""}, row.was, limits, changes);
   if (!done || row.was.state >= PushState::kAcked) return done;
-  return resync::expired(database, row.seq, row.due, changes);
+  return resync::expired(database, row.seq, row.end, changes);
 }
 
 }  // namespace
@@ -83,7 +83,7 @@ namespace {
 
 Result<std::vector<Due>> find_due(Database& database, std::size_t batch, WallTime now) {
   auto query = database.query(
-      "SELECT seq, state, rollout, due FROM pushes WHERE due <= ?1 ORDER BY due LIMIT ?2");
+      "SELECT seq, state, rollout, expires FROM pushes WHERE due <= ?1 ORDER BY due LIMIT ?2");
   if (!query) return fail(query.error());
   query->bind(now, batch);
   std::vector<Due> due;
@@ -91,9 +91,19 @@ Result<std::vector<Due>> find_due(Database& database, std::size_t batch, WallTim
     const auto row = query->next();
     if (!row) return fail(row.error());
     if (!*row) return due;
+    const auto state = PushState(query->integer(1));
     due.push_back(
-        {query->integer(0), {PushState(query->integer(1)), query->integer(2)}, query->time(3)});
+        {query->integer(0), {state, query->integer(2)}, end_of_time(state, query->time(3))});
   }
+}
+
+Status see_to(Database& database, const Due& row, const StoreLimits& limits, WallTime now,
+              StoreChanges& changes) {
+  if (is_final(row.was.state)) {
+    return database.run("DELETE FROM pushes WHERE seq = ?1", row.seq);
+  }
+  if (row.end <= now) return end_as_expired(database, row, limits, changes);
+  return database.run("UPDATE pushes SET due = ?2 WHERE seq = ?1", row.seq, row.end);
 }
 
 // For lack of room: the oldest ends go before their time.
@@ -116,9 +126,7 @@ Result<bool> expire(Database& database, std::size_t batch, const StoreLimits& li
   const auto due = find_due(database, batch, now);
   if (!due) return fail(due.error());
   for (const Due& row : *due) {
-    auto done = is_final(row.was.state) ? database.run("DELETE FROM pushes WHERE seq = ?1", row.seq)
-                                        : end_as_expired(database, row, limits, changes);
-    if (!done) return fail(done.error());
+    if (auto done = see_to(database, row, limits, now, changes); !done) return fail(done.error());
   }
   const auto dropped = drop_history(database, batch, limits);
   if (!dropped) return fail(dropped.error());

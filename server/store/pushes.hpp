@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/store/database.hpp"
+#include "server/store/sent_ahead.hpp"
 #include "server/store/store.hpp"
 #include "server/store/usage.hpp"
 
@@ -18,11 +19,12 @@ namespace kscpush::server::pushes {
 class Adder {
  public:
   // ADMIT may be null. All outlive it.
-  Adder(Database& database, const Admit& admit, const StoreLimits& limits, WallTime now,
-        StoreChanges& changes, UsageMeter& meter)
+  Adder(Database& database, const Admit& admit, const StoreLimits& limits,
+        const SentAhead& sent_ahead, WallTime now, StoreChanges& changes, UsageMeter& meter)
       : database_(database),
         admit_(admit),
         limits_(limits),
+        sent_ahead_(sent_ahead),
         now_(now),
         changes_(changes),
         meter_(meter) {}
@@ -43,6 +45,7 @@ class Adder {
   Database& database_;
   const Admit& admit_;
   const StoreLimits& limits_;
+  const SentAhead& sent_ahead_;
   const WallTime now_;
   StoreChanges& changes_;
   UsageMeter& meter_;

@@ -128,15 +128,15 @@ namespace {
 // The pushes of these devices; what is refused is counted.
 Result<std::vector<PushRecord>> push_to(Database& database, RolloutRecord& rollout,
                                         const std::vector<DeviceId>& devices, const Admit& admit,
-                                        const StoreLimits& limits, WallTime now,
-                                        StoreChanges& changes) {
+                                        const StoreLimits& limits, const SentAhead& sent_ahead,
+                                        WallTime now, StoreChanges& changes) {
   const NewRollout& order = rollout.order;
   const auto wait = order.ttl.count() == 0 ? kAnswerDeadline : order.ttl;
   std::vector<PushRecord> pushes;
   pushes.reserve(devices.size());
   Ulid id = Ulid::generate(now);
   UsageMeter meter;
-  pushes::Adder adder(database, admit, limits, now, changes, meter);
+  pushes::Adder adder(database, admit, limits, sent_ahead, now, changes, meter);
   for (const DeviceId& device : devices) {
     PushRecord push{.id = std::exchange(id, id.next()),
                     .device = device,
@@ -160,8 +160,8 @@ Result<std::vector<PushRecord>> push_to(Database& database, RolloutRecord& rollo
 }  // namespace
 
 Result<RolloutWave> advance(Database& database, std::int64_t number, std::size_t count,
-                            const Admit& admit, const StoreLimits& limits, WallTime now,
-                            StoreChanges& changes) {
+                            const Admit& admit, const StoreLimits& limits,
+                            const SentAhead& sent_ahead, WallTime now, StoreChanges& changes) {
   auto rollout = require(database, number);
   if (!rollout) return fail(rollout.error());
   if (rollout->state != RolloutState::kRunning) {
@@ -170,7 +170,7 @@ Result<RolloutWave> advance(Database& database, std::int64_t number, std::size_t
   }
   const auto devices = targets(database, *rollout, count);
   if (!devices) return fail(devices.error());
-  auto pushes = push_to(database, *rollout, *devices, admit, limits, now, changes);
+  auto pushes = push_to(database, *rollout, *devices, admit, limits, sent_ahead, now, changes);
   if (!pushes) return fail(pushes.error());
   rollout->next += static_cast<std::int64_t>(devices->size());
   auto done =

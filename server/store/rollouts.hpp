@@ -7,6 +7,7 @@
 
 #include "server/store/database.hpp"
 #include "server/store/rollout.hpp"
+#include "server/store/sent_ahead.hpp"
 #include "server/store/store.hpp"
 
 namespace kscpush::server::rollouts {
@@ -24,8 +25,8 @@ namespace kscpush::server::rollouts {
 // The pushes of the next COUNT targets. kConflict: it does not run any more.
 [[nodiscard]] Result<RolloutWave> advance(Database& database, std::int64_t number,
                                           std::size_t count, const Admit& admit,
-                                          const StoreLimits& limits, WallTime now,
-                                          StoreChanges& changes);
+                                          const StoreLimits& limits, const SentAhead& sent_ahead,
+                                          WallTime now, StoreChanges& changes);
 // The rest of the targets is forgotten. As it is then; one that does not run stays as it is.
 [[nodiscard]] Result<RolloutRecord> end(Database& database, std::int64_t number, RolloutState state,
                                         std::string_view reason, WallTime now);

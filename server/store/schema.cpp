@@ -12,6 +12,8 @@ constexpr std::int64_t kApplicationId = 0x6b736370;
 //
 // Times are milliseconds since 1970. In pushes, `due` is when expire() must look at the row next:
 // the end of its time to live, of the wait for the device's answer, or of its time in the history.
+// An acknowledgement leaves it where it is, as its index would cost as much as all the rest:
+// expire() moves it.
 // One index serves both what waits for a device, (state < 3) = 1, and a device's history.
 constexpr std::array kSteps{
     R"(

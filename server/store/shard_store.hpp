@@ -50,17 +50,28 @@ struct PushRecord {
   std::int64_t rollout = 0;  // RolloutRecord::number; 0: it is of none
 };
 
+// An acknowledged push whose device never answers ends as expired that long after its time to live:
+// a device may work on it for as long as the longest.
+inline constexpr std::chrono::seconds kAnswerWait = kMaxTtl;
+
+// When a push that has not ended does, if it stays in STATE.
+[[nodiscard]] inline WallTime end_of_time(PushState state, WallTime expires) {
+  return state >= PushState::kAcked ? expires + kAnswerWait : expires;
+}
+
 // A step in the life of a push. An answer can overtake the PUBACK, so a step may come too late to
 // change the state (may_follow(), or the push's time is over): then it fills in its time, if that
 // is not known, and changes nothing else; a final one is ignored. kSent again, with more attempts,
-// counts the attempts and is the time from now on.
+// counts the attempts and is the time from now on. A step with a time of sending is two: the
+// sending and what followed it.
 struct PushStep {
   std::int64_t seq = 0;
   PushState state = PushState::kSent;
   WallTime at{};
-  int attempts = 0;      // with kSent: how often it has been sent by now
+  int attempts = 0;      // with kSent, or `sent`: how often it has been sent by then
   std::string reason{};  // with the ends
   std::string result{};  // with kCompleted, kFailed
+  std::optional<WallTime> sent{};
 };
 
 // Who wants to know what became of steps. Many at a time have the same: for each a callback of its
@@ -73,12 +84,22 @@ class StepSink {
   virtual void written(PushStep&& step, const Status& status) = 0;
 };
 
+// Who writes them. Thread safe.
+class StepWriter {
+ public:
+  virtual ~StepWriter() = default;
+  // SINK may be null.
+  virtual void step(PushStep step, std::shared_ptr<StepSink> sink = nullptr) = 0;
+  // The push was sent, and the step that says so comes later: nothing replaces the push until then.
+  // False: too many do; this step must come now.
+  [[nodiscard]] virtual bool sent_ahead(const PushStep& sent) = 0;
+};
+
 // Thread safe. Changes return at once and are done in the order they came in; reads see those that
 // are done, at least.
-class ShardStore {
+class ShardStore : public StepWriter {
  public:
   using Done = std::function<void(Status)>;
-  virtual ~ShardStore() = default;
 
   // Below 10 microseconds: for every connect.
   [[nodiscard]] virtual Result<std::optional<DeviceRecord>> find_device(
@@ -95,8 +116,6 @@ class ShardStore {
   virtual void report(const DeviceId& id, DeviceReport report, bool in_sync, WallTime now,
                       Done done = nullptr) = 0;
 
-  // SINK may be null.
-  virtual void step(PushStep step, std::shared_ptr<StepSink> sink = nullptr) = 0;
   // Before it is sent: by the steps that were queued before. After that kConflict, saying how far
   // it is; kNotFound. The push as it is then.
   using Cancelled = std::function<void(Result<PushRecord>)>;

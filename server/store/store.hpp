@@ -40,9 +40,6 @@ struct StoreLimits {
   // All of the database; beyond it new pushes are kOverloaded. From three quarters of it on
   // expire() drops history before its time.
   std::int64_t database_bytes = std::int64_t{4} << 30;
-  // An acknowledged push whose device never answers ends as expired that long after its time to
-  // live: a device may work on it for as long as the longest.
-  std::chrono::seconds answer_wait = kMaxTtl;
   std::chrono::hours keep_history{7 * 24};  // of pushes that are final
 };
 
@@ -158,6 +155,7 @@ class Store final : public ShardStore {
   void add_pushes(std::vector<PushRecord> pushes, Admit admit,
                   std::function<void(Result<PushResults>)> done);
   void step(PushStep step, std::shared_ptr<StepSink> sink = nullptr) override;
+  [[nodiscard]] bool sent_ahead(const PushStep& sent) override;
   void cancel(const Ulid& id, std::string reason, Cancelled done) override;
   [[nodiscard]] Result<std::optional<PushRecord>> find_push(const Ulid& id) const override;
   [[nodiscard]] Result<std::optional<PushRecord>> find_push(std::int64_t seq) const;

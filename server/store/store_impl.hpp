@@ -8,6 +8,7 @@
 #include "core/file_lock.hpp"
 #include "server/store/last_seen.hpp"
 #include "server/store/readers.hpp"
+#include "server/store/sent_ahead.hpp"
 #include "server/store/step_queue.hpp"
 #include "server/store/store.hpp"
 #include "server/store/usage.hpp"
@@ -27,6 +28,7 @@ class Store::Impl {
         last_seen(bounds.queued_changes),
         last_seen_written(time.now()),
         steps(bounds.queued_changes, bounds.queued_bytes),
+        sent_ahead(bounds.queued_changes),
         writer(std::move(database),
                {.queued = bounds.queued_changes,
                 .queued_bytes = bounds.queued_bytes,
@@ -79,6 +81,7 @@ class Store::Impl {
   MonoTime last_seen_written;            // the writer thread's
   std::atomic<bool> missed_step{false};  // one was not written
   StepQueue steps;
+  SentAhead sent_ahead;
   UsageMeter meter;    // the writer thread's
   Store::Watch watch;  // likewise, once there is anything to see
   Writer writer;

@@ -64,7 +64,7 @@ Status Store::Impl::add(Database& database, PushRecord& push, bool beyond,
                         std::optional<Error>& objection) {
   static const Admit kAnybody;
   return changing([&](StoreChanges& changes) -> Status {
-    pushes::Adder adder(database, kAnybody, limits, clock.wall(), changes, meter);
+    pushes::Adder adder(database, kAnybody, limits, sent_ahead, clock.wall(), changes, meter);
     auto against = adder.add(push, beyond);
     if (!against) return fail(against.error());
     objection = std::move(*against);
@@ -164,6 +164,10 @@ void Store::step(PushStep step, std::shared_ptr<StepSink> sink) {
   }
 }
 
+bool Store::sent_ahead(const PushStep& sent) {
+  return impl_->sent_ahead.add(sent);
+}
+
 void Store::Impl::write_steps() {
   const auto batch = std::make_shared<StepQueue::Batch>();
   writer.post(
@@ -182,6 +186,7 @@ void Store::Impl::write_steps() {
             batch->sinks[i]->written(std::move(batch->steps[i]), result);
           }
         }
+        if (status) sent_ahead.remove(batch->steps);
         steps.give_back(std::move(*batch));
       },
       0, Writer::Pace::kPatient);

@@ -99,7 +99,8 @@ void Store::add_pushes(std::vector<PushRecord> pushes, Admit admit,
     const WallTime now = impl->clock.wall();
     Result<PushResults> results{PushResults()};
     const auto add_all = [&](StoreChanges& changes) -> Status {
-      pushes::Adder adder(database, admit, impl->limits, now, changes, impl->meter);
+      pushes::Adder adder(database, admit, impl->limits, impl->sent_ahead, now, changes,
+                          impl->meter);
       for (PushRecord& push : *all) {
         auto against = adder.add(push);
         if (!against) return fail(against.error());
@@ -154,8 +155,8 @@ void Store::advance_rollout(std::int64_t number, std::size_t count, Admit admit,
                         impl = impl_.get()](Database& database) {
     Result<RolloutWave> wave = fail(ErrorCode::kFailed, "not tried");
     const auto changed = impl->changing([&](StoreChanges& changes) -> Status {
-      wave = rollouts::advance(database, number, count, admit, impl->limits, impl->clock.wall(),
-                               changes);
+      wave = rollouts::advance(database, number, count, admit, impl->limits, impl->sent_ahead,
+                               impl->clock.wall(), changes);
       if (!wave) return fail(wave.error());
       return {};
     });

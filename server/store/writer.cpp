@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <future>
-#include <iterator>
 #include <memory>
 
 namespace kscpush::server {
@@ -70,12 +69,15 @@ void Writer::take_jobs(std::vector<Job>& group, bool& closing) {
   if (!queue_.empty()) {
     wake_.wait_until(lock, patient_until_, [this] { return stop_ || in_haste_ > 0; });
   }
-  const auto count = static_cast<std::ptrdiff_t>(std::min(queue_.size(), options_.group));
-  std::move(queue_.begin(), queue_.begin() + count, std::back_inserter(group));
-  queue_.erase(queue_.begin(), queue_.begin() + count);
-  for (const Job& job : group) {
+  std::size_t bytes = 0;
+  while (!queue_.empty() && group.size() < options_.group) {
+    Job& job = queue_.front();
+    bytes += job.bytes;
+    if (bytes > options_.group_bytes && !group.empty()) break;
     queued_bytes_ -= job.bytes;
     if (job.pace == Pace::kHaste) --in_haste_;
+    group.push_back(std::move(job));
+    queue_.pop_front();
   }
   closing = stop_ && group.empty();
 }

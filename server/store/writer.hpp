@@ -38,7 +38,10 @@ class Writer {
   struct Options {
     std::size_t queued = 100'000;                       // changes; more are refused
     std::size_t queued_bytes = std::size_t{64} << 20U;  // of changes that say so; likewise
-    std::size_t group = 5'000;  // changes in one transaction, so that none waits long
+    // Changes in one transaction, and their bytes, unless it is one alone: none waits long, and
+    // what is written can be sent while the next are.
+    std::size_t group = 5'000;
+    std::size_t group_bytes = std::size_t{512} << 10U;
     // Asked before every group, every IDLE when there is none, and at the end until it has none: a
     // change of the owner's to go with the group, or none. May be null.
     std::function<Job(bool closing)> extra = nullptr;

@@ -60,7 +60,7 @@ void SimServer::stop() {
   run();
   count_ends();
   for (const auto& shard : process_->context.shards) {
-    shard->retry_steps();
+    shard->write_steps();
     shard->close();
   }
   store_.close();

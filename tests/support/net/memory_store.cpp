@@ -111,18 +111,24 @@ Result<PushRecord> MemoryStore::add_now(PushRecord push) {
   if (device->second.revoked) return fail(ErrorCode::kDenied, "revoked");
   const WallTime now = clock_.wall();
   std::vector<std::int64_t> replaced;
+  std::vector<std::int64_t> sent;  // though the record does not say so yet
   std::size_t others = 0;
   for (const std::int64_t seq : waiting(push)) {
     const PushRecord& other = pushes_.at(seq);
-    if (!push.collapse_key.empty() && other.collapse_key == push.collapse_key &&
-        other.state < PushState::kSent && other.expires > now) {
-      replaced.push_back(seq);
-    } else if (other.expires > now) {
+    if (other.expires <= now) continue;
+    const bool same_key = !push.collapse_key.empty() && other.collapse_key == push.collapse_key;
+    if (!same_key || other.state >= PushState::kSent) {
       ++others;
+    } else if (sent_ahead_.contains(seq)) {
+      ++others;
+      sent.push_back(seq);
+    } else {
+      replaced.push_back(seq);
     }
   }
   if (others >= limits_.pending_per_device) return fail(ErrorCode::kOverloaded, "too many wait");
   if (seq_of_.contains(push.id.str())) return fail(ErrorCode::kConflict, "exists");
+  for (const std::int64_t seq : sent) static_cast<void>(step_now(sent_ahead_.at(seq)));
   for (const std::int64_t seq : replaced) {
     move_to(pushes_.at(seq), {seq, PushState::kSuperseded, now, 0,
                               fmt::format("replaced by {}", push.id.str()), ""});
@@ -146,6 +152,7 @@ void MemoryStore::step(PushStep step, std::shared_ptr<server::StepSink> sink) {
   post([this, step = std::move(step), sink = std::move(sink)] {
     const auto status = full_ ? Status(fail(no_room())) : step_now(step);
     missed_ |= full_;
+    if (!full_) sent_ahead_.erase(step.seq);
     if (sink != nullptr) sink->written(PushStep(step), status);
   });
 }
@@ -153,6 +160,9 @@ void MemoryStore::step(PushStep step, std::shared_ptr<server::StepSink> sink) {
 Status MemoryStore::step_now(const PushStep& step) {
   const auto found = pushes_.find(step.seq);
   if (found == pushes_.end()) return fail(ErrorCode::kNotFound, "no push");
+  if (step.sent) {
+    static_cast<void>(step_now({step.seq, PushState::kSent, *step.sent, step.attempts}));
+  }
   PushRecord& push = found->second;
   end_if_due(push, step.at);
   if (may_follow(push.state, step.state)) {
@@ -201,10 +211,9 @@ void MemoryStore::move_to(PushRecord& push, const PushStep& step) {
 // The end of its time, when that is over at NOW.
 std::optional<PushStep> MemoryStore::end_of(const PushRecord& push, WallTime now) const {
   if (is_final(push.state)) return std::nullopt;
-  const bool acked = push.state >= PushState::kAcked;
-  const WallTime due = push.expires + (acked ? limits_.answer_wait : std::chrono::seconds(0));
-  if (due > now) return std::nullopt;
-  return PushStep{push.seq, PushState::kExpired, due, 0, std::string(why_expired(push.state)), ""};
+  const WallTime end = server::end_of_time(push.state, push.expires);
+  if (end > now) return std::nullopt;
+  return PushStep{push.seq, PushState::kExpired, end, 0, std::string(why_expired(push.state)), ""};
 }
 
 void MemoryStore::end_if_due(PushRecord& push, WallTime now) {

@@ -40,6 +40,7 @@ class MemoryStore final : public server::ShardStore {
   void commit(std::size_t count = static_cast<std::size_t>(-1));
   void crash() {
     queue_.clear();
+    sent_ahead_.clear();
     perhaps_sent_ = last_seq_;
   }
   // In good order, which leaves a trace when a step was not written.
@@ -65,6 +66,10 @@ class MemoryStore final : public server::ShardStore {
   void report(const DeviceId& id, DeviceReport report, bool in_sync, WallTime now,
               Done done) override;
   void step(server::PushStep step, std::shared_ptr<server::StepSink> sink = nullptr) override;
+  [[nodiscard]] bool sent_ahead(const server::PushStep& sent) override {
+    sent_ahead_.insert_or_assign(sent.seq, sent);
+    return true;
+  }
   void cancel(const Ulid& id, std::string reason, Cancelled done) override;
   [[nodiscard]] Result<std::optional<server::PushRecord>> find_push(const Ulid& id) const override;
   [[nodiscard]] Result<std::vector<server::PushRecord>> pending(
@@ -95,6 +100,7 @@ class MemoryStore final : public server::ShardStore {
   std::map<std::int64_t, server::PushRecord> pushes_;
   std::map<std::string, std::int64_t, std::less<>> seq_of_;             // by id
   std::map<std::string, std::set<std::int64_t>, std::less<>> waiting_;  // not acknowledged
+  std::map<std::int64_t, server::PushStep> sent_ahead_;                 // by seq
   Disconnects disconnects_;
   std::int64_t last_seq_ = 0;
   std::int64_t perhaps_sent_ = 0;

@@ -97,7 +97,12 @@ server::PushRecord ShardRig::push(std::string_view device, const PushSpec& spec)
   return stored;
 }
 
+void ShardRig::write_steps() const {
+  for (const auto& shard : context.shards) shard->write_steps();
+}
+
 server::PushRecord ShardRig::find(const server::PushRecord& push) const {
+  write_steps();
   return store.pushes().at(push.seq);
 }
 

@@ -57,6 +57,9 @@ class ShardRig {
   [[nodiscard]] server::ProbeOrder probe_order(Duration timeout = std::chrono::seconds(5)) const {
     return {clock.wall(), timeout};
   }
+  // Has the shards tell the store what they hold, as the second tick from now would.
+  void write_steps() const;
+  // With that; as the store has it.
   [[nodiscard]] server::PushRecord find(const server::PushRecord& push) const;
   [[nodiscard]] PushState state(const server::PushRecord& push) const { return find(push).state; }
 

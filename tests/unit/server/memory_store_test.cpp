@@ -52,6 +52,8 @@ class Both {
         return expire();
       case 4:
         return real_.clock.advance(seconds(pick(100)));
+      case 5:
+        return send_ahead();
       default:
         return step();
     }
@@ -111,6 +113,15 @@ class Both {
                         pick(2) == 0 ? "" : "{}"};
     real_->step(step);
     memory_.step(step);
+    real_->drain();
+  }
+
+  void send_ahead() {
+    const auto seq = static_cast<std::int64_t>(1 + pick(ids_.size() + 1));
+    const PushStep sent{seq, PushState::kSent, real_.clock.wall(), static_cast<int>(1 + pick(5))};
+    // The real one forgets it with the commit of the step.
+    real_->drain();
+    CHECK(real_->sent_ahead(sent) == memory_.sent_ahead(sent));
   }
 
   void expire() {

@@ -202,7 +202,10 @@ TEST_CASE("server: a client that a full queue had miss something is brought leve
   device.go_online();
   CHECK(next_sync(device, true) == sent);
   device.send(pingreq_bytes());
-  CHECK(device.next_line() == "pingresp");
+  // The second ping may come late: its acknowledgements overtook the sync's way to the disk.
+  std::string line = device.next_line();
+  if (line.find(" ping ") != std::string::npos) line = device.next_line();
+  CHECK(line == "pingresp");
   server.store().drain();
   CHECK_FALSE(resync().has_value());
 }

@@ -194,6 +194,7 @@ TEST_CASE("ahead of the disk: an acknowledged push does not come again") {
   ShardRig rig({.commit = MemoryStore::Commit::kByHand});
   const auto push = rig.store_push();
   SimDevice first = online(rig);
+  rig.write_steps();
   rig.store.commit();
   first.ack(1);
   first.reset();
@@ -252,6 +253,7 @@ TEST_CASE("ahead of the disk: what a crash takes away is sent again") {
   const auto push = rig.store_push();
   {
     SimDevice first = online(rig);
+    rig.write_steps();
     rig.store.commit();
     first.ack(1);
     rig.store.crash();

@@ -15,6 +15,7 @@ struct Cancelled {
 struct Rig : ShardRig {
   explicit Rig() : ShardRig({.commit = MemoryStore::Commit::kByHand}) {}
   void commit() {
+    write_steps();
     store.commit();
     run();
   }

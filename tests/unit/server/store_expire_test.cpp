@@ -122,6 +122,40 @@ TEST_CASE("expire: what has been shown as ended stays so, whatever comes before 
   CHECK(cancel(*store, first.id).error().code == ErrorCode::kConflict);
 }
 
+TEST_CASE("store: a push that is sent, though nobody has told yet, is not replaced") {
+  PushStore store;
+  PushRecord keyed = push_to("pc-1", store.clock);
+  keyed.collapse_key = "k";
+  const auto first = add(*store, keyed).value();
+  const PushStep sent{first.seq, PushState::kSent, store.clock.wall(), 1};
+  REQUIRE(store->sent_ahead(sent));
+  store.clock.advance(seconds(1));
+  keyed.id = Ulid::generate(store.clock.wall());
+  const auto second = add(*store, keyed).value();
+  CHECK(find(*store, first).state == PushState::kSent);
+  CHECK(reached(find(*store, first), PushState::kSent) == sent.at);
+  CHECK(find(*store, first).attempts == 1);
+  // The second waits, and is replaced.
+  REQUIRE(step(*store, sent).has_value());
+  keyed.id = Ulid::generate(store.clock.wall());
+  REQUIRE(add(*store, keyed).has_value());
+  CHECK(find(*store, first).state == PushState::kSent);
+  CHECK(find(*store, second).state == PushState::kSuperseded);
+}
+
+TEST_CASE("store: a sending and what followed it are one step") {
+  PushStore store;
+  const auto push = store.add_one();
+  PushStep acked{push.seq, PushState::kAcked, store.clock.wall() + seconds(2), 3};
+  acked.sent = store.clock.wall() + seconds(1);
+  REQUIRE(step(*store, acked).has_value());
+  const auto now = find(*store, push);
+  CHECK(now.state == PushState::kAcked);
+  CHECK(now.attempts == 3);
+  CHECK(reached(now, PushState::kSent) == *acked.sent);
+  CHECK(reached(now, PushState::kAcked) == acked.at);
+}
+
 TEST_CASE("expire: a device may work on a push beyond its time to live, but not for ever") {
   PushStore store;
   const auto acked = store.add_one();

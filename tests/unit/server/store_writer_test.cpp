@@ -237,6 +237,21 @@ TEST_CASE("writer: the bound on bytes counts what waits, not what is done") {
   }
 }
 
+TEST_CASE("writer: large changes make smaller groups, and one that is larger is one alone") {
+  const TempDir dir;
+  Writer writer(make_database(dir), {.group_bytes = 100});
+  Gate gate(writer);
+  std::vector<std::int64_t> seen;  // the writer's
+  int number = 0;
+  for (const std::size_t bytes : {60, 40, 1, 500, 99, 2}) {
+    writer.post(
+        insert(++number), [&](const Status&) { seen.push_back(rows(dir)); }, bytes);
+  }
+  gate.open();
+  writer.stop();
+  CHECK(seen == std::vector<std::int64_t>{2, 2, 3, 4, 5, 6});
+}
+
 TEST_CASE("writer: a callback that waits for the writer gets an error, not a deadlock") {
   const TempDir dir;
   Writer writer(make_database(dir), {});
