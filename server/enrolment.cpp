@@ -34,10 +34,7 @@ Result<Enrolment> enroll(const Store& store, const site::ServerPaths& paths, con
                          const Clock& clock) {
   auto device = store.find_device(id);
   if (!device) return fail(device.error());
-  if (!device->has_value()) {
-    return fail({ErrorCode::kNotFound, fmt::format("no device '{}'", id.str()),
-                 fmt::format("add it first: kscpush device add {}", id.str())});
-  }
+  if (!device->has_value()) return fail(unknown_device(id));
   if ((*device)->revoked) {
     return fail({ErrorCode::kDenied, fmt::format("device '{}' has been revoked", id.str()), ""});
   }

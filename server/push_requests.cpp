@@ -73,8 +73,6 @@ PushRecord make_record(const DeviceId& id, const NewRollout& order, WallTime now
 
 void PushServer::push(const DeviceId& id, const PushRequest& request, const Pushed& done) {
   const auto config = this->config();
-  const auto device = registered(id);
-  if (!device) return done(fail(device.error()));
   const WallTime now = clock().wall();
   const auto order = make_order(request, config->dp.push_server.limits.message_bytes, now);
   if (!order) return done(fail(order.error()));
@@ -88,23 +86,26 @@ void PushServer::push(const DeviceId& id, const PushRequest& request, const Push
       done(std::move(push));
     };
     const bool begun = impl_->unless_stopping([&] {
-      if (key) return store().add_push_once(record, *key, std::move(stored));
-      store().add_push(record, [stored = std::move(stored)](Result<PushRecord> push) {
+      if (key) return store().add_push_once(record, *key, std::move(stored), impl_->admit());
+      const auto once = [stored = std::move(stored)](Result<PushRecord> push) {
         if (!push) return stored(fail(push.error()));
         stored(OncePush{std::move(*push)});
-      });
+      };
+      store().add_push(record, once, impl_->admit());
     });
     if (!begun) done(fail(stopping_error()));
   };
+  if (order->ttl.count() > 0) return store_it();
   if (request.key) {
     // What was done before is answered as before, whatever holds now.
     const auto known = store().find_key(*request.key);
     if (!known) return done(fail(known.error()));
     if (known->has_value()) return store_it();
   }
+  const auto device = registered(id);
+  if (!device) return done(fail(device.error()));
   const site::Whereabouts where{device->group, device->platform, device->address};
   if (auto inside = check_scope(config->dp, id, where); !inside) return done(fail(inside.error()));
-  if (order->ttl.count() > 0) return store_it();
   // Whether the device is there is the home shard's to say.
   view(id, [id, done, store_it](const std::optional<DeviceView>& seen) {
     if (seen && seen->subscribed) {

@@ -166,10 +166,7 @@ Result<DeviceRecord> PushServer::registered(const DeviceId& id) const {
   auto found = impl_->store_->find_device(id);
   if (!found) return fail(found.error());
   if (found->has_value()) return **found;
-  return fail({ErrorCode::kNotFound, fmt::format("no device '{}'", id.str()),
-               fmt::format("'kscpush device list' lists the devices; add it with: kscpush device "
-                           "add {}",
-                           id.str())});
+  return fail(unknown_device(id));
 }
 
 PushServer::PushServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -147,8 +147,7 @@ Result<json> Registry::show(const DeviceId& id) const {
                         const auto device = store.find_device(id);
                         if (!device) return fail(device.error());
                         if (device->has_value()) return with_history(store, **device, clock_);
-                        return fail({ErrorCode::kNotFound, fmt::format("no device '{}'", id.str()),
-                                     "'kscpush device list' lists the devices"});
+                        return fail(server::unknown_device(id));
                       });
 }
 

@@ -137,6 +137,8 @@ class AdminApi {
   // True: it has been answered, as this client asks for too much.
   bool refuse_too_many(Role role, const Call& call);
   [[nodiscard]] AdminFigures figures() const;
+  // The device of the path, known or not; when that is no identifier it has been answered.
+  [[nodiscard]] std::optional<DeviceId> require_id(const Call& call);
   // The registered device of the path; when there is none that has been answered.
   [[nodiscard]] std::optional<DeviceRecord> require_device(const Call& call);
   void roll_out(std::vector<DeviceId> ids, const PushRequest& request,

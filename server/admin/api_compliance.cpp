@@ -63,10 +63,7 @@ Result<Page> listed(const Store& store, const std::vector<DeviceId>& ids) {
   for (const DeviceId& id : ids) {
     auto found = store.find_device(id);
     if (!found) return fail(found.error());
-    if (!found->has_value()) {
-      return fail({ErrorCode::kNotFound, fmt::format("no device '{}'", id.str()),
-                   "'kscpush device list' lists the devices"});
-    }
+    if (!found->has_value()) return fail(unknown_device(id));
     page.devices.push_back(std::move(**found));
   }
   return page;

@@ -213,13 +213,16 @@ void AdminApi::add_devices(const Call& call, const json& list, bool dry_run) {
   });
 }
 
-// The registered device of the path, or the answer that says why there is none.
+std::optional<DeviceId> AdminApi::require_id(const Call& call) {
+  auto id = DeviceId::parse(call.id);
+  if (id) return std::move(*id);
+  call.answer(id.error());
+  return std::nullopt;
+}
+
 std::optional<DeviceRecord> AdminApi::require_device(const Call& call) {
-  const auto id = DeviceId::parse(call.id);
-  if (!id) {
-    call.answer(id.error());
-    return std::nullopt;
-  }
+  const auto id = require_id(call);
+  if (!id) return std::nullopt;
   auto found = server_.registered(*id);
   if (found) return std::move(*found);
   call.answer(found.error());

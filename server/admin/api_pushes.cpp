@@ -50,13 +50,13 @@ HttpResponse accepted(const OncePush& pushed) {
 }  // namespace
 
 void AdminApi::push(const Call& call) {
-  const auto device = require_device(call);
+  const auto device = require_id(call);
   if (!device) return;
   const auto body = body_object(call.request, push_fields());
   if (!body) return call.answer(body.error());
   const auto request = read_push(call.request, *body);
   if (!request) return call.answer(request.error());
-  server_.push(device->id, *request, [answer = call.later()](const Result<OncePush>& pushed) {
+  server_.push(*device, *request, [answer = call.later()](const Result<OncePush>& pushed) {
     if (!pushed) return answer(pushed.error());
     answer(accepted(*pushed));
   });

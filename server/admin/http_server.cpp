@@ -104,33 +104,71 @@ void set_headers(Builder& builder, const HttpResponse& response) {
       .append_header_date_field();
 }
 
-HttpRespond responder(restinio::request_handle_t handle) {
-  return [handle = std::move(handle)](HttpResponse response) {
-    const restinio::http_status_line_t status(
-        restinio::http_status_code_t(static_cast<std::uint16_t>(response.status)),
-        reason_phrase(response.status));
-    if (response.stream) {
-      auto builder = handle->create_response<restinio::chunked_output_t>(status);
-      set_headers(builder, response);
-      response.stream(std::make_shared<RestinioStream>(std::move(builder)));
-      return;
-    }
-    auto builder = handle->create_response(status);
+void send(const restinio::request_handle_t& handle, HttpResponse response) {
+  const restinio::http_status_line_t status(
+      restinio::http_status_code_t(static_cast<std::uint16_t>(response.status)),
+      reason_phrase(response.status));
+  if (response.stream) {
+    auto builder = handle->create_response<restinio::chunked_output_t>(status);
     set_headers(builder, response);
-    builder.set_body(std::move(response.body)).done();
-  };
+    response.stream(std::make_shared<RestinioStream>(std::move(builder)));
+    return;
+  }
+  auto builder = handle->create_response(status);
+  set_headers(builder, response);
+  builder.set_body(std::move(response.body)).done();
 }
+
+// Answers of other threads on their way to the HTTP thread, which is woken once for all that come
+// meanwhile: a commit answers many at a time.
+class Outbox : public std::enable_shared_from_this<Outbox> {
+ public:
+  explicit Outbox(asio::io_context& loop) : loop_(loop) {}
+
+  // Thread safe.
+  void put(restinio::request_handle_t handle, HttpResponse response) {
+    const std::scoped_lock lock(mutex_);
+    if (closed_) return;
+    waiting_.emplace_back(std::move(handle), std::move(response));
+    if (waiting_.size() == 1) asio::post(loop_, [self = shared_from_this()] { self->send_all(); });
+  }
+  // Before the loop goes. Nothing is sent any more.
+  void close() {
+    const std::scoped_lock lock(mutex_);
+    closed_ = true;
+    waiting_.clear();
+  }
+
+ private:
+  using Answer = std::pair<restinio::request_handle_t, HttpResponse>;
+
+  void send_all() {
+    std::vector<Answer> answers;
+    {
+      const std::scoped_lock lock(mutex_);
+      answers.swap(waiting_);
+    }
+    for (auto& [handle, response] : answers) server::send(handle, std::move(response));
+  }
+
+  asio::io_context& loop_;
+  std::mutex mutex_;
+  std::vector<Answer> waiting_;  // under mutex_
+  bool closed_ = false;          // under mutex_
+};
 
 class RestinioServer final : public HttpServer {
  public:
   RestinioServer(const site::ListenAddress& listen, HttpHandler handler, const HttpLimits& limits) {
-    auto on_request = [handler = std::move(handler)](restinio::request_handle_t handle) {
-      HttpRequest request = to_request(handle);
-      handler(std::move(request), responder(std::move(handle)));
+    auto on_request = [handler = std::move(handler),
+                       outbox = outbox_](const restinio::request_handle_t& handle) {
+      handler(to_request(handle), [handle, outbox](HttpResponse response) {
+        outbox->put(handle, std::move(response));
+      });
       return restinio::request_accepted();
     };
     server_ = restinio::run_async<Traits>(
-        restinio::own_io_context(),
+        restinio::external_io_context(loop_),
         restinio::server_settings_t<Traits>()
             .address(listen.host)
             .port(listen.port.value())
@@ -148,7 +186,16 @@ class RestinioServer final : public HttpServer {
         1);
   }
 
+  RestinioServer(const RestinioServer&) = delete;
+  RestinioServer& operator=(const RestinioServer&) = delete;
+  ~RestinioServer() override {
+    server_.reset();
+    outbox_->close();
+  }
+
  private:
+  asio::io_context loop_{1};
+  std::shared_ptr<Outbox> outbox_ = std::make_shared<Outbox>(loop_);
   restinio::running_server_handle_t<Traits> server_;
 };
 

@@ -113,6 +113,8 @@ json to_json(const PushPage& page) {
   return {{"pushes", std::move(list)}, {"next", page.next == 0 ? json() : json(page.next)}};
 }
 
+// Member by member: it is what each push is answered with, and a list of pairs would make an array
+// of each of them, and copy that.
 json to_json(const PushRecord& push) {
   json times = json::object();
   for (std::size_t i = 0; i < kPushStates; ++i) {
@@ -120,17 +122,19 @@ json to_json(const PushRecord& push) {
       times[std::string(to_string(static_cast<PushState>(i)))] = to_rfc3339(*push.reached[i]);
     }
   }
-  return {{"id", push.id.str()},
-          {"device", push.device.str()},
-          {"kind", push.kind},
-          {"params", parsed_or_null(push.params)},
-          {"collapse_key", text_or_null(push.collapse_key)},
-          {"state", to_string(push.state)},
-          {"attempts", push.attempts},
-          {"reason", text_or_null(push.reason)},
-          {"result", parsed_or_null(push.result)},
-          {"expires", to_rfc3339(push.expires)},
-          {"times", std::move(times)}};
+  json result = json::object();
+  result["id"] = push.id.str();
+  result["device"] = push.device.str();
+  result["kind"] = push.kind;
+  result["params"] = parsed_or_null(push.params);
+  result["collapse_key"] = text_or_null(push.collapse_key);
+  result["state"] = to_string(push.state);
+  result["attempts"] = push.attempts;
+  result["reason"] = text_or_null(push.reason);
+  result["result"] = parsed_or_null(push.result);
+  result["expires"] = to_rfc3339(push.expires);
+  result["times"] = std::move(times);
+  return result;
 }
 
 json to_json(const ProbeReport& report) {

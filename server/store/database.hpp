@@ -108,11 +108,18 @@ class Database {
     void operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
     void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
   };
+  // The texts are constants: to look at all of one would cost more than to find it.
+  struct AddressHash {
+    std::size_t operator()(std::string_view sql) const {
+      return std::hash<const char*>{}(sql.data());
+    }
+  };
   Database() = default;
 
   std::filesystem::path path_;
   std::unique_ptr<sqlite3, Close> handle_;
-  std::unordered_map<std::string_view, std::unique_ptr<sqlite3_stmt, Close>> statements_;
+  std::unordered_map<std::string_view, std::unique_ptr<sqlite3_stmt, Close>, AddressHash>
+      statements_;
 };
 
 }  // namespace kscpush::server

@@ -98,4 +98,6 @@ struct DevicePage {
 // How many devices each group has, its subgroups not counted.
 using DeviceCounts = std::map<std::string, std::uint64_t, std::less<>>;
 
+[[nodiscard]] Error unknown_device(const DeviceId& id);
+
 }  // namespace kscpush::server

@@ -4,6 +4,16 @@
 
 #include "core/site/model.hpp"
 
+namespace kscpush::server {
+
+Error unknown_device(const DeviceId& id) {
+  return {ErrorCode::kNotFound, fmt::format("no device '{}'", id.str()),
+          fmt::format("'kscpush device list' lists the devices; add it with: kscpush device add {}",
+                      id.str())};
+}
+
+}  // namespace kscpush::server
+
 namespace kscpush::server::devices {
 namespace {
 
@@ -52,7 +62,7 @@ template <class... Values>
 Status change_one(Database& database, const DeviceId& id, std::string_view sql,
                   const Values&... values) {
   if (auto done = database.run(sql, id.str(), values...); !done) return done;
-  if (database.changes() == 0) return fail(not_found(id));
+  if (database.changes() == 0) return fail(unknown_device(id));
   return {};
 }
 
@@ -76,11 +86,6 @@ bool passes(const Query& row, const DeviceFilter& filter) {
 
 }  // namespace
 
-Error not_found(const DeviceId& id) {
-  return {ErrorCode::kNotFound, fmt::format("no device '{}'", id.str()),
-          "list the devices: kscpush device list"};
-}
-
 Status add(Database& database, const NewDevice& device, WallTime now) {
   auto done = database.run(
       "INSERT INTO devices(id, device_group, added, tags, platform, address)"
@@ -95,7 +100,7 @@ Status add(Database& database, const NewDevice& device, WallTime now) {
 Result<ChangedDevice> change(Database& database, const DeviceId& id, const DeviceChange& change) {
   auto found = find(database, id);
   if (!found) return fail(found.error());
-  if (!found->has_value()) return fail(not_found(id));
+  if (!found->has_value()) return fail(unknown_device(id));
   DeviceRecord device = **found;
   auto tags = changed_tags(device.tags, change);
   if (!tags) return fail(within(fmt::format("device '{}'", id.str()), tags.error()));
@@ -125,7 +130,7 @@ Status remove(Database& database, const DeviceId& id) {
 Status report(Database& database, const DeviceId& id, const DeviceReport& report, WallTime now) {
   const auto found = find(database, id);
   if (!found) return fail(found.error());
-  if (!found->has_value()) return fail(not_found(id));
+  if (!found->has_value()) return fail(unknown_device(id));
   const std::optional<ReportedPolicy>& known = (*found)->policy;
   const bool same = known && report.policy && known->revision == report.policy->revision &&
                     known->result == report.policy->result;

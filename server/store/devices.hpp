@@ -30,6 +30,4 @@ namespace kscpush::server::devices {
 [[nodiscard]] Result<std::size_t> count(Database& database);
 [[nodiscard]] Result<DeviceCounts> count_by_group(Database& database);
 
-[[nodiscard]] Error not_found(const DeviceId& id);
-
 }  // namespace kscpush::server::devices

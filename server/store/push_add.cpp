@@ -34,8 +34,7 @@ Adder::Objection Adder::object_to_device(const DeviceId& id) {
   const auto row = query->bind(id.str()).next();
   if (!row) return fail(row.error());
   if (!*row) {
-    return object({ErrorCode::kNotFound, fmt::format("no device '{}'", id.str()),
-                   "list the devices: kscpush device list"});
+    return object(unknown_device(id));
   }
   if (query->integer(0) != 0) {
     return object({ErrorCode::kDenied, fmt::format("device '{}' is revoked", id.str()),

@@ -139,18 +139,20 @@ class Store final : public ShardStore {
   // or kConflict (the id exists) instead of a stored push. seq, state and attempts are the store's
   // to set; reached[kAccepted] is kept if it is set. An older push with the same collapse key that
   // was not sent yet ends as superseded in the same transaction.
-  void add_push(PushRecord push, std::function<void(Result<PushRecord>)> done);
+  // ADMIT may be null; what it says is the error then.
+  void add_push(PushRecord push, std::function<void(Result<PushRecord>)> done,
+                Admit admit = nullptr);
   // The same at most once: with a key that is known nothing is stored, and the push that was made
   // with it comes back. kConflict: the key was another request's, or its push is forgotten.
   void add_push_once(PushRecord push, IdempotencyKey key,
-                     std::function<void(Result<OncePush>)> done);
+                     std::function<void(Result<OncePush>)> done, Admit admit = nullptr);
   // PUSH, unless its device has missed nothing, or was sent since what makes up for it: then
   // nothing. As many may wait as will.
   void add_resync(PushRecord push, std::function<void(Result<std::optional<PushRecord>>)> done);
   // The id of what was made with the key; nothing when it is new. kConflict as above.
   [[nodiscard]] Result<std::optional<std::string>> find_key(const IdempotencyKey& key) const;
-  // Many in one transaction; each is stored or has its own error, as above, or that of ADMIT, which
-  // may be null. The outer error is the disk's: then none is.
+  // Many in one transaction; each is stored or has its own error, as above. The outer error is the
+  // disk's: then none is.
   using PushResults = std::vector<Result<PushRecord>>;
   void add_pushes(std::vector<PushRecord> pushes, Admit admit,
                   std::function<void(Result<PushResults>)> done);

@@ -47,8 +47,9 @@ class Store::Impl {
   // One group's worth, and then the next.
   void expire(WallTime now, Done done);
 
-  // Adds PUSH, as pushes::Adder does, within a change.
-  Status add(Database& database, PushRecord& push, bool beyond, std::optional<Error>& objection);
+  // Adds PUSH, as pushes::Adder does, within a change. ADMIT may be null.
+  Status add(Database& database, PushRecord& push, const Admit& admit, bool beyond,
+             std::optional<Error>& objection);
 
   // What waits in `steps`, as one change.
   void write_steps();

@@ -60,11 +60,10 @@ Result<T> outcome(const Status& status, Adding& adding, T&& made) {
 
 }  // namespace
 
-Status Store::Impl::add(Database& database, PushRecord& push, bool beyond,
+Status Store::Impl::add(Database& database, PushRecord& push, const Admit& admit, bool beyond,
                         std::optional<Error>& objection) {
-  static const Admit kAnybody;
   return changing([&](StoreChanges& changes) -> Status {
-    pushes::Adder adder(database, kAnybody, limits, sent_ahead, clock.wall(), changes, meter);
+    pushes::Adder adder(database, admit, limits, sent_ahead, clock.wall(), changes, meter);
     auto against = adder.add(push, beyond);
     if (!against) return fail(against.error());
     objection = std::move(*against);
@@ -72,12 +71,12 @@ Status Store::Impl::add(Database& database, PushRecord& push, bool beyond,
   });
 }
 
-void Store::add_push(PushRecord push, std::function<void(Result<PushRecord>)> done) {
+void Store::add_push(PushRecord push, std::function<void(Result<PushRecord>)> done, Admit admit) {
   const auto shared = std::make_shared<Adding>(Adding{{std::move(push)}, std::nullopt});
   const std::size_t bytes = shared->push.push.params.size();
   impl_->writer.post(
-      [shared, impl = impl_.get()](Database& database) {
-        return impl->add(database, shared->push.push, false, shared->objection);
+      [shared, admit = std::move(admit), impl = impl_.get()](Database& database) {
+        return impl->add(database, shared->push.push, admit, false, shared->objection);
       },
       [shared, done = std::move(done)](const Status& status) {
         if (done != nullptr) done(outcome(status, *shared, std::move(shared->push.push)));
@@ -94,7 +93,7 @@ void Store::add_resync(PushRecord push,
         if (!owed) return fail(owed.error());
         shared->is_needed = *owed;
         if (!*owed) return {};
-        return impl->add(database, shared->push.push, true, shared->objection);
+        return impl->add(database, shared->push.push, nullptr, true, shared->objection);
       },
       [shared, done = std::move(done)](const Status& status) {
         std::optional<PushRecord> made;
@@ -122,11 +121,12 @@ Result<std::optional<PushRecord>> find_replay(Database& database, const Idempote
 }  // namespace
 
 void Store::add_push_once(PushRecord push, IdempotencyKey key,
-                          std::function<void(Result<OncePush>)> done) {
+                          std::function<void(Result<OncePush>)> done, Admit admit) {
   const auto shared = std::make_shared<Adding>(Adding{{std::move(push)}, std::nullopt});
   const std::size_t bytes = shared->push.push.params.size();
   impl_->writer.post(
-      [shared, key = std::move(key), impl = impl_.get()](Database& database) -> Status {
+      [shared, key = std::move(key), admit = std::move(admit),
+       impl = impl_.get()](Database& database) -> Status {
         const WallTime now = impl->clock.wall();
         auto replay = find_replay(database, key, now);
         if (!replay) return fail(replay.error());
@@ -135,7 +135,7 @@ void Store::add_push_once(PushRecord push, IdempotencyKey key,
           return {};
         }
         return impl->changing([&](StoreChanges&) -> Status {
-          auto added = impl->add(database, shared->push.push, false, shared->objection);
+          auto added = impl->add(database, shared->push.push, admit, false, shared->objection);
           if (!added || shared->objection) return added;
           return idempotency::remember(database, key, shared->push.push.id.str(), now);
         });

@@ -17,7 +17,7 @@ tl::unexpected<Error> refused(std::string why) {
 Status add(Database& database, const NewToken& token) {
   const auto device = devices::find(database, token.device);
   if (!device) return fail(device.error());
-  if (!device->has_value()) return fail(devices::not_found(token.device));
+  if (!device->has_value()) return fail(unknown_device(token.device));
   if ((*device)->revoked) {
     return fail({ErrorCode::kDenied,
                  fmt::format("device '{}' has been revoked", token.device.str()),
