@@ -52,8 +52,13 @@ struct Api {
     api = std::make_unique<AdminApi>(*server, *keeper,
                                      server::Authenticator::load(config.paths).value());
   }
+  // In the order of 'serve': the API goes when no shard can call it any more.
+  ~Api() { server->stop(); }
+  Api(const Api&) = delete;
+  Api& operator=(const Api&) = delete;
   // On the same state directory.
   void restart() {
+    server->stop();
     api.reset();
     keeper.reset();
     server.reset();
