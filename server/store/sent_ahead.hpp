@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory_resource>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
@@ -47,7 +48,8 @@ class SentAhead {
 
   const std::size_t most_;
   mutable std::mutex mutex_;
-  std::unordered_map<std::int64_t, Sending> sent_;  // by seq
+  std::pmr::unsynchronized_pool_resource pool_;  // an entry comes and goes with each push
+  std::pmr::unordered_map<std::int64_t, Sending> sent_{&pool_};  // by seq
 };
 
 }  // namespace kscpush::server
