@@ -2,6 +2,7 @@
 nothing written. How each kind of YAML is told is in tests/corpus and tests/unit/core/yaml_*."""
 
 import os
+import random
 import subprocess
 import unittest
 
@@ -139,7 +140,8 @@ class BadInput(AcceptanceTest):
         self.refused(HEAD + "# Köln\n".encode("cp1252"), "kscpush.yaml:3:4: byte 0xF6 is not UTF-8")
         self.refused(HEAD.decode().encode("utf-16"), "UTF-16")
         self.refused(HEAD + b"\0", "NUL byte")
-        self.refused(os.urandom(1_000_000), "kscpush.yaml:1:")
+        # With a seed: one in a hundred begins with a line feed, and errs in the second line.
+        self.refused(random.Random(1).randbytes(1_000_000), "kscpush.yaml:1:")
         self.refused(b"\x1f\x8b\x08" * 1_000, "control character 0x1F")
 
     def test_tabs_markers_duplicate_keys_and_two_documents(self):
