@@ -82,7 +82,6 @@ void Shard::use(std::shared_ptr<const ShardSettings> settings) {
   settings_ = std::move(settings);
   policies_.reset();
   if (resume_accept_) resume_accept_();
-  steps_.write_old();
 }
 
 void Shard::use(std::shared_ptr<const TlsTrust> trust) {

@@ -78,15 +78,12 @@ void UnwrittenSteps::hold(PushStep sent, bool replaceable) {
   if (!std::exchange(entry->held, true)) held_.push_back(sent.seq);
 }
 
-void UnwrittenSteps::write(std::int64_t seq, Entry& entry) {
-  if (!std::exchange(entry.held, false)) return;
-  ++entry.under_way;
-  const Progress& progress = entry.progress;
-  store_.step({seq, PushState::kSent, progress.sent, progress.attempts}, mailbox_);
-}
-
 void UnwrittenSteps::write(std::int64_t seq) {
-  if (const auto found = entries_.find(seq); found != entries_.end()) write(seq, found->second);
+  const auto found = entries_.find(seq);
+  if (found == entries_.end() || !std::exchange(found->second.held, false)) return;
+  ++found->second.under_way;
+  const Progress& progress = found->second.progress;
+  store_.step({seq, PushState::kSent, progress.sent, progress.attempts}, mailbox_);
 }
 
 void UnwrittenSteps::write_old() {

@@ -85,7 +85,6 @@ class UnwrittenSteps {
   };
   // Null: there are too many.
   [[nodiscard]] Entry* note(const PushStep& step);
-  void write(std::int64_t seq, Entry& entry);
   void empty_mailbox();
 
   StepWriter& store_;

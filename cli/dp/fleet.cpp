@@ -7,8 +7,6 @@
 #include "core/json_text.hpp"
 
 namespace kscpush::cli {
-namespace {}  // namespace
-
 Result<Fleet> Fleet::from_registry(const SiteFile& file, const std::string& dp,
                                    const Context& context) {
   const auto registries = Registry::candidates(file, dp, context);

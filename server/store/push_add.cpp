@@ -150,7 +150,7 @@ Result<std::optional<Error>> Adder::add(PushRecord& push, bool beyond) {
         seq, PushState::kSuperseded, now_, 0, fmt::format("replaced by {}", push.id.str()), {}};
     if (auto done = end(database_, ended, was, limits_, changes_); !done) return fail(done.error());
   }
-  // Of those that are not sent there is never more than one with a key.
+  // So that the table shows no two that wait with one key.
   std::vector<Status> results;
   if (auto done = apply(database_, waiting->sent, limits_, changes_, results); !done) {
     return fail(done.error());

@@ -108,6 +108,16 @@ Status Fold::write(Database& database, StoreChanges& changes) const {
   return resync::answered(database, seq_, state_ == PushState::kCompleted, at(state_), changes);
 }
 
+// ALSO: further columns that are set.
+std::string move_sql(std::string_view also) {
+  std::string sql =
+      fmt::format("UPDATE pushes SET state = ?2, attempts = ?4, reason = ?5, result = ?6{}", also);
+  for (std::size_t i = 0; i < kTimes; ++i) {
+    sql += fmt::format(", {0}_at = ifnull(?{1}, {0}_at)", to_string(PushState(kFirst + i)), 7 + i);
+  }
+  return sql + " WHERE seq = ?1";
+}
+
 // What stays in its state keeps its place in every index; what has not ended that among the due.
 Status Fold::write_row(Database& database) const {
   if (!moved_) {
@@ -116,17 +126,8 @@ Status Fold::write_row(Database& database) const {
         " acked_at = ifnull(?4, acked_at), started_at = ifnull(?5, started_at) WHERE seq = ?1",
         seq_, attempts_, at_[0], at_[1], at_[2]);
   }
-  static const auto kMove = [](const std::string& also) {
-    std::string sql =
-        "UPDATE pushes SET state = ?2, attempts = ?4, reason = ?5, result = ?6" + also;
-    for (std::size_t i = 0; i < kTimes; ++i) {
-      sql +=
-          fmt::format(", {0}_at = ifnull(?{1}, {0}_at)", to_string(PushState(kFirst + i)), 7 + i);
-    }
-    return sql + " WHERE seq = ?1";
-  };
-  static const std::string kGoOn = kMove("");
-  static const std::string kEnd = kMove(", due = ?3");
+  static const std::string kGoOn = move_sql("");
+  static const std::string kEnd = move_sql(", due = ?3");
   return std::apply(
       [&](const auto&... at) {
         return database.run(is_final(state_) ? kEnd : kGoOn, seq_, static_cast<int>(state_),

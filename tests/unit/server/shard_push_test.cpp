@@ -156,6 +156,25 @@ TEST_CASE("push: found in the store before it is announced, it is sent once") {
   CHECK(device.received().empty());  // online() read the one that came with SUBACK
 }
 
+TEST_CASE("push: that it was sent is told with the second tick, or what follows, and then alone") {
+  ShardRig rig;
+  SimDevice device = online(rig);
+  const auto push = rig.push();
+  // The rig's own find() has the shards write at once.
+  const auto state = [&] { return rig.store.pushes().at(push.seq).state; };
+  const auto sent_at = rig.clock.wall();
+  rig.home("pc-1").use(std::make_shared<const server::ShardSettings>(rig.dp, nullptr));
+  rig.pass(server::TimerWheel::kTick);
+  CHECK(state() == PushState::kStored);
+  rig.pass(server::TimerWheel::kTick);
+  CHECK(state() == PushState::kSent);
+  CHECK(rig.store.pushes().at(push.seq).reached[2] == sent_at);
+  const auto next = rig.push();
+  device.ack(2);
+  CHECK(rig.store.pushes().at(next.seq).state == PushState::kAcked);
+  CHECK(rig.store.pushes().at(next.seq).attempts == 1);
+}
+
 TEST_CASE("push: at QoS 0 sent and no more is known of it") {
   ShardRig rig;
   SimDevice device(rig, {});
