@@ -1,5 +1,12 @@
 # One static library per top-level folder: kscpush_library(core DEPENDS ...) compiles core/**/*.cpp.
 
+# A list with commas would break a generator expression.
+if(KSCPUSH_SANITIZE)
+  set(sanitized 1)
+else()
+  set(sanitized 0)
+endif()
+
 add_library(kscpush_warnings INTERFACE)
 target_compile_options(
   kscpush_warnings
@@ -16,7 +23,7 @@ target_compile_options(
             $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>
             # And members of aggregates as uninitialized that are, with sanitizers in std::optional
             # too; the dev preset still warns.
-            $<$<AND:$<CXX_COMPILER_ID:GNU>,$<OR:$<CONFIG:Release>,$<BOOL:${KSCPUSH_SANITIZE}>>>:-Wno-maybe-uninitialized>)
+            $<$<AND:$<CXX_COMPILER_ID:GNU>,$<OR:$<CONFIG:Release>,$<BOOL:${sanitized}>>>:-Wno-maybe-uninitialized>)
 
 if(KSCPUSH_SANITIZE)
   add_compile_options(-fsanitize=${KSCPUSH_SANITIZE} -fno-omit-frame-pointer
