@@ -27,7 +27,7 @@ class Runner {
          const Context& context);
 
   // ROW gets an object for each step as it ends:
-  //   step, devices, failed, seconds, per_second,
+  //   step, devices, failed, seconds, per_second,      "sweeps": several sweeps taken together
   //   ms {p50, p90, p99, max}                   of a device: to be connected, to get its push
   //   losses {reason: number}                   of connections, of pushes
   //   server {cpu_us, cpu_s, threads {name: cpu_us}}         of --pid; us a device
@@ -46,13 +46,17 @@ class Runner {
   [[nodiscard]] Result<nlohmann::json> step(const Step& step);
   [[nodiscard]] Result<nlohmann::json> connect();
   [[nodiscard]] Result<nlohmann::json> hold(const Step& step);
-  [[nodiscard]] Result<nlohmann::json> sweep();
+  // TOOK gets what each push took.
+  [[nodiscard]] Result<nlohmann::json> sweep(std::vector<float>& took);
+  using TakeRow = std::function<Status(const Result<nlohmann::json>&)>;
+  [[nodiscard]] Status sweeps(int count, const TakeRow& take);
   [[nodiscard]] Result<nlohmann::json> come_back(bool cut);
   [[nodiscard]] Result<nlohmann::json> wait_for_line();
   // Until all are connected, or nobody has been for the time that an attempt may take.
   [[nodiscard]] bool all_ready(const std::string& what);
   [[nodiscard]] Result<nlohmann::json> report(std::string_view name, const Moment& before,
-                                              std::size_t done, std::vector<float> took) const;
+                                              std::size_t done, std::vector<float> took,
+                                              std::size_t times = 1) const;
 
   Loop& loop_;
   Fleet& fleet_;
