@@ -94,7 +94,7 @@ LinkPtr Connection::give_link() {
 void Connection::enter(Shard& shard) {
   shard_ = &shard;
   use(shard.settings().mqtt_limits);
-  link_->attach(shard.poller());
+  link_->attach(shard.loop());
 }
 
 Buffers& Connection::buffers() {

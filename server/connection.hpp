@@ -62,6 +62,13 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   void admit(Device& device, mqtt::SessionState state, bool session_present);
   void refuse(mqtt::ReasonCode code, std::string_view reason, std::string_view server_reference);
 
+  // Tells the processor that all of it will be needed.
+  void fetch() const {
+    constexpr std::size_t kLine = 64;  // bytes
+    for (std::size_t at = 0; at < sizeof(Connection); at += kLine) {
+      __builtin_prefetch(reinterpret_cast<const char*>(this) + at);
+    }
+  }
   mqtt::Session::Delivery deliver(mqtt::Outgoing push);
   void release();  // what the session held back
   void disconnect(mqtt::EndReason reason, std::string_view server_reference);

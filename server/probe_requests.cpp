@@ -52,11 +52,13 @@ void PushServer::ping_all(std::vector<DeviceId> ids, Duration timeout,
   const ProbeOrder order(clock().wall(), timeout);
   const bool posted = impl_->spread(
       std::move(places), [&](std::size_t place) -> const DeviceId& { return all->ids[place]; },
-      [all, order](Shard& shard, std::size_t place) {
-        shard.probe(all->ids[place], order, [all, place](Result<ProbeReport> report) {
-          all->reports[place] = std::move(report);
-          if (all->left.fetch_sub(1) == 1) all->done(std::move(all->reports));
-        });
+      [all, order](Shard& shard, std::span<const std::size_t> some) {
+        for (const std::size_t place : some) {
+          shard.probe(all->ids[place], order, [all, place](Result<ProbeReport> report) {
+            all->reports[place] = std::move(report);
+            if (all->left.fetch_sub(1) == 1) all->done(std::move(all->reports));
+          });
+        }
       });
   if (!posted) done(fail(stopping_error()));
 }

@@ -78,11 +78,7 @@ void PushServer::push(const DeviceId& id, const PushRequest& request, const Push
   if (!order) return done(fail(order.error()));
   auto store_it = [this, record = make_record(id, *order, now), key = request.key, done] {
     auto stored = [this, done](Result<OncePush> push) {
-      if (push && !push->replayed) {
-        impl_->post(push->push.device, [this, offered = push->push] {
-          impl_->home(offered.device).offer_push(offered);
-        });
-      }
+      if (push && !push->replayed) impl_->gather(push->push);
       done(std::move(push));
     };
     const bool begun = impl_->unless_stopping([&] {
@@ -140,7 +136,9 @@ void PushServer::Impl::resyncs_changed(const std::vector<ResyncChange>& changes)
   spread(
       std::move(missed),
       [](const ResyncChange& change) -> const DeviceId& { return change.device; },
-      [](Shard& shard, const ResyncChange& change) { shard.missed(change.device, change.at); });
+      [](Shard& shard, std::span<const ResyncChange> some) {
+        for (const ResyncChange& change : some) shard.missed(change.device, change.at);
+      });
 }
 
 // --- Many
@@ -148,7 +146,19 @@ void PushServer::Impl::resyncs_changed(const std::vector<ResyncChange>& changes)
 void PushServer::Impl::offer(std::vector<PushRecord> pushes, bool online_only) {
   spread(
       std::move(pushes), [](const PushRecord& push) -> const DeviceId& { return push.device; },
-      [online_only](Shard& shard, const PushRecord& push) { shard.offer_push(push, online_only); });
+      [online_only](Shard& shard, std::span<const PushRecord> some) {
+        shard.offer_pushes(some, online_only);
+      });
+}
+
+void PushServer::Impl::gather(const PushRecord& push) {
+  constexpr std::size_t kMost = 64;  // of a large commit none waits for all the others
+  gathered_.push_back(push);
+  if (gathered_.size() >= kMost) offer_gathered();
+}
+
+void PushServer::Impl::offer_gathered() {
+  if (!gathered_.empty()) offer(std::exchange(gathered_, {}), false);
 }
 
 Admit PushServer::Impl::admit() const {

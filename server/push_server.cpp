@@ -60,18 +60,18 @@ Status PushServer::Impl::reconfigure(ServerConfig config, const std::function<St
   const bool begun = unless_stopping([&] {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       Worker& worker = *workers_[i];
-      asio::post(worker.shard().loop(),
-                 [this, &worker, &taken_up, served = std::move((*serving)[i])]() mutable {
-                   const bool on = served.settings->dp.push_server.enabled;
-                   worker.change(std::move(served));
-                   // Who comes back must not meet the end of those who were sent away.
-                   if (on && !context_.draining) worker.keep_connections();
-                   if (!on) {
-                     worker.end_connections(mqtt::EndReason::kServerShutdown,
-                                            clock_.now() + kEndWithin, [] {});
-                   }
-                   taken_up.count_down();
-                 });
+      worker.shard().loop().post(
+          [this, &worker, &taken_up, served = std::move((*serving)[i])]() mutable {
+            const bool on = served.settings->dp.push_server.enabled;
+            worker.change(std::move(served));
+            // Who comes back must not meet the end of those who were sent away.
+            if (on && !context_.draining) worker.keep_connections();
+            if (!on) {
+              worker.end_connections(mqtt::EndReason::kServerShutdown, clock_.now() + kEndWithin,
+                                     [] {});
+            }
+            taken_up.count_down();
+          });
     }
   });
   if (!begun) return fail(stopping_error());
@@ -93,7 +93,7 @@ void PushServer::Impl::stop() {
   log_.info("stopping: {} devices connected", connected());
   context_.events.other(EventType::kServerStopping, clock_.wall());
   for (auto& worker : workers_) {
-    asio::post(worker->shard().loop(), [this, w = worker.get()] {
+    worker->shard().loop().post([this, w = worker.get()] {
       w->close_listeners();
       w->end_connections(mqtt::EndReason::kServerShutdown, clock_.now() + kEndWithin,
                          [w] { w->stop(); });
@@ -320,7 +320,7 @@ void PushServer::views(std::vector<DeviceId> ids,
   const bool posted = impl_->unless_stopping([&] {
     for (std::size_t s = 0; s < count; ++s) {
       Shard& shard = *impl_->context_.shards[s];
-      asio::post(shard.loop(), [gather, s, count, &shard] {
+      shard.loop().post([gather, s, count, &shard] {
         for (std::size_t i = 0; i < gather->ids.size(); ++i) {
           const DeviceId& id = gather->ids[i];
           if (home_shard(id.str(), count) == s) gather->found[i] = shard.view(id);

@@ -6,9 +6,8 @@
 #include <mutex>
 #include <numeric>
 #include <shared_mutex>
+#include <span>
 #include <vector>
-
-#include <asio/post.hpp>
 
 #include "core/port_protocols.hpp"
 #include "server/crl_watch.hpp"
@@ -31,17 +30,18 @@ class InTurns : public std::enable_shared_from_this<InTurns<Item, Call>> {
  public:
   InTurns(Shard& shard, std::vector<Item> items, Call call)
       : shard_(shard), items_(std::move(items)), call_(std::move(call)) {}
-  // Calls CALL(shard, item) for each, on the shard's thread.
+  // Calls CALL(shard, some) until it had all, on the shard's thread.
   void start() {
-    asio::post(shard_.loop(), [self = this->shared_from_this()] { self->go_on(); });
+    shard_.loop().post([self = this->shared_from_this()] { self->go_on(); });
   }
 
  private:
   static constexpr std::size_t kPerTurn = 64;
   void go_on() {
-    for (std::size_t n = 0; n < kPerTurn && next_ < items_.size(); ++n) {
-      call_(shard_, items_[next_++]);
-    }
+    const auto some = std::span<const Item>(items_).subspan(next_);
+    const std::size_t count = std::min(kPerTurn, some.size());
+    next_ += count;
+    call_(shard_, some.first(count));
     if (next_ < items_.size()) start();
   }
 
@@ -85,15 +85,21 @@ class PushServer::Impl {
         ticket_keys_(std::make_shared<TicketKeys>(clock.now())) {
     context_.hand_over = [this](LinkPtr link) { side_.take(std::move(link)); };
     context_.bring_level = [this](const DeviceId& id) { bring_level(id); };
-    store_->watch([this](const StoreChanges& changes) {
-      context_.events.pushes(changes.pushes);
-      waits_.changed(changes.pushes);
-      rollouts_.changed(changes.pushes);
-      resyncs_changed(changes.resyncs);
-    });
+    store_->watch(
+        [this](const StoreChanges& changes) {
+          context_.events.pushes(changes.pushes);
+          waits_.changed(changes.pushes);
+          rollouts_.changed(changes.pushes);
+          resyncs_changed(changes.resyncs);
+        },
+        [this] { offer_gathered(); });
   }
 
-  ~Impl() { stop(); }
+  // The store's thread may still be at the end of a group, and what it calls needs all the rest.
+  ~Impl() {
+    stop();
+    store_.reset();
+  }
 
   Status start();
 
@@ -133,7 +139,7 @@ class PushServer::Impl {
   void for_each_worker(Task task) {
     unless_stopping([&] {
       for (auto& worker : workers_) {
-        asio::post(worker->shard().loop(), [w = worker.get(), task] { task(*w); });
+        worker->shard().loop().post([w = worker.get(), task] { task(*w); });
       }
     });
   }
@@ -141,10 +147,11 @@ class PushServer::Impl {
   // Runs on the home shard, as long as there is one to run it.
   template <class Task>
   bool post(const DeviceId& id, Task task) {
-    return unless_stopping([&] { asio::post(home(id).loop(), std::move(task)); });
+    return unless_stopping([&] { home(id).loop().post(std::move(task)); });
   }
 
-  // CALL(shard, item) for each on the home shard of the device that ID_OF says. False: it stops.
+  // CALL(shard, some) with all of those whose devices, which ID_OF says, have their home there.
+  // False: it stops.
   template <class Item, class IdOf, class Call>
   bool spread(std::vector<Item> items, IdOf id_of, Call call) {
     std::vector<std::vector<Item>> of_shard(context_.shards.size());
@@ -163,6 +170,10 @@ class PushServer::Impl {
   }
   // Stored pushes, to the home shards of their devices.
   void offer(std::vector<PushRecord> pushes, bool online_only);
+  // The same of one by one, on the writer's thread: those of a commit go together, so that a shard
+  // is woken once for all.
+  void gather(const PushRecord& push);
+  void offer_gathered();
   void ask_for_tunnel(const DeviceId& id, const std::string& params, const Tunnels::Asked& asked);
   // Stores a sync push for a device that has missed something, if nothing waits that makes up for
   // it.
@@ -200,6 +211,7 @@ class PushServer::Impl {
 
   void expire();
 
+  std::vector<PushRecord> gathered_;  // the writer's thread's
   const std::shared_ptr<TicketKeys> ticket_keys_;
   MonoTime next_expire_{};  // first shard's thread, and what follows
   MonoTime next_trim_{};

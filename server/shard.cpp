@@ -67,7 +67,6 @@ void Shard::close() {
   reports_.flush();
   // What is posted finds no device and is answered so. asio still holds the waits of the closed
   // sockets; each owns its link until it has returned.
-  loop_.restart();
   loop_.poll();
   probes_.fail_all(Error{ErrorCode::kUnreachable, "the push server is stopping", ""});
 }
@@ -128,14 +127,14 @@ void Shard::decide(Connection& connection, const Offer& offer) {
         registered.error().message, "");
     return;
   }
-  admit(connection, offer, *registered);
+  admit(connection, offer, *id, *registered);
 }
 
-Result<DeviceRecord> Shard::check_registered(const DeviceId& id, std::string_view address) const {
-  auto found = context_.store.find_device(id);
+Result<Arrival> Shard::check_registered(const DeviceId& id, std::string_view address) const {
+  auto found = context_.store.arriving(id);
   if (!found) return fail(found.error());
   if (!found->has_value()) return fail(ErrorCode::kDenied, "the device is not registered");
-  const DeviceRecord& device = **found;
+  const Arrival& device = **found;
   if (device.revoked) return fail(ErrorCode::kDenied, "the device has been revoked");
   if (address.empty()) address = device.address;
   if (!site::in_scope(settings_->dp, {device.group, device.platform, address})) {
@@ -157,7 +156,8 @@ std::string Shard::other_server(const DeviceId& id) const {
   return found && found->has_value() ? settings_->other_server(**found) : std::string();
 }
 
-void Shard::admit(Connection& connection, const Offer& offer, const DeviceRecord& record) {
+void Shard::admit(Connection& connection, const Offer& offer, const DeviceId& id,
+                  const Arrival& arrival) {
   Device* device = find(offer.device_id);
   Connection* const former = device == nullptr ? nullptr : device->connection;
   if (context_.draining.load(std::memory_order_relaxed)) {
@@ -203,21 +203,21 @@ void Shard::admit(Connection& connection, const Offer& offer, const DeviceRecord
   device->connection = &connection;
   device->connected_since = wall();
   device->agent = offer.agent.empty() ? nullptr : std::make_unique<const std::string>(offer.agent);
-  device->backlog = {};
+  device->backlog.fill(arrival.pushes_wait);
   device->policy_in_flight = false;
   device->policy_owed = false;
   context_.log.debug("{}: connected from {}, {}{}{}", device->id(), offer.address,
                      describe(offer.version), offer.secure ? ", TLS" : "",
                      present ? ", session resumed" : "");
   // A plain listener's peer is a proxy on this machine.
-  context_.store.touch_device(record.id, wall(), offer.secure ? host_of(offer.address) : "");
+  context_.store.touch_device(id, wall(), offer.secure ? host_of(offer.address) : "");
   if (offer.certificate_ends) {
-    context_.store.note_certificate(record.id, wall(), *offer.certificate_ends);
+    context_.store.note_certificate(id, wall(), *offer.certificate_ends);
   }
   context_.events.device(EventType::kDeviceConnected, device->id(), device->connected_since);
   connection.admit(*device, std::move(state), present);
   // An agent asks for its policy by itself.
-  if (record.resync && offer.agent.empty() && context_.bring_level) context_.bring_level(record.id);
+  if (arrival.resync && offer.agent.empty() && context_.bring_level) context_.bring_level(id);
 }
 
 void Shard::ended(Device& device, mqtt::EndReason reason) {

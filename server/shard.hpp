@@ -20,12 +20,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
-
-#include <asio/io_context.hpp>
-#include <asio/steady_timer.hpp>
 
 #include "server/bounded_log.hpp"
 #include "server/connection.hpp"
@@ -94,7 +92,6 @@ class Shard {
 
   // Thread safe.
   [[nodiscard]] Loop& loop() { return loop_; }
-  [[nodiscard]] Poller& poller() { return poller_; }  // its own thread's, once that runs
   [[nodiscard]] const Counters& counters() const { return counters_; }
   [[nodiscard]] std::uint64_t step_failures() const { return steps_.failures(); }
 
@@ -119,6 +116,7 @@ class Shard {
   void probe(const DeviceId& id, const ProbeOrder& order, ProbeDone done);
   // ONLINE_ONLY: it ends if the device cannot have it now.
   void offer_push(const PushRecord& push, bool online_only = false);
+  void offer_pushes(std::span<const PushRecord> pushes, bool online_only);
   // DONE on the store's thread, as ShardStore::cancel() has it. A push that has been handed to a
   // connection by now is sent; one that has not been never is, unless this fails.
   void cancel_push(const Ulid& id, std::string reason, ShardStore::Cancelled done);
@@ -181,10 +179,12 @@ class Shard {
   };
   void adopt(std::unique_ptr<Connection> connection, const Offer& offer);
   void decide(Connection& connection, const Offer& offer);
-  void admit(Connection& connection, const Offer& offer, const DeviceRecord& record);
-  // The device, if it may be here. ADDRESS: where it connects from; empty: as the registry has it.
-  [[nodiscard]] Result<DeviceRecord> check_registered(const DeviceId& id,
-                                                      std::string_view address) const;
+  void admit(Connection& connection, const Offer& offer, const DeviceId& id,
+             const Arrival& arrival);
+  // What there is of the device, if it may be here. ADDRESS: where it connects from; empty: as the
+  // registry has it.
+  [[nodiscard]] Result<Arrival> check_registered(const DeviceId& id,
+                                                 std::string_view address) const;
   void send_elsewhere(Connection& connection, const Offer& offer, mqtt::ReasonCode otherwise,
                       std::string_view reason);
   [[nodiscard]] std::string other_server(const DeviceId& id) const;
@@ -222,8 +222,7 @@ class Shard {
   std::shared_ptr<const ShardSettings> settings_;
   std::shared_ptr<const TlsTrust> trust_;  // null: nobody proves anything
   const std::size_t index_;
-  Loop loop_{1};
-  Poller poller_{loop_};
+  Loop loop_;
   Counters counters_;
   BoundedLog warnings_{context_.log, context_.clock, counters_.warnings_left_out};
   TimerWheel wheel_;

@@ -2,8 +2,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <asio/post.hpp>
-
 #include "server/shard.hpp"
 
 namespace kscpush::server {
@@ -81,7 +79,7 @@ void Shard::stops_waiting(Connection& connection) {
 void Shard::handshake_ended() {
   counters_.handshaking.sub();
   // Not now: this is called while a connection is at work.
-  if (!ready_.empty()) asio::post(loop_, [this] { begin_ready(); });
+  if (!ready_.empty()) loop_.post([this] { begin_ready(); });
   if (resume_accept_) resume_accept_();
 }
 
@@ -105,7 +103,7 @@ void Shard::destroy(Connection& connection) {
 
 void Shard::queue_flush(Connection& connection) {
   if (to_flush_.empty()) {
-    asio::post(loop_, [this] { flush_all(); });
+    loop_.post([this] { flush_all(); });
   }
   to_flush_.push_back(&connection);
 }
@@ -127,9 +125,8 @@ void Shard::transfer(Connection& connection) {
   }
   auto moved = unlink(connection);
   moved->leave();
-  asio::post(home.loop(), [&home, moved = std::move(moved), offer]() mutable {
-    home.adopt(std::move(moved), offer);
-  });
+  home.loop().post(
+      [&home, moved = std::move(moved), offer]() mutable { home.adopt(std::move(moved), offer); });
 }
 
 void Shard::adopt(std::unique_ptr<Connection> connection, const Offer& offer) {

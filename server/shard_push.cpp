@@ -3,8 +3,6 @@
 #include <array>
 #include <utility>
 
-#include <asio/post.hpp>
-
 #include "server/shard.hpp"
 
 namespace kscpush::server {
@@ -53,12 +51,24 @@ void Shard::offer_push(const PushRecord& push, bool online_only) {
                 "the device is not connected, or has not subscribed", ""});
   }
   const std::size_t lane = index(lane_of(push.kind));
+  // The store was looked at when it connected, and is again when it subscribes.
+  if (device != nullptr && !ready) device->backlog[lane] = true;
   if (!ready || push.seq <= device->last_seq[lane]) return;
   if (!device->backlog[lane]) {
     send(*device, push);
   } else if (device->connection->in_flight() == 0) {
     pump(*device);  // no acknowledgement will come to do it
   }
+}
+
+// In a sweep each device comes for the first time in a while, out of the memory and not out of a
+// cache. Asked for beforehand they come side by side.
+void Shard::offer_pushes(std::span<const PushRecord> pushes, bool online_only) {
+  for (const PushRecord& push : pushes) {
+    const Device* const device = find(push.device.str());
+    if (device != nullptr && device->connection != nullptr) device->connection->fetch();
+  }
+  for (const PushRecord& push : pushes) offer_push(push, online_only);
 }
 
 // What the connection was given before has its step in the store's queue, ahead of this; what the
@@ -76,7 +86,7 @@ void Shard::cancel_push(const Ulid& id, std::string reason, ShardStore::Cancelle
   context_.store.cancel(
       id, std::move(reason),
       [this, seq, device = (*push)->device, done = std::move(done)](Result<PushRecord> cancelled) {
-        asio::post(loop_, [this, seq, device] { cancel_decided(seq, device); });
+        loop_.post([this, seq, device] { cancel_decided(seq, device); });
         done(std::move(cancelled));
       });
 }
@@ -90,10 +100,6 @@ void Shard::cancel_decided(std::int64_t seq, const DeviceId& id) {
 }
 
 void Shard::subscribed(Device& device) {
-  // Most have nothing to come, and are told so by one look.
-  const auto any = context_.store.pending(*DeviceId::parse(device.id()), wall(),
-                                          std::ranges::min(device.last_seq), 1, std::nullopt);
-  device.backlog.fill(!any || !any->empty());
   pump(device);
   send_owed_policy(device);
 }

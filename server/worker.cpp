@@ -1,7 +1,5 @@
 #include "server/worker.hpp"
 
-#include <asio/post.hpp>
-
 #include "server/net/tls_link.hpp"
 
 namespace kscpush::server {
@@ -61,8 +59,8 @@ Result<std::unique_ptr<Listener>> Worker::listen(const site::ListenAddress& addr
       [this] { return shard_.may_accept(); },
       [this, secure](Descriptor socket) {
         // The context of the moment: a changed one serves those who come after the change.
-        shard_.add(LinkPtr(secure ? new TlsLink(std::move(socket), shard_.poller(), tls_->get())
-                                  : new TcpLink(std::move(socket), shard_.poller())));
+        shard_.add(LinkPtr(secure ? new TlsLink(std::move(socket), shard_.loop(), tls_->get())
+                                  : new TcpLink(std::move(socket), shard_.loop())));
       },
       [this](const std::string& reason) {
         shard_.counts().accept_failures.add();
@@ -70,10 +68,10 @@ Result<std::unique_ptr<Listener>> Worker::listen(const site::ListenAddress& addr
       }};
   if (passed != nullptr) {
     if (auto socket = passed->find(address)) {
-      return Listener::adopt(shard_.poller(), std::move(*socket), std::move(actions));
+      return Listener::adopt(shard_.loop(), std::move(*socket), std::move(actions));
     }
   }
-  return Listener::open(shard_.poller(), address.host, address.port, std::move(actions));
+  return Listener::open(shard_.loop(), address.host, address.port, std::move(actions));
 }
 
 void Worker::take_up(Serving serving) {
@@ -115,13 +113,11 @@ void Worker::close_listeners() {
 void Worker::close_listener(std::size_t index) {
   if (!listeners_[index]) return;
   listeners_[index]->close();
-  asio::post(shard_.loop(), [closed = std::move(listeners_[index])] {});
+  shard_.loop().post([closed = std::move(listeners_[index])] {});
 }
 
 void Worker::keep_time() {
-  tick_.expires_after(TimerWheel::kTick);
-  tick_.async_wait([this](const asio::error_code& error) {
-    if (error) return;
+  tick_.set(TimerWheel::kTick, [this] {
     shard_.advance_time();
     on_tick_();
     keep_time();
@@ -134,16 +130,11 @@ void Worker::drain(MonoTime deadline) {
   const auto left = std::max<Duration>(deadline - shard_.now(), kDrainTick);
   const auto ticks = static_cast<std::size_t>(left / kDrainTick);
   if (shard_.send_some_elsewhere((active + ticks - 1) / ticks) == 0) return;
-  if (!pace_) pace_.emplace(shard_.loop());
-  pace_->expires_after(kDrainTick);
-  pace_->async_wait([this, deadline, begun = paces_](const asio::error_code& error) {
-    if (!error && begun == paces_) drain(deadline);
-  });
+  pace_.set(kDrainTick, [this, deadline] { drain(deadline); });
 }
 
 void Worker::keep_connections() {
-  ++paces_;  // one that is due already cannot be cancelled
-  if (pace_) pace_->cancel();
+  pace_.cancel();
 }
 
 // Paced, so that the last words of each connection are flushed before the next are written.
@@ -154,11 +145,8 @@ void Worker::end_connections(mqtt::EndReason reason, MonoTime deadline,
     done();
     return;
   }
-  if (!pace_) pace_.emplace(shard_.loop());
-  pace_->expires_after(kEndTick);
-  pace_->async_wait([this, reason, deadline, begun = paces_,
-                     done = std::move(done)](const asio::error_code& error) mutable {
-    if (!error && begun == paces_) end_connections(reason, deadline, std::move(done));
+  pace_.set(kEndTick, [this, reason, deadline, done = std::move(done)] {
+    end_connections(reason, deadline, done);
   });
 }
 

@@ -12,8 +12,6 @@
 #include <thread>
 #include <vector>
 
-#include <asio/steady_timer.hpp>
-
 #include "core/site/model.hpp"
 #include "core/site/paths.hpp"
 #include "server/net/listener.hpp"
@@ -47,7 +45,7 @@ struct Serving {
 
 class Worker {
  public:
-  explicit Worker(Shard& shard) : shard_(shard), tick_(shard.loop()) {}
+  explicit Worker(Shard& shard) : shard_(shard), tick_(shard.loop()), pace_(shard.loop()) {}
 
   // Any thread. PRESENT: those listened on now. Errors: those of TlsContext::create and
   // Listener::open.
@@ -84,9 +82,8 @@ class Worker {
   std::unique_ptr<TlsContext> tls_;
   Addresses addresses_{};
   std::array<std::unique_ptr<Listener>, 2> listeners_{};
-  asio::steady_timer tick_;
-  std::optional<asio::steady_timer> pace_;  // of drain and end_connections
-  std::uint64_t paces_ = 0;                 // begun and taken back
+  LoopTimer tick_;
+  LoopTimer pace_;  // of drain and end_connections
   std::function<void()> on_tick_;
   std::thread thread_;
 };

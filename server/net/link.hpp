@@ -16,7 +16,7 @@
 
 namespace kscpush::server {
 
-class Poller;
+class Loop;
 struct PeerProof;
 
 class LinkOwner {
@@ -44,9 +44,9 @@ class Link {
   // of a link that speaks another protocol than MQTT: ask again when it is writable.
   virtual IoResult shutdown_write() = 0;
 
-  // Leaves the poller of its shard; nothing may be waited for. attach() enters another one's.
+  // Leaves the loop of its shard; nothing may be waited for. attach() enters another one's.
   virtual void detach() = 0;
-  virtual void attach(Poller& poller) = 0;
+  virtual void attach(Loop& loop) = 0;
 
   // Who the peer proved to be. Plain links prove nothing: an empty id. An error says why the
   // peer's certificate names no device. Only after the first bytes were read.

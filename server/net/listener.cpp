@@ -42,11 +42,11 @@ Result<asio::ip::tcp::endpoint> endpoint_of(const std::string& host, Port port) 
 
 }  // namespace
 
-Result<std::unique_ptr<Listener>> Listener::open(Poller& poller, const std::string& host, Port port,
+Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, const std::string& host, Port port,
                                                  ListenerActions actions) {
   const auto endpoint = endpoint_of(host, port);
   if (!endpoint) return fail(endpoint.error());
-  auto listener = std::unique_ptr<Listener>(new Listener(poller, std::move(actions)));
+  auto listener = std::unique_ptr<Listener>(new Listener(loop, std::move(actions)));
   const int family = endpoint->protocol().family();
   listener->socket_ = Descriptor(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int socket = listener->socket_.get();
@@ -62,9 +62,8 @@ Result<std::unique_ptr<Listener>> Listener::open(Poller& poller, const std::stri
   return listener;
 }
 
-std::unique_ptr<Listener> Listener::adopt(Poller& poller, Descriptor socket,
-                                          ListenerActions actions) {
-  auto listener = std::unique_ptr<Listener>(new Listener(poller, std::move(actions)));
+std::unique_ptr<Listener> Listener::adopt(Loop& loop, Descriptor socket, ListenerActions actions) {
+  auto listener = std::unique_ptr<Listener>(new Listener(loop, std::move(actions)));
   listener->socket_ = std::move(socket);
   return listener;
 }
@@ -83,8 +82,8 @@ void Listener::watch(bool watched) {
   watched_ = watched;
   // A socket that was passed to the process is shared by the shards: one of them wakes up.
   if (!watched) {
-    poller_.remove(socket_.get(), *this);
-  } else if (!poller_.add(socket_.get(), *this, EPOLLIN | EPOLLEXCLUSIVE)) {
+    loop_.remove(socket_.get(), *this);
+  } else if (!loop_.add(socket_.get(), *this, EPOLLIN | EPOLLEXCLUSIVE)) {
     watched_ = false;
     actions_.failed(std::strerror(errno));
   }
@@ -105,9 +104,7 @@ void Listener::on_events(std::uint32_t /*events*/) {
     watch(false);
     resting_ = true;
     actions_.failed(reason);
-    retry_.expires_after(kRetryAfter);
-    retry_.async_wait([this](const asio::error_code& aborted) {
-      if (aborted) return;
+    retry_.set(kRetryAfter, [this] {
       resting_ = false;
       resume();
     });

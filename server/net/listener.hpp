@@ -9,12 +9,10 @@
 #include <functional>
 #include <memory>
 
-#include <asio/steady_timer.hpp>
-
 #include "core/descriptor.hpp"
 #include "core/ids.hpp"
 #include "core/result.hpp"
-#include "server/net/poller.hpp"
+#include "server/net/loop.hpp"
 
 namespace kscpush::server {
 
@@ -30,11 +28,10 @@ struct ListenerActions {
 class Listener final : private Watched {
  public:
   // Any thread. kConflict when the port is taken; kDenied when it may not be used.
-  [[nodiscard]] static Result<std::unique_ptr<Listener>> open(Poller& poller,
-                                                              const std::string& host, Port port,
-                                                              ListenerActions actions);
+  [[nodiscard]] static Result<std::unique_ptr<Listener>> open(Loop& loop, const std::string& host,
+                                                              Port port, ListenerActions actions);
   // SOCKET listens already.
-  [[nodiscard]] static std::unique_ptr<Listener> adopt(Poller& poller, Descriptor socket,
+  [[nodiscard]] static std::unique_ptr<Listener> adopt(Loop& loop, Descriptor socket,
                                                        ListenerActions actions);
   ~Listener() { close(); }
   void start();
@@ -43,14 +40,14 @@ class Listener final : private Watched {
   void close();
 
  private:
-  Listener(Poller& poller, ListenerActions actions)
-      : poller_(poller), retry_(poller.loop()), actions_(std::move(actions)) {}
+  Listener(Loop& loop, ListenerActions actions)
+      : loop_(loop), retry_(loop), actions_(std::move(actions)) {}
   void on_events(std::uint32_t events) override;
   void watch(bool watched);
 
-  Poller& poller_;
+  Loop& loop_;
   Descriptor socket_;
-  asio::steady_timer retry_;
+  LoopTimer retry_;
   ListenerActions actions_;
   bool started_ = false;
   bool watched_ = false;

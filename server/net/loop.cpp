@@ -1,65 +1,169 @@
-#include "server/net/poller.hpp"
+#include "server/net/loop.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <system_error>
+
+#include <sys/eventfd.h>
 
 namespace kscpush::server {
 namespace {
 
-// Batches of one turn of the loop, so that what is posted to it gets its turn too.
-constexpr int kBatchesPerTurn = 4;
+// Times that what was posted meanwhile runs in the same turn, so that sockets get their turn too.
+constexpr int kTaskRounds = 4;
 
-int make_set() {
-  const int set = ::epoll_create1(EPOLL_CLOEXEC);
-  if (set < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
-  return set;
+Descriptor checked(int descriptor, const char* what) {
+  if (descriptor < 0) throw std::system_error(errno, std::generic_category(), what);
+  return Descriptor(descriptor);
 }
 
 }  // namespace
 
-Poller::Poller(Loop& loop) : loop_(loop), set_(loop, make_set()) {
-  wait();
+Loop::Loop()
+    : set_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
+      wake_up_(checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {
+  // Edge-triggered, so that nobody needs to read it.
+  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
+  if (::epoll_ctl(set_.get(), EPOLL_CTL_ADD, wake_up_.get(), &event) != 0) {
+    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+  }
 }
 
-bool Poller::add(int descriptor, Watched& watched, std::uint32_t events) {
+void Loop::push(std::unique_ptr<Task> task) {
+  bool asleep = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (task) {
+      posted_.push_back(std::move(task));
+    } else {
+      stopped_ = true;
+    }
+    asleep = std::exchange(asleep_, false);
+  }
+  if (asleep) static_cast<void>(::eventfd_write(wake_up_.get(), 1));
+}
+
+void Loop::stop() {
+  push(nullptr);
+}
+
+void Loop::run() {
+  const auto stopped = [this] {
+    const std::scoped_lock lock(mutex_);
+    return stopped_;
+  };
+  while (!stopped()) turn(Duration::max());
+}
+
+std::size_t Loop::poll() {
+  std::size_t all = 0;
+  while (const std::size_t done = turn(Duration::zero())) all += done;
+  return all;
+}
+
+std::size_t Loop::turn(Duration wait) {
+  const int got = ::epoll_wait(set_.get(), batch_.data(), static_cast<int>(batch_.size()),
+                               milliseconds_to_wait(wait));
+  std::size_t done = tell_events(got);
+  for (int round = 0; round < kTaskRounds; ++round) {
+    const std::size_t ran = run_tasks();
+    if (ran == 0) break;
+    done += ran;
+  }
+  return done + run_timers();
+}
+
+// From here on who posts something wakes the loop up.
+int Loop::milliseconds_to_wait(Duration wait) {
+  for (const LoopTimer* const timer : timers_) {
+    wait = std::min(wait, std::max(timer->at_ - std::chrono::steady_clock::now(), Duration{}));
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!posted_.empty() || stopped_) return 0;
+    asleep_ = wait > Duration::zero();
+  }
+  if (wait == Duration::max()) return -1;
+  const auto whole = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
+  return static_cast<int>(std::min(whole, std::int64_t{std::numeric_limits<int>::max()}));
+}
+
+std::size_t Loop::tell_events(int count) {
+  std::size_t told = 0;
+  count_ = count;
+  for (next_ = 0; next_ < count_;) {
+    const epoll_event event = batch_[static_cast<std::size_t>(next_++)];
+    if (auto* const watched = static_cast<Watched*>(event.data.ptr)) {
+      watched->on_events(event.events);
+      ++told;
+    }
+  }
+  next_ = count_ = 0;
+  return told;
+}
+
+std::size_t Loop::run_tasks() {
+  {
+    const std::scoped_lock lock(mutex_);
+    asleep_ = false;
+    running_.swap(posted_);
+  }
+  // One at a time, each gone before the next: what it held may be all that keeps something alive.
+  for (std::unique_ptr<Task>& task : running_) {
+    task->run();
+    task.reset();
+  }
+  const std::size_t ran = running_.size();
+  running_.clear();
+  return ran;
+}
+
+std::size_t Loop::run_timers() {
+  if (timers_.empty()) return 0;
+  const MonoTime now = std::chrono::steady_clock::now();
+  std::size_t ran = 0;
+  // Each call may set and cancel others.
+  const auto due = [now](const LoopTimer* timer) { return timer->at_ <= now; };
+  for (auto next = std::ranges::find_if(timers_, due); next != timers_.end();
+       next = std::ranges::find_if(timers_, due)) {
+    const auto then = std::exchange((*next)->then_, nullptr);
+    timers_.erase(next);
+    then();
+    ++ran;
+  }
+  return ran;
+}
+
+bool Loop::add(int descriptor, Watched& watched, std::uint32_t events) {
   epoll_event event{.events = events, .data = {.ptr = &watched}};
-  return ::epoll_ctl(set_.native_handle(), EPOLL_CTL_ADD, descriptor, &event) == 0;
+  return ::epoll_ctl(set_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
-void Poller::change(int descriptor, Watched& watched, std::uint32_t events) {
+void Loop::change(int descriptor, Watched& watched, std::uint32_t events) {
   epoll_event event{.events = events, .data = {.ptr = &watched}};
-  ::epoll_ctl(set_.native_handle(), EPOLL_CTL_MOD, descriptor, &event);
+  ::epoll_ctl(set_.get(), EPOLL_CTL_MOD, descriptor, &event);
 }
 
-void Poller::remove(int descriptor, Watched& watched) {
-  ::epoll_ctl(set_.native_handle(), EPOLL_CTL_DEL, descriptor, nullptr);
+void Loop::remove(int descriptor, Watched& watched) {
+  ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
   for (int i = next_; i < count_; ++i) {
     auto& event = batch_[static_cast<std::size_t>(i)];
     if (event.data.ptr == &watched) event.data.ptr = nullptr;
   }
 }
 
-void Poller::wait() {
-  set_.async_wait(asio::posix::descriptor_base::wait_read, [this](const asio::error_code& error) {
-    if (!error) dispatch();
-  });
+void LoopTimer::set(Duration after, std::function<void()> then) {
+  cancel();
+  at_ = std::chrono::steady_clock::now() + after;
+  then_ = std::move(then);
+  loop_.timers_.push_back(this);
 }
 
-void Poller::dispatch() {
-  for (int round = 0; round < kBatchesPerTurn; ++round) {
-    const int got = ::epoll_wait(set_.native_handle(), batch_.data(),
-                                 static_cast<int>(batch_.size()), /*timeout=*/0);
-    count_ = got;
-    for (next_ = 0; next_ < count_;) {
-      const epoll_event event = batch_[static_cast<std::size_t>(next_++)];
-      if (auto* const watched = static_cast<Watched*>(event.data.ptr)) {
-        watched->on_events(event.events);
-      }
-    }
-    if (got < static_cast<int>(batch_.size())) break;
-  }
-  next_ = count_ = 0;
-  wait();
+void LoopTimer::cancel() {
+  if (!then_) return;
+  then_ = nullptr;
+  std::erase(loop_.timers_, this);
 }
 
 }  // namespace kscpush::server

@@ -11,11 +11,11 @@
 #include <sys/socket.h>
 
 namespace kscpush::server {
-TcpLink::TcpLink(Descriptor socket, Poller& poller) : socket_(std::move(socket)) {
+TcpLink::TcpLink(Descriptor socket, Loop& loop) : socket_(std::move(socket)) {
   // A peer that is gone already shows itself at the first read.
   const int on = 1;
   ::setsockopt(descriptor(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  attach(poller);
+  attach(loop);
 }
 
 IoResult TcpLink::read(std::span<char> into) {
@@ -50,12 +50,12 @@ void TcpLink::wait_writable() {
 // What is asked for stays asked for, so that a connection which reads and waits again costs no
 // system call; what nobody waits for when it comes is asked for no more.
 void TcpLink::want(std::uint32_t events) {
-  if (poller_ == nullptr || (watched_ && events == asked_)) return;
+  if (loop_ == nullptr || (watched_ && events == asked_)) return;
   asked_ = static_cast<std::uint8_t>(events);
   if (watched_) {
-    poller_->change(descriptor(), *this, asked_);
+    loop_->change(descriptor(), *this, asked_);
   } else {
-    watched_ = poller_->add(descriptor(), *this, asked_);
+    watched_ = loop_->add(descriptor(), *this, asked_);
   }
 }
 
@@ -70,7 +70,7 @@ void TcpLink::on_events(std::uint32_t events) {
     waits_to_read_ = false;
     owner()->on_readable();
   } else if (fault) {
-    poller_->remove(descriptor(), *this);
+    loop_->remove(descriptor(), *this);
     watched_ = false;
     asked_ = 0;
   } else {
@@ -84,14 +84,14 @@ IoResult TcpLink::shutdown_write() {
 }
 
 void TcpLink::detach() {
-  if (watched_) poller_->remove(descriptor(), *this);
-  poller_ = nullptr;
+  if (watched_) loop_->remove(descriptor(), *this);
+  loop_ = nullptr;
   watched_ = waits_to_read_ = waits_to_write_ = false;
   asked_ = 0;
 }
 
-void TcpLink::attach(Poller& poller) {
-  poller_ = &poller;
+void TcpLink::attach(Loop& loop) {
+  loop_ = &loop;
 }
 
 std::string TcpLink::peer_address() const {

@@ -1,17 +1,17 @@
-// Plain TCP. The system calls are made here and the poller only tells when, so that an idle
+// Plain TCP. The system calls are made here and the loop only tells when, so that an idle
 // connection owns no buffer.
 #pragma once
 
 #include "core/descriptor.hpp"
 #include "server/net/link.hpp"
-#include "server/net/poller.hpp"
+#include "server/net/loop.hpp"
 
 namespace kscpush::server {
 
 class TcpLink : public Link, private Watched {
  public:
   // A connected socket that does not block.
-  TcpLink(Descriptor socket, Poller& poller);
+  TcpLink(Descriptor socket, Loop& loop);
 
   IoResult read(std::span<char> into) override;
   IoResult write(std::string_view bytes) override;
@@ -19,7 +19,7 @@ class TcpLink : public Link, private Watched {
   void wait_writable() override;
   IoResult shutdown_write() override;
   void detach() override;
-  void attach(Poller& poller) override;
+  void attach(Loop& loop) override;
   [[nodiscard]] Result<std::string> peer_device_id() const override { return std::string(); }
   [[nodiscard]] bool secure() const override { return false; }
   [[nodiscard]] std::string peer_address() const override;
@@ -38,7 +38,7 @@ class TcpLink : public Link, private Watched {
   // ERROR: errno. Nothing went wrong when the call would only have had to wait.
   IoResult outcome(int error, IoResult::Kind want);
 
-  Poller* poller_ = nullptr;  // while attached
+  Loop* loop_ = nullptr;  // while attached
   Descriptor socket_;
   std::int16_t error_ = 0;  // errno of the last failed call
   std::uint8_t asked_ = 0;  // of epoll: EPOLLIN, EPOLLOUT

@@ -33,8 +33,8 @@ std::string_view agreed_protocol(const SSL* ssl) {
 
 }  // namespace
 
-TlsLink::TlsLink(Descriptor socket, Poller& poller, SSL_CTX* context)
-    : TcpLink(std::move(socket), poller), openssl_(std::make_unique<OpenSsl>()) {
+TlsLink::TlsLink(Descriptor socket, Loop& loop, SSL_CTX* context)
+    : TcpLink(std::move(socket), loop), openssl_(std::make_unique<OpenSsl>()) {
   openssl_->ssl.reset(SSL_new(context));
   SSL* const ssl = openssl_->ssl.get();
   if (ssl == nullptr) throw std::bad_alloc();

@@ -21,7 +21,7 @@ namespace kscpush::server {
 class TlsLink final : public TcpLink {
  public:
   // CONTEXT: a TlsContext's.
-  TlsLink(Descriptor socket, Poller& poller, SSL_CTX* context);
+  TlsLink(Descriptor socket, Loop& loop, SSL_CTX* context);
 
   // INTO has room for a record (kMostTlsRecord), so that none is kept for the next read.
   IoResult read(std::span<char> into) override;

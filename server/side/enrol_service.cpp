@@ -162,7 +162,7 @@ void EnrolService::refuse(std::uint64_t connection, const std::string& address,
                           const Error& error) {
   counters_.refused += 1;
   // Strangers can cause it, and the log is theirs to flood: that is the side thread's to bound.
-  asio::post(side_.loop(), [this, address, message = error.message] {
+  side_.loop().post([this, address, message = error.message] {
     side_.warnings().warn("{}: enrolment refused: {}", address, message);
   });
   side_.answer(connection, encode_enrolment_error(error));

@@ -13,7 +13,7 @@ SideConnection::SideConnection(SideServer& server, std::uint64_t number, LinkPtr
   link_->set_owner(this);
 }
 
-// TLS may hold what came with the end of the handshake, of which the poller knows nothing.
+// TLS may hold what came with the end of the handshake, of which the loop knows nothing.
 void SideConnection::start() {
   server_.wheel().set(*this, server_.now() + SideServer::kLineWithin);
   on_readable();

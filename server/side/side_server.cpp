@@ -1,7 +1,5 @@
 #include "server/side/side_server.hpp"
 
-#include <asio/post.hpp>
-
 #include "server/side/side_connection.hpp"
 
 namespace kscpush::server {
@@ -33,7 +31,7 @@ void SideServer::start() {
 
 void SideServer::stop(const std::function<void()>& last) {
   if (!thread_.joinable()) return;
-  asio::post(loop_, [this, &last] {
+  loop_.post([this, &last] {
     stopped_ = true;
     if (last) last();
     connections_.clear();
@@ -45,12 +43,11 @@ void SideServer::stop(const std::function<void()>& last) {
 }
 
 void SideServer::settle() {
-  loop_.restart();
   loop_.poll();
 }
 
 void SideServer::take(LinkPtr link) {
-  asio::post(loop_, [this, link = std::move(link)]() mutable { adopt(std::move(link)); });
+  loop_.post([this, link = std::move(link)]() mutable { adopt(std::move(link)); });
 }
 
 void SideServer::adopt(LinkPtr link) {
@@ -61,7 +58,7 @@ void SideServer::adopt(LinkPtr link) {
     warnings_.warn("{}: gives way to a newer connection", oldest.link().peer_address());
     destroy(oldest);
   }
-  link->attach(poller_);
+  link->attach(loop_);
   const std::uint64_t number = ++last_;
   auto connection = std::make_unique<SideConnection>(*this, number, std::move(link));
   SideConnection& added = *connection;
@@ -77,14 +74,14 @@ void SideServer::serve(SideConnection& connection, std::string_view line) {
 }
 
 void SideServer::read_later(const SideConnection& connection) {
-  asio::post(loop_, [this, number = connection.number()] {
+  loop_.post([this, number = connection.number()] {
     const auto found = connections_.find(number);
     if (found != connections_.end()) found->second->on_readable();
   });
 }
 
 void SideServer::answer(std::uint64_t connection, std::string line) {
-  asio::post(loop_, [this, connection, line = std::move(line)]() mutable {
+  loop_.post([this, connection, line = std::move(line)]() mutable {
     const auto found = connections_.find(connection);
     if (found != connections_.end()) found->second->answer(std::move(line));
   });
@@ -104,9 +101,7 @@ void SideServer::destroy(SideConnection& connection) {
 }
 
 void SideServer::keep_time() {
-  tick_.expires_after(TimerWheel::kTick);
-  tick_.async_wait([this](const asio::error_code& error) {
-    if (error || stopped_) return;
+  tick_.set(TimerWheel::kTick, [this] {
     wheel_.advance(now());
     warnings_.tick();
     for (const auto& [protocol, service] : services_) service->tick(now());

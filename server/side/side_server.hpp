@@ -19,14 +19,13 @@
 #include <thread>
 #include <vector>
 
-#include <asio/steady_timer.hpp>
 #include <spdlog/logger.h>
 
 #include "core/clock.hpp"
 #include "server/bounded_log.hpp"
 #include "server/counters.hpp"
 #include "server/net/link.hpp"
-#include "server/net/poller.hpp"
+#include "server/net/loop.hpp"
 #include "server/timer_wheel.hpp"
 
 namespace kscpush::server {
@@ -88,11 +87,10 @@ class SideServer {
 
   // On the thread.
   struct Taken {
-    LinkPtr link;      // attached to the poller, without an owner
+    LinkPtr link;      // attached to the loop, without an owner
     std::string rest;  // what came behind the line
   };
   [[nodiscard]] Taken take_over(std::uint64_t connection);
-  [[nodiscard]] Poller& poller() { return poller_; }
   [[nodiscard]] TimerWheel& wheel() { return wheel_; }
   [[nodiscard]] MonoTime now() const { return clock_.now(); }
   [[nodiscard]] std::span<char> scratch() { return scratch_; }
@@ -102,15 +100,14 @@ class SideServer {
   friend class SideConnection;
   void adopt(LinkPtr link);
   void serve(SideConnection& connection, std::string_view line);
-  // When the others have had their turn: TLS may hold what the poller knows nothing of.
+  // When the others have had their turn: TLS may hold what the loop knows nothing of.
   void read_later(const SideConnection& connection);
   void destroy(SideConnection& connection);
   void keep_time();
 
   const Clock& clock_;
-  Loop loop_{1};
-  Poller poller_{loop_};
-  asio::steady_timer tick_{loop_};
+  Loop loop_;
+  LoopTimer tick_{loop_};
   SideCounters counters_;
   BoundedLog warnings_;
   TimerWheel wheel_;

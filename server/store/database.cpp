@@ -181,6 +181,20 @@ Result<Query> Database::query(std::string_view sql) {
   return Query(found->second.get(), *this);
 }
 
+Status Database::in_savepoint(const std::function<Status(Database&)>& change) {
+  if (auto begun = run("SAVEPOINT change"); !begun) return begun;
+  auto status = change(*this);
+  if (!in_transaction()) {
+    return status ? fail(ErrorCode::kFailed, "the database gave up the transaction") : status;
+  }
+  auto ended = status ? Status() : run("ROLLBACK TO change");
+  if (ended) ended = run("RELEASE change");
+  if (ended) return status;
+  // Half of the change might be in it.
+  if (in_transaction()) static_cast<void>(run("ROLLBACK"));
+  return ended;
+}
+
 Status Database::script(const std::string& sql) {
   const int code = sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) return fail(error(code));

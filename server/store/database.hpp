@@ -84,6 +84,10 @@ class Database {
     prepared->copies_ = false;  // the values outlive it
     return prepared->bind(values...).run();
   }
+  // Calls CHANGE in a savepoint of the transaction that is open: when it fails, what it has done is
+  // taken back. The transaction is closed afterwards when SQLite has given it up, or half of CHANGE
+  // might be in it.
+  [[nodiscard]] Status in_savepoint(const std::function<Status(Database&)>& change);
   // Several statements, not kept.
   [[nodiscard]] Status script(const std::string& sql);
   // Copies all of it, as the present transaction sees it, over what TARGET holds.

@@ -173,6 +173,23 @@ Result<std::optional<DeviceRecord>> find(Database& database, const DeviceId& id)
   return std::move(*device);
 }
 
+Result<std::optional<Arrival>> arriving(Database& database, const DeviceId& id) {
+  auto query = database.query(
+      "SELECT device_group, platform, address, revoked, resync_since IS NOT NULL,"
+      " EXISTS(SELECT 1 FROM pushes WHERE device = ?1 AND (state < 3) = 1)"
+      " FROM devices WHERE id = ?1");
+  if (!query) return fail(query.error());
+  const auto row = query->bind(id.str()).next();
+  if (!row) return fail(row.error());
+  if (!*row) return std::nullopt;
+  return Arrival{.group = query->text(0),
+                 .platform = query->text(1),
+                 .address = query->text(2),
+                 .revoked = query->integer(3) != 0,
+                 .resync = query->integer(4) != 0,
+                 .pushes_wait = query->integer(5) != 0};
+}
+
 Result<std::vector<Disconnect>> disconnects(Database& database, const DeviceId& id) {
   auto query = database.query("SELECT disconnects FROM devices WHERE id = ?1");
   if (!query) return fail(query.error());

@@ -22,6 +22,8 @@ namespace kscpush::server::devices {
 [[nodiscard]] Status set_last_seen(Database& database, const LastSeen::Entry& entry);
 
 [[nodiscard]] Result<std::optional<DeviceRecord>> find(Database& database, const DeviceId& id);
+// As ShardStore; the address as it is on the disk.
+[[nodiscard]] Result<std::optional<Arrival>> arriving(Database& database, const DeviceId& id);
 // Newest first; none for a device that is not there.
 [[nodiscard]] Result<std::vector<Disconnect>> disconnects(Database& database, const DeviceId& id);
 // As Store::list_devices().

@@ -43,6 +43,13 @@ std::vector<Disconnect> LastSeen::ends(const DeviceId& id) const {
   return decode_disconnects(found->second.ends);
 }
 
+std::optional<std::string> LastSeen::address(const DeviceId& id) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = entries_.find(id.str());
+  if (found == entries_.end() || found->second.address.empty()) return std::nullopt;
+  return found->second.address;
+}
+
 void LastSeen::update(DeviceRecord& device) const {
   const std::scoped_lock lock(mutex_);
   const auto found = entries_.find(device.id.str());

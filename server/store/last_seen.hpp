@@ -35,6 +35,8 @@ class LastSeen {
   void note_end(const DeviceId& id, const Disconnect& end);
   // Those that are noted, newest first.
   [[nodiscard]] std::vector<Disconnect> ends(const DeviceId& id) const;
+  // Where it was seen last, where that is noted.
+  [[nodiscard]] std::optional<std::string> address(const DeviceId& id) const;
   // Brings what was read from the disk up to date.
   void update(DeviceRecord& device) const;
   [[nodiscard]] std::size_t size() const;

@@ -106,6 +106,19 @@ Status insert(Database& database, PushRecord& push, bool levels) {
   return done;
 }
 
+// Ends what the push ID replaces.
+Status replace(Database& database, const Ulid& id, const Waiting& waiting,
+               const StoreLimits& limits, WallTime now, StoreChanges& changes) {
+  for (const auto& [seq, was] : waiting.replaced) {
+    const PushStep ended{
+        seq, PushState::kSuperseded, now, 0, fmt::format("replaced by {}", id.str()), {}};
+    if (auto done = end(database, ended, was, limits, changes); !done) return done;
+  }
+  // So that the table shows no two that wait with one key.
+  std::vector<Status> results;
+  return apply(database, waiting.sent, limits, changes, results);
+}
+
 // As it is from now on.
 void note_stored(PushRecord& push, WallTime now) {
   auto& accepted = push.reached[static_cast<std::size_t>(PushState::kAccepted)];
@@ -145,19 +158,15 @@ Result<std::optional<Error>> Adder::add(PushRecord& push, bool beyond) {
          "they wait until the device connects or their time to live ends; 'kscpush device show " +
              push.device.str() + "' shows them"});
   }
-  for (const auto& [seq, was] : waiting->replaced) {
-    const PushStep ended{
-        seq, PushState::kSuperseded, now_, 0, fmt::format("replaced by {}", push.id.str()), {}};
-    if (auto done = end(database_, ended, was, limits_, changes_); !done) return fail(done.error());
-  }
-  // So that the table shows no two that wait with one key.
-  std::vector<Status> results;
-  if (auto done = apply(database_, waiting->sent, limits_, changes_, results); !done) {
-    return fail(done.error());
-  }
   note_stored(push, now_);
-  const bool levels = resync_ && made_up_by_sync(push.kind);
-  if (auto done = insert(database_, push, levels); !done) return fail(done.error());
+  const auto write = [&](Database& database) -> Status {
+    auto done = replace(database, push.id, *waiting, limits_, now_, changes_);
+    return done ? insert(database, push, resync_ && made_up_by_sync(push.kind)) : done;
+  };
+  // A row by itself is written or is not.
+  const bool alone = waiting->replaced.empty() && waiting->sent.empty();
+  auto done = alone || undo_ == Undo::kCaller ? write(database_) : database_.in_savepoint(write);
+  if (!done) return fail(done.error());
   changes_.pushes.push_back({push.seq, push.state, now_, std::nullopt, push.rollout});
   return std::nullopt;
 }

@@ -18,16 +18,20 @@ namespace kscpush::server::pushes {
 // For one or many in one change.
 class Adder {
  public:
+  // Who takes back what a push that fails has written.
+  enum class Undo : std::uint8_t { kCaller, kAdder };
   // ADMIT may be null. All outlive it.
   Adder(Database& database, const Admit& admit, const StoreLimits& limits,
-        const SentAhead& sent_ahead, WallTime now, StoreChanges& changes, UsageMeter& meter)
+        const SentAhead& sent_ahead, WallTime now, StoreChanges& changes, UsageMeter& meter,
+        Undo undo = Undo::kCaller)
       : database_(database),
         admit_(admit),
         limits_(limits),
         sent_ahead_(sent_ahead),
         now_(now),
         changes_(changes),
-        meter_(meter) {}
+        meter_(meter),
+        undo_(undo) {}
   // PUSH becomes what was stored. What is returned is why it is not taken, or nothing; that leaves
   // nothing behind but that the device has missed it, which is to be committed. The error is the
   // database's. BEYOND: also if as many wait as may.
@@ -49,6 +53,7 @@ class Adder {
   const WallTime now_;
   StoreChanges& changes_;
   UsageMeter& meter_;
+  const Undo undo_;
   bool resync_ = false;  // the device at hand has missed something
 };
 // As Store::step() of each, in this order. RESULTS: what became of each; the error is the

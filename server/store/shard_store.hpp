@@ -95,6 +95,16 @@ class StepWriter {
   [[nodiscard]] virtual bool sent_ahead(const PushStep& sent) = 0;
 };
 
+// What is asked of a device that connects.
+struct Arrival {
+  std::string group;
+  std::string platform;  // empty: not known
+  std::string address;   // as last seen, else as given; empty: not known
+  bool revoked = false;
+  bool resync = false;       // DeviceRecord::resync
+  bool pushes_wait = false;  // there may be some of pending()
+};
+
 // Thread safe. Changes return at once and are done in the order they came in; reads see those that
 // are done, at least.
 class ShardStore : public StepWriter {
@@ -102,6 +112,7 @@ class ShardStore : public StepWriter {
   using Done = std::function<void(Status)>;
 
   // Below 10 microseconds: for every connect.
+  [[nodiscard]] virtual Result<std::optional<Arrival>> arriving(const DeviceId& id) const = 0;
   [[nodiscard]] virtual Result<std::optional<DeviceRecord>> find_device(
       const DeviceId& id) const = 0;
   // ADDRESS: where from; empty when that says nothing. Seen by reads at once, written every few

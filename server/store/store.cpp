@@ -106,8 +106,9 @@ Result<StoreUsage> Store::Impl::usage() {
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Store::~Store() = default;
 
-void Store::watch(Watch watch) {
+void Store::watch(Watch watch, std::function<void()> told) {
   impl_->watch = std::move(watch);
+  impl_->told = std::move(told);
 }
 
 Result<std::unique_ptr<Store>> Store::open(const fs::path& directory, const Clock& clock,
@@ -212,6 +213,15 @@ Status Store::remove_device(const DeviceId& id) {
 void Store::remove_device(const DeviceId& id, Done done) {
   impl_->writer.post([id](Database& database) { return devices::remove(database, id); },
                      std::move(done));
+}
+
+Result<std::optional<Arrival>> Store::arriving(const DeviceId& id) const {
+  auto arrival =
+      impl_->readers.use([&](Database& database) { return devices::arriving(database, id); });
+  if (arrival && *arrival) {
+    if (auto address = impl_->last_seen.address(id)) (*arrival)->address = std::move(*address);
+  }
+  return arrival;
 }
 
 Result<std::optional<DeviceRecord>> Store::find_device(const DeviceId& id) const {

@@ -96,9 +96,10 @@ class Store final : public ShardStore {
   ~Store() override;  // completes what is queued
 
   // From now on WATCH is called on the writer thread with what each commit changed,
-  // before the callbacks of these changes. At most once, before there is anything to see.
+  // before the callbacks of these changes, and TOLD after these. At most once, before there is
+  // anything to see.
   using Watch = std::function<void(const StoreChanges& changes)>;
-  void watch(Watch watch);
+  void watch(Watch watch, std::function<void()> told = nullptr);
 
   // Registry. Each change waits for the disk, or takes a callback. kConflict: exists already.
   // kNotFound: does not exist.
@@ -113,6 +114,7 @@ class Store final : public ShardStore {
                      std::function<void(Result<ChangedDevice>)> done);
   [[nodiscard]] Status remove_device(const DeviceId& id);  // and its pushes
   void remove_device(const DeviceId& id, Done done);
+  [[nodiscard]] Result<std::optional<Arrival>> arriving(const DeviceId& id) const override;
   [[nodiscard]] Result<std::optional<DeviceRecord>> find_device(const DeviceId& id) const override;
   // A page of those that pass the filter: at most LIMIT of the ids behind AFTER; "" for the first
   // page. Looks at a bounded number of devices.

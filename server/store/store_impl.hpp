@@ -37,7 +37,11 @@ class Store::Impl {
                       const bool missed = closing && missed_step.exchange(false);
                       return missed ? leave_a_trace() : write_last_seen(closing);
                     },
-                .after = [this](bool committed) { publish(committed); }}),
+                .after = [this](bool committed) { publish(committed); },
+                .told =
+                    [this] {
+                      if (told) told();
+                    }}),
         readers(std::move(connections)) {}
   // The writer's callbacks may read; and the last connection to close must be one that can tidy up.
   ~Impl() { writer.stop(); }
@@ -47,7 +51,8 @@ class Store::Impl {
   // One group's worth, and then the next.
   void expire(WallTime now, Done done);
 
-  // Adds PUSH, as pushes::Adder does, within a change. ADMIT may be null.
+  // Adds PUSH, as pushes::Adder does, within a change; leaves nothing when it fails. ADMIT may be
+  // null.
   Status add(Database& database, PushRecord& push, const Admit& admit, bool beyond,
              std::optional<Error>& objection);
 
@@ -83,8 +88,10 @@ class Store::Impl {
   std::atomic<bool> missed_step{false};  // one was not written
   StepQueue steps;
   SentAhead sent_ahead;
-  UsageMeter meter;    // the writer thread's
-  Store::Watch watch;  // likewise, once there is anything to see
+  UsageMeter meter;  // the writer thread's
+  // Likewise, once there is anything to see.
+  Store::Watch watch;
+  std::function<void()> told;
   Writer writer;
   Readers readers;
 

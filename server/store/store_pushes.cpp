@@ -63,7 +63,8 @@ Result<T> outcome(const Status& status, Adding& adding, T&& made) {
 Status Store::Impl::add(Database& database, PushRecord& push, const Admit& admit, bool beyond,
                         std::optional<Error>& objection) {
   return changing([&](StoreChanges& changes) -> Status {
-    pushes::Adder adder(database, admit, limits, sent_ahead, clock.wall(), changes, meter);
+    pushes::Adder adder(database, admit, limits, sent_ahead, clock.wall(), changes, meter,
+                        pushes::Adder::Undo::kAdder);
     auto against = adder.add(push, beyond);
     if (!against) return fail(against.error());
     objection = std::move(*against);
@@ -81,7 +82,7 @@ void Store::add_push(PushRecord push, std::function<void(Result<PushRecord>)> do
       [shared, done = std::move(done)](const Status& status) {
         if (done != nullptr) done(outcome(status, *shared, std::move(shared->push.push)));
       },
-      bytes);
+      bytes, Writer::Pace::kHaste, Writer::Undo::kByItself);
 }
 
 void Store::add_resync(PushRecord push,

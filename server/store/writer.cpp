@@ -31,11 +31,11 @@ std::size_t Writer::queued() const {
   return queue_.size();
 }
 
-void Writer::post(Change change, Done done, std::size_t bytes, Pace pace) {
+void Writer::post(Change change, Done done, std::size_t bytes, Pace pace, Undo undo) {
   {
     std::unique_lock lock(mutex_);
     if (queue_.size() < options_.queued && bytes <= options_.queued_bytes - queued_bytes_) {
-      queue_.push_back({std::move(change), std::move(done), bytes, pace});
+      queue_.push_back({std::move(change), std::move(done), bytes, pace, undo});
       queued_bytes_ += bytes;
       const bool first = queue_.size() == 1;
       if (first) patient_until_ = std::chrono::steady_clock::now() + options_.patience;
@@ -110,18 +110,13 @@ void Writer::fail_all(std::vector<Job>& group, const Error& error) {
   }
 }
 
-Status Writer::run_savepoint(const Change& change) {
-  if (auto begun = database_.run("SAVEPOINT change"); !begun) return begun;
-  auto status = change(database_);
-  if (!database_.in_transaction()) {
-    return status ? fail(ErrorCode::kFailed, "the database gave up the transaction") : status;
+Status Writer::run_change(const Job& job) {
+  if (job.undo == Undo::kSavepoint) return database_.in_savepoint(job.change);
+  auto status = job.change(database_);
+  if (status && !database_.in_transaction()) {
+    return fail(ErrorCode::kFailed, "the database gave up the transaction");
   }
-  auto ended = status ? Status() : database_.run("ROLLBACK TO change");
-  if (ended) ended = database_.run("RELEASE change");
-  if (ended) return status;
-  // Half of the change might be in it.
-  if (database_.in_transaction()) static_cast<void>(database_.run("ROLLBACK"));
-  return ended;
+  return status;
 }
 
 void Writer::run_group(std::vector<Job>& group) {
@@ -131,6 +126,7 @@ void Writer::run_group(std::vector<Job>& group) {
   for (Job& job : group) {
     if (job.done != nullptr) job.done(job.status);
   }
+  if (options_.told != nullptr) options_.told();
 }
 
 bool Writer::run_transaction(std::vector<Job>& group) {
@@ -139,7 +135,7 @@ bool Writer::run_transaction(std::vector<Job>& group) {
     return false;
   }
   for (Job& job : group) {
-    job.status = run_savepoint(job.change);
+    job.status = run_change(job);
     // A full disk and the like make SQLite give up the transaction, and with it those before.
     if (!database_.in_transaction()) {
       fail_all(group, job.status.error());

@@ -1,9 +1,9 @@
 // The one thread that changes the database, and its mailbox.
 //
-// What is queued when the thread gets to it becomes one transaction: a group. Each change runs in a
-// savepoint of its own, so that one that fails takes nothing of the others with it; when the
-// transaction itself fails, all of the group do. The changes' callbacks run after the commit, in
-// order.
+// What is queued when the thread gets to it becomes one transaction: a group. A change that fails
+// takes nothing of the others with it, and leaves nothing of itself: each runs in a savepoint, but
+// for those that see to it themselves. When the transaction itself fails, all of the group do. The
+// changes' callbacks run after the commit, in order.
 #pragma once
 
 #include <condition_variable>
@@ -27,11 +27,16 @@ class Writer {
   // itself when none comes for a while: fewer transactions, and fewer syncs of the disk.
   enum class Pace : std::uint8_t { kHaste, kPatient };
 
+  // kByItself: who fails has written nothing, or taken it back (Database::in_savepoint). A
+  // savepoint keeps a copy of each page that is changed in it, which is most of what a row costs.
+  enum class Undo : std::uint8_t { kSavepoint, kByItself };
+
   struct Job {
     Change change;  // null: none
     Done done;
     std::size_t bytes = 0;  // of memory that it holds, roughly
     Pace pace = Pace::kHaste;
+    Undo undo = Undo::kSavepoint;
     Status status = {};
   };
 
@@ -49,6 +54,7 @@ class Writer {
     std::chrono::milliseconds patience{5};  // of those that are not in haste
     // After a group's commit, before its callbacks, or when the group has failed. May be null.
     std::function<void(bool committed)> after = nullptr;
+    std::function<void()> told = nullptr;  // after a group's callbacks; may be null
   };
 
   Writer(Database database, Options options);
@@ -61,7 +67,8 @@ class Writer {
   void stop();
 
   // Thread safe. When the queue is full DONE gets kOverloaded at once, on the caller's thread.
-  void post(Change change, Done done, std::size_t bytes = 0, Pace pace = Pace::kHaste);
+  void post(Change change, Done done, std::size_t bytes = 0, Pace pace = Pace::kHaste,
+            Undo undo = Undo::kSavepoint);
   // Posts and waits. Never from a callback: that is an error, as it would wait for itself.
   [[nodiscard]] Status wait(Change change);
   [[nodiscard]] std::size_t queued() const;
@@ -74,7 +81,7 @@ class Writer {
   void run_group(std::vector<Job>& group);        // and the callbacks
   bool run_transaction(std::vector<Job>& group);  // committed?
   // An error is the change's own while the transaction is still open, else the whole group's.
-  Status run_savepoint(const Change& change);
+  Status run_change(const Job& job);
   // Those that have not failed for reasons of their own.
   static void fail_all(std::vector<Job>& group, const Error& error);
   void run_last_extras();

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include <asio/post.hpp>
-
 namespace kscpush::server {
 
 void ReportQueue::put(const DeviceId& id, DeviceReport report, bool in_sync, WallTime now) {
@@ -34,9 +32,8 @@ void ReportQueue::flush() {
 
 void ReportQueue::write(const DeviceId& id, Waiting report) {
   // What could not be written the device says again with its next connection.
-  store_.report(
-      id, std::move(report.report), report.in_sync, report.said,
-      [this, id](const Status& /*status*/) { asio::post(loop_, [this, id] { written(id); }); });
+  store_.report(id, std::move(report.report), report.in_sync, report.said,
+                [this, id](const Status& /*status*/) { loop_.post([this, id] { written(id); }); });
 }
 
 void ReportQueue::written(const DeviceId& id) {

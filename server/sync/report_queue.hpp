@@ -12,7 +12,7 @@
 #include "core/ids.hpp"
 #include "core/report.hpp"
 #include "server/counters.hpp"
-#include "server/net/poller.hpp"
+#include "server/net/loop.hpp"
 #include "server/store/shard_store.hpp"
 
 namespace kscpush::server {

@@ -1,7 +1,5 @@
 #include "server/tunnel/splice.hpp"
 
-#include <asio/post.hpp>
-
 namespace kscpush::server {
 
 using Way = TwoWay::Way;
@@ -19,7 +17,7 @@ void Splice::start() {
   caller_.link->set_owner(&caller_);
   device_.link->set_owner(&device_);
   keep_time();
-  // What TLS holds already the poller knows nothing of.
+  // What TLS holds already the loop knows nothing of.
   run_later(Way::kOut);
   run_later(Way::kIn);
 }
@@ -33,7 +31,7 @@ void Splice::ready(const Side& side, bool readable) {
 }
 
 void Splice::run_later(Way way) {
-  asio::post(side_.loop(), [held = shared_from_this(), way] { held->run(way); });
+  side_.loop().post([held = shared_from_this(), way] { held->run(way); });
 }
 
 void Splice::run(Way way) {

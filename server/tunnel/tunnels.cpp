@@ -1,7 +1,5 @@
 #include "server/tunnel/tunnels.hpp"
 
-#include <asio/post.hpp>
-
 #include "core/error_json.hpp"
 #include "core/error_table.hpp"
 #include "core/json_text.hpp"
@@ -58,7 +56,7 @@ TunnelView ended_view(const TunnelRecord& record) {
 // --- Opening one
 
 void Tunnels::open(TunnelOrder order, Opened done) {
-  asio::post(side_.loop(), [this, order = std::move(order), done = std::move(done)]() mutable {
+  side_.loop().post([this, order = std::move(order), done = std::move(done)]() mutable {
     if (auto fits = check(order); !fits) return done(fail(fits.error()));
     begin(std::move(order), done);
   });
@@ -101,7 +99,7 @@ void Tunnels::begin(TunnelOrder order, const Opened& done) {
   tunnels_.emplace(id.str(), std::move(tunnel));
   // Nobody gets anywhere without a record of it on disk.
   store_.add_tunnel(record, [this, id, device_token, caller_token, done](const Status& stored) {
-    asio::post(side_.loop(), [this, id, device_token, caller_token, stored, done] {
+    side_.loop().post([this, id, device_token, caller_token, stored, done] {
       if (stored) return ask_device(id, device_token.str(), caller_token, done);
       if (Tunnel* const found = find(id)) end(*found, "its record could not be written");
       done(fail(stored.error()));
@@ -119,7 +117,7 @@ void Tunnels::ask_device(const Ulid& id, const std::string& device_token, Secret
                     {"port", tunnel->record.port.value()}};
   const auto asked = [this, id, caller_token = std::move(caller_token),
                       done](Result<PushAnswer> answer) {
-    asio::post(side_.loop(), [this, id, caller_token, done, answer = std::move(answer)]() mutable {
+    side_.loop().post([this, id, caller_token, done, answer = std::move(answer)]() mutable {
       answered(id, std::move(answer), caller_token, done);
     });
   };
@@ -250,7 +248,7 @@ void Tunnels::ended(Tunnel& tunnel, const std::string& reason) {
   store_.end_tunnel(record.id, *record.end, [this, id](const Status& written) {
     if (!written)
       log_.error("the end of tunnel {} is not on disk: {}", id, written.error().message);
-    asio::post(side_.loop(), [this, id] { this->written(id); });
+    side_.loop().post([this, id] { this->written(id); });
   });
   ending_.emplace(id, Ending{std::move(record)});
   tunnels_.erase(id);
@@ -293,14 +291,14 @@ void Tunnels::recheck_proofs() {
 }
 
 void Tunnels::use(std::shared_ptr<const TlsTrust> trust) {
-  asio::post(side_.loop(), [this, trust = std::move(trust)]() mutable {
+  side_.loop().post([this, trust = std::move(trust)]() mutable {
     trust_ = std::move(trust);
     recheck_proofs();
   });
 }
 
 void Tunnels::recheck(const DeviceId& id, std::function<Status(const DeviceId&)> may) {
-  asio::post(side_.loop(), [this, id, may = std::move(may)] {
+  side_.loop().post([this, id, may = std::move(may)] {
     if (!of_device_.contains(id.str())) return;
     const auto allowed = may(id);
     if (allowed) return;
@@ -333,7 +331,7 @@ TunnelView Tunnels::view(const Tunnel& tunnel) {
 }
 
 void Tunnels::list(std::function<void(std::vector<TunnelView>)> done) {
-  asio::post(side_.loop(), [this, done = std::move(done)] {
+  side_.loop().post([this, done = std::move(done)] {
     std::vector<TunnelView> all;
     for (const auto& [id, tunnel] : tunnels_) all.push_back(view(tunnel));
     done(std::move(all));
@@ -341,7 +339,7 @@ void Tunnels::list(std::function<void(std::vector<TunnelView>)> done) {
 }
 
 void Tunnels::find(const Ulid& id, Found done) {
-  asio::post(side_.loop(), [this, id, done = std::move(done)] {
+  side_.loop().post([this, id, done = std::move(done)] {
     if (const Tunnel* const tunnel = find(id)) return done(view(*tunnel));
     if (const auto ending = ending_.find(id.str()); ending != ending_.end()) {
       return done(ended_view(ending->second.record));
@@ -354,7 +352,7 @@ void Tunnels::find(const Ulid& id, Found done) {
 }
 
 void Tunnels::close(const Ulid& id, std::string reason, Found done) {
-  asio::post(side_.loop(), [this, id, reason = std::move(reason), done = std::move(done)] {
+  side_.loop().post([this, id, reason = std::move(reason), done = std::move(done)] {
     Tunnel* const tunnel = find(id);
     if (tunnel == nullptr) return find(id, done);
     end(*tunnel, reason);

@@ -1,7 +1,5 @@
 #include "tests/simulation/server.hpp"
 
-#include <asio/post.hpp>
-
 namespace kscpush::simulation {
 
 namespace {
@@ -101,13 +99,13 @@ void SimServer::push(server::PushRecord push) {
     pushes_.accepted(*stored);
     if (!up()) return;
     server::Shard& shard = home(stored->device);
-    asio::post(shard.loop(), [&shard, offered = *stored] { shard.offer_push(offered); });
+    shard.loop().post([&shard, offered = *stored] { shard.offer_push(offered); });
   });
 }
 
 void SimServer::ping(const DeviceId& device, Duration timeout, server::ProbeDone done) {
   server::Shard& shard = home(device);
-  asio::post(shard.loop(), [&shard, device, timeout, done = std::move(done)]() mutable {
+  shard.loop().post([&shard, device, timeout, done = std::move(done)]() mutable {
     shard.probe(device, server::ProbeOrder(shard.wall(), timeout), std::move(done));
   });
 }
@@ -127,7 +125,6 @@ void SimServer::run() {
   for (bool busy = up(); busy;) {
     busy = false;
     for (const auto& shard : process_->context.shards) {
-      shard->loop().restart();
       busy = shard->loop().poll() > 0 || busy;
     }
   }

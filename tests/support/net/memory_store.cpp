@@ -47,6 +47,19 @@ void MemoryStore::set_revoked(const DeviceId& id, bool revoked) {
   devices_.at(id.str()).revoked = revoked;
 }
 
+Result<std::optional<server::Arrival>> MemoryStore::arriving(const DeviceId& id) const {
+  const auto device = find_device(id);
+  if (!device) return fail(device.error());
+  if (!*device) return std::nullopt;
+  const DeviceRecord& found = **device;
+  return server::Arrival{.group = found.group,
+                         .platform = found.platform,
+                         .address = found.address,
+                         .revoked = found.revoked,
+                         .resync = found.resync.has_value(),
+                         .pushes_wait = waiting_.contains(id.str())};
+}
+
 Result<std::optional<DeviceRecord>> MemoryStore::find_device(const DeviceId& id) const {
   if (broken_) return fail(ErrorCode::kFailed, "the disk is broken");
   const auto found = devices_.find(id.str());

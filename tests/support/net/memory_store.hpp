@@ -55,6 +55,7 @@ class MemoryStore final : public server::ShardStore {
   [[nodiscard]] bool full() const { return full_; }
 
   // ShardStore
+  [[nodiscard]] Result<std::optional<server::Arrival>> arriving(const DeviceId& id) const override;
   [[nodiscard]] Result<std::optional<server::DeviceRecord>> find_device(
       const DeviceId& id) const override;
   void touch_device(const DeviceId& id, WallTime seen, std::string_view address) override;

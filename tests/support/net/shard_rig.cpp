@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include <asio/post.hpp>
 #include <spdlog/sinks/null_sink.h>
 
 namespace kscpush::test {
@@ -60,7 +59,6 @@ void ShardRig::run() {
   do {
     done = 0;
     for (const auto& shard : context.shards) {
-      shard->loop().restart();
       done += shard->loop().poll();
     }
   } while (done > 0);
@@ -92,7 +90,7 @@ server::PushRecord ShardRig::store_push(std::string_view device, const PushSpec&
 server::PushRecord ShardRig::push(std::string_view device, const PushSpec& spec) {
   const auto stored = store_push(device, spec);
   Shard& shard = home(device);
-  asio::post(shard.loop(), [&shard, stored] { shard.offer_push(stored); });
+  shard.loop().post([&shard, stored] { shard.offer_push(stored); });
   run();
   return stored;
 }

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include <asio/post.hpp>
-
 namespace kscpush::test {
 
 using server::IoResult;
@@ -62,7 +60,7 @@ bool SimLink::writable() const {
 
 void SimLink::wake() {
   const bool ready = (waiting_read_ && readable()) || (waiting_write_ && writable());
-  if (ready) asio::post(*loop_, [wire = wire_] { fire(wire); });
+  if (ready) loop_->post([wire = wire_] { fire(wire); });
 }
 
 // The owner may destroy the link in each call.
@@ -125,8 +123,8 @@ void SimLink::detach() {
   loop_ = nullptr;
 }
 
-void SimLink::attach(server::Poller& poller) {
-  loop_ = &poller.loop();
+void SimLink::attach(server::Loop& loop) {
+  loop_ = &loop;
 }
 
 Result<std::string> SimLink::peer_device_id() const {

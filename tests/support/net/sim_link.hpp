@@ -82,7 +82,7 @@ class SimLink final : public server::Link {
   void wait_writable() override;
   server::IoResult shutdown_write() override;
   void detach() override;
-  void attach(server::Poller& poller) override;
+  void attach(server::Loop& loop) override;
   [[nodiscard]] Result<std::string> peer_device_id() const override;
   [[nodiscard]] bool secure() const override { return peer_.certificate.has_value(); }
   // As if the first bytes were a ClientHello.

@@ -3,6 +3,7 @@
 #include <array>
 #include <stdexcept>
 
+#include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <fcntl.h>
 #include <openssl/err.h>
@@ -56,13 +57,13 @@ std::unique_ptr<server::TlsContext> tls_context(const TestSite& site, bool park)
 
 TlsPair::TlsPair(const server::TlsContext& context, const std::optional<DeviceFiles>& files,
                  const ConfigureClient& configure, SSL_SESSION* session) {
-  asio::basic_socket_acceptor<asio::ip::tcp, server::Loop::executor_type> acceptor(
-      loop_, {asio::ip::make_address("127.0.0.1"), 0});
+  asio::io_context accepting;
+  asio::ip::tcp::acceptor acceptor(accepting, {asio::ip::make_address("127.0.0.1"), 0});
   descriptor_ = connect_to(Port::from(acceptor.local_endpoint().port()).value());
-  Descriptor socket(acceptor.accept(loop_).release());
+  Descriptor socket(acceptor.accept().release());
   must(::fcntl(socket.get(), F_SETFL, O_NONBLOCK) == 0, "its socket");
   server_descriptor_ = socket.get();
-  link.reset(new server::TlsLink(std::move(socket), poller_, context.get()));
+  link.reset(new server::TlsLink(std::move(socket), loop_, context.get()));
   client_context_.reset(SSL_CTX_new(TLS_client_method()));
   SSL_CTX* const client = client_context_.get();
   if (files) {

@@ -72,7 +72,6 @@ class TlsPair {
   void client_turn();
 
   server::Loop loop_;
-  server::Poller poller_{loop_};
   std::unique_ptr<SSL_CTX, SslFreed> client_context_;
   std::unique_ptr<SSL, SslFreed> ssl_;
   Descriptor descriptor_;

@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <doctest/doctest.h>
 #include <sys/resource.h>
@@ -15,13 +16,12 @@ namespace {
 using server::check_port_free;
 using server::Listener;
 using server::Loop;
-using server::Poller;
 
 // A listener and what it accepted.
 struct Accepting {
-  explicit Accepting(Poller& poller, Port on)
+  explicit Accepting(Loop& loop, Port on)
       : listener(
-            Listener::open(poller, "127.0.0.1", on,
+            Listener::open(loop, "127.0.0.1", on,
                            {[this] { return room; },
                             [this](Descriptor socket) { accepted.push_back(std::move(socket)); },
                             [this](const std::string& reason) { failures.push_back(reason); }})
@@ -38,8 +38,8 @@ template <class Condition>
 void run_until(Loop& loop, Condition&& condition) {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (!condition()) {
-    loop.restart();
-    REQUIRE(loop.run_one_until(deadline) == 1);
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    loop.turn(kPatience);
   }
 }
 
@@ -65,49 +65,45 @@ class FewDescriptors {
 
 TEST_CASE("listener: a port that is taken is a conflict that says how to find out by whom") {
   Loop loop;
-  Poller poller(loop);
   const Port port = free_port();
   REQUIRE(check_port_free("127.0.0.1", port).has_value());
-  asio::ip::tcp::acceptor other(loop, {asio::ip::make_address("127.0.0.1"), port.value()});
+  asio::io_context elsewhere;
+  asio::ip::tcp::acceptor other(elsewhere, {asio::ip::make_address("127.0.0.1"), port.value()});
   const auto taken = check_port_free("127.0.0.1", port);
   REQUIRE_FALSE(taken.has_value());
   CHECK(taken.error().code == ErrorCode::kConflict);
   CHECK(taken.error().hint.find("ss -ltnp") != std::string::npos);
-  const auto listener = Listener::open(poller, "127.0.0.1", port, {});
+  const auto listener = Listener::open(loop, "127.0.0.1", port, {});
   REQUIRE_FALSE(listener.has_value());
   CHECK(listener.error().code == ErrorCode::kConflict);
 }
 
 TEST_CASE("listener: a second push server would share the port, so it is asked for first") {
   Loop loop;
-  Poller poller(loop);
   const Port port = free_port();
-  Accepting first(poller, port);
-  CHECK(Listener::open(poller, "127.0.0.1", port, {}).has_value());
+  Accepting first(loop, port);
+  CHECK(Listener::open(loop, "127.0.0.1", port, {}).has_value());
   CHECK(check_port_free("127.0.0.1", port).error().code == ErrorCode::kConflict);
 }
 
 TEST_CASE("listener: addresses that are none, or another machine's, are named") {
   Loop loop;
-  Poller poller(loop);
   const Port port = free_port();
-  CHECK(Listener::open(poller, "nonsense", port, {}).error().code == ErrorCode::kInvalidConfig);
-  const auto foreign = Listener::open(poller, "192.0.2.1", port, {});
+  CHECK(Listener::open(loop, "nonsense", port, {}).error().code == ErrorCode::kInvalidConfig);
+  const auto foreign = Listener::open(loop, "192.0.2.1", port, {});
   REQUIRE_FALSE(foreign.has_value());
   CHECK(foreign.error().message.find("192.0.2.1") != std::string::npos);
 }
 
 TEST_CASE("listener: without room it leaves connections in the backlog until there is some") {
   Loop loop;
-  Poller poller(loop);
   const Port port = free_port();
-  Accepting accepting(poller, port);
+  Accepting accepting(loop, port);
   const Descriptor first = connect_to(port);
   run_until(loop, [&] { return accepting.accepted.size() == 1; });
   accepting.room = false;
   const Descriptor second = connect_to(port);
   const Descriptor third = connect_to(port);
-  loop.restart();
   loop.poll();
   CHECK(accepting.accepted.size() == 1);
   accepting.room = true;
@@ -117,9 +113,8 @@ TEST_CASE("listener: without room it leaves connections in the backlog until the
 
 TEST_CASE("listener: out of descriptors it says so, and goes on when there are some again") {
   Loop loop;
-  Poller poller(loop);
   const Port port = free_port();
-  Accepting accepting(poller, port);
+  Accepting accepting(loop, port);
   std::vector<Descriptor> clients;
   for (int i = 0; i < 4; ++i) clients.push_back(connect_to(port));
   {
@@ -133,13 +128,11 @@ TEST_CASE("listener: out of descriptors it says so, and goes on when there are s
 
 TEST_CASE("listener: closed, it accepts nothing more and leaves nothing to wait for") {
   Loop loop;
-  Poller poller(loop);
   const Port port = free_port();
-  Accepting accepting(poller, port);
+  Accepting accepting(loop, port);
   accepting.listener->close();
   loop.poll();
   accepting.listener->resume();
-  loop.restart();
   CHECK(loop.poll() == 0);
   CHECK(check_port_free("127.0.0.1", port).has_value());
 }

@@ -351,7 +351,6 @@ TEST_CASE("admission: a peer that is gone before its home shard has decided leav
   SimDevice device(rig, {}, {.shard = other});
   device.wire->give(connect_bytes({}));
   server::Shard& accepting = *rig.context.shards[other];
-  accepting.loop().restart();
   accepting.loop().poll();
   device.wire->reset();
   rig.run();

@@ -39,6 +39,32 @@ TEST_CASE("registry: what was added is there, also after a restart") {
   CHECK_FALSE(store->find_device(device("pc-2"))->has_value());
 }
 
+TEST_CASE("registry: what is asked of a device that connects is one look") {
+  TestStore store;
+  CHECK_FALSE(store->arriving(device("pc-1")).value().has_value());
+  REQUIRE(store->add_device(
+      {.id = device("pc-1"), .group = "A", .platform = "linux", .address = "192.0.2.1"}));
+  REQUIRE(store->add_device({device("pc-2"), "B"}));
+  auto arrival = store->arriving(device("pc-1")).value().value();
+  CHECK(arrival.group == "A");
+  CHECK(arrival.platform == "linux");
+  CHECK(arrival.address == "192.0.2.1");
+  CHECK_FALSE(arrival.revoked);
+  CHECK_FALSE(arrival.resync);
+  CHECK_FALSE(arrival.pushes_wait);
+  const auto push = add(*store, push_to("pc-1", store.clock)).value();
+  store->touch_device(device("pc-1"), store.clock.wall(), "192.0.2.7");
+  REQUIRE(store->change_device(device("pc-2"), {.revoked = true}));
+  arrival = store->arriving(device("pc-1")).value().value();
+  CHECK(arrival.address == "192.0.2.7");  // not written yet
+  CHECK(arrival.pushes_wait);
+  CHECK(store->arriving(device("pc-2")).value()->revoked);
+  CHECK_FALSE(store->arriving(device("pc-2")).value()->pushes_wait);
+  store->step({push.seq, PushState::kAcked, store.clock.wall()});
+  store->drain();
+  CHECK_FALSE(store->arriving(device("pc-1")).value()->pushes_wait);
+}
+
 TEST_CASE("registry: a device is added once") {
   TestStore store;
   REQUIRE(store->add_device({device("pc-1"), "A"}).has_value());

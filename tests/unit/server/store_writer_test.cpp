@@ -160,6 +160,31 @@ TEST_CASE("writer: a change that fails takes nothing of the others, and nothing 
   CHECK(rows(dir) == 2);
 }
 
+TEST_CASE(
+    "writer: who takes back what it has done itself needs no savepoint for the others' sake") {
+  const TempDir dir;
+  Writer writer(make_database(dir), {});
+  Gate gate(writer);
+  std::vector<bool> done;
+  const auto note = [&](const Status& status) { done.push_back(status.has_value()); };
+  const auto by_itself = [&](Writer::Change change) {
+    writer.post(std::move(change), note, 0, Writer::Pace::kHaste, Writer::Undo::kByItself);
+  };
+  by_itself(insert(1));
+  by_itself(insert(1));  // not unique
+  by_itself([](Database& database) {
+    return database.in_savepoint([](Database& inside) -> Status {
+      REQUIRE(inside.run("INSERT INTO t VALUES(2)").has_value());
+      return fail(ErrorCode::kUsage, "changed my mind");
+    });
+  });
+  by_itself(insert(3));
+  gate.open();
+  writer.stop();
+  CHECK(done == std::vector<bool>{true, false, false, true});
+  CHECK(rows(dir) == 2);
+}
+
 TEST_CASE("writer: when the transaction fails, all of the group do") {
   const TempDir dir;
   Writer writer(make_database(dir), {});
@@ -195,6 +220,11 @@ TEST_CASE("writer: a change that hides the end of its transaction fails all the 
   const auto status = writer.wait([](Database& database) { return database.run("ROLLBACK"); });
   REQUIRE_FALSE(status.has_value());
   CHECK(status.error().message == "the database gave up the transaction");
+  std::promise<Status> other;
+  writer.post([](Database& database) { return database.run("ROLLBACK"); },
+              [&](Status posted) { other.set_value(std::move(posted)); }, 0, Writer::Pace::kHaste,
+              Writer::Undo::kByItself);
+  CHECK(other.get_future().get().error().message == "the database gave up the transaction");
   CHECK(writer.wait(insert(1)).has_value());
 }
 

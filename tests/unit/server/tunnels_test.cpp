@@ -2,7 +2,6 @@
 // says so, a clock that the test moves.
 #include "server/tunnel/tunnels.hpp"
 
-#include <asio/post.hpp>
 #include <doctest/doctest.h>
 
 #include "core/port_protocols.hpp"
@@ -29,7 +28,6 @@ struct Rig {
   void settle() {
     for (int round = 0; round < 20; ++round) {
       store->drain();
-      side.loop().restart();
       side.loop().poll();
       for (const auto& wire : wires) wire->wake();
     }
@@ -313,7 +311,6 @@ TEST_CASE("tunnels: why one has ended is known before it is on disk") {
   std::optional<Result<TunnelView>> seen;
   rig.tunnels.close(id, "enough", [](const Result<TunnelView>&) {});
   rig.tunnels.find(id, [&](Result<TunnelView> view) { seen = std::move(view); });
-  rig.side.loop().restart();
   rig.side.loop().poll();
   REQUIRE(seen.has_value());
   REQUIRE(seen->value().record.end.has_value());
@@ -326,7 +323,6 @@ TEST_CASE("tunnels: what is answered of an end is on disk") {
   rig.answer(fail(ErrorCode::kOffline, "away"));
   bool answered = false;
   while (!answered) {
-    rig.side.loop().restart();
     rig.side.loop().poll();
     answered = rig.opened.has_value();
     if (!answered) rig.store->drain();

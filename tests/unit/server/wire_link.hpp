@@ -64,7 +64,7 @@ class WireLink final : public Link {
   void detach() override {
     wire_->wake = [] {};
   }
-  void attach(Poller& /*poller*/) override {
+  void attach(Loop& /*loop*/) override {
     wire_->wake = [this] { wake(); };
   }
   void break_off() override { wire_->broken = true; }
@@ -84,7 +84,7 @@ class WireLink final : public Link {
   }
 
  private:
-  // Level-triggered, one at a time, as the poller.
+  // Level-triggered, one at a time, as the loop.
   void wake() {
     const bool readable = !wire_->sent.empty() || wire_->ended || wire_->lost;
     if (writes_ && wire_->room > 0) {
