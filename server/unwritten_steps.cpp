@@ -7,8 +7,10 @@
 namespace kscpush::server {
 
 void UnwrittenSteps::empty_mailbox() {
+  if (!mailbox_->any.load(std::memory_order_acquire)) return;
   {
     const std::scoped_lock lock(mailbox_->mutex);
+    mailbox_->any.store(false, std::memory_order_relaxed);
     taken_.swap(mailbox_->settled);
     std::ranges::move(mailbox_->not_written, std::back_inserter(failed_));
     mailbox_->not_written.clear();
@@ -36,6 +38,7 @@ void UnwrittenSteps::Mailbox::written(PushStep&& step, const Status& status) {
   } else {
     settled.push_back(step.seq);
   }
+  any.store(true, std::memory_order_release);
 }
 
 void UnwrittenSteps::Surplus::written(PushStep&& /*step*/, const Status& status) {

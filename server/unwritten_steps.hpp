@@ -71,6 +71,7 @@ class UnwrittenSteps {
     void written(PushStep&& step, const Status& status) override;
     bool failed(const Status& status);  // and counts it
 
+    std::atomic<bool> any{false};  // may be something in it: to look costs no lock
     std::mutex mutex;
     // Guarded by mutex; bounded by what is under way.
     std::vector<std::int64_t> settled;  // seqs

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <asio/ip/tcp.hpp>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 namespace kscpush::server {
@@ -40,6 +41,12 @@ Result<asio::ip::tcp::endpoint> endpoint_of(const std::string& host, Port port) 
   return asio::ip::tcp::endpoint(address, port.value());
 }
 
+// Each connection gets it with its socket: what is small goes out at once.
+void set_no_delay(int socket) {
+  const int on = 1;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, const std::string& host, Port port,
@@ -59,12 +66,14 @@ Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, const std::string& 
   if (!listens) {
     return fail(listen_error(host, port, asio::error_code(errno, asio::system_category())));
   }
+  set_no_delay(socket);
   return listener;
 }
 
 std::unique_ptr<Listener> Listener::adopt(Loop& loop, Descriptor socket, ListenerActions actions) {
   auto listener = std::unique_ptr<Listener>(new Listener(loop, std::move(actions)));
   listener->socket_ = std::move(socket);
+  set_no_delay(listener->socket_.get());
   return listener;
 }
 

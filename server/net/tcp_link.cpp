@@ -7,14 +7,10 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 namespace kscpush::server {
 TcpLink::TcpLink(Descriptor socket, Loop& loop) : socket_(std::move(socket)) {
-  // A peer that is gone already shows itself at the first read.
-  const int on = 1;
-  ::setsockopt(descriptor(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   attach(loop);
 }
 

@@ -6,6 +6,7 @@
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <doctest/doctest.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
 #include "tests/support/net/socket_device.hpp"
@@ -124,6 +125,18 @@ TEST_CASE("listener: out of descriptors it says so, and goes on when there are s
     CHECK(accepting.failures[0] == "Too many open files");
   }
   run_until(loop, [&] { return accepting.accepted.size() == 4; });
+}
+
+TEST_CASE("listener: what is small goes out at once on every connection") {
+  Loop loop;
+  const Port port = free_port();
+  Accepting accepting(loop, port);
+  const Descriptor client = connect_to(port);
+  run_until(loop, [&] { return accepting.accepted.size() == 1; });
+  int on = 0;
+  socklen_t size = sizeof on;
+  REQUIRE(::getsockopt(accepting.accepted[0].get(), IPPROTO_TCP, TCP_NODELAY, &on, &size) == 0);
+  CHECK(on != 0);
 }
 
 TEST_CASE("listener: closed, it accepts nothing more and leaves nothing to wait for") {
