@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/compile.h>
+
 #include "core/json_text.hpp"
 #include "core/names.hpp"
 
@@ -71,8 +73,9 @@ bool may_follow(PushState from, PushState to) {
 
 std::string encode_push(const Ulid& id, std::string_view kind, int attempt,
                         std::chrono::seconds ttl, std::string_view params) {
-  return fmt::format(R"({{"v":1,"id":"{}","kind":"{}","attempt":{},"ttl":{},"params":{}}})",
-                     id.str(), kind, attempt, ttl.count(), params);
+  return fmt::format(
+      FMT_COMPILE(R"({{"v":1,"id":"{}","kind":"{}","attempt":{},"ttl":{},"params":{}}})"), id.str(),
+      kind, attempt, ttl.count(), params);
 }
 
 std::string_view why_expired(PushState state) {

@@ -142,6 +142,8 @@ class Properties {
  public:
   [[nodiscard]] bool has(Property property) const { return (present_ & bit(property)) != 0; }
   [[nodiscard]] bool empty() const { return present_ == 0; }
+  // A bit for each property that is there, at the place of its identifier.
+  [[nodiscard]] std::uint64_t present() const { return present_; }
   // The number, or OTHERWISE when the property is absent. Only for properties that are numbers.
   [[nodiscard]] std::uint32_t number(Property property, std::uint32_t otherwise = 0) const;
   // The string or binary data; empty when absent. Only for properties that are such.

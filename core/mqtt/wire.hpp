@@ -63,6 +63,10 @@ class Counter {
     if (text.size() > 0xFFFF) fits_ = false;
     size_ += 2 + text.size();
   }
+  void add(const Counter& other) {
+    size_ += other.size_;
+    fits_ = fits_ && other.fits_;
+  }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool fits() const { return fits_; }
 

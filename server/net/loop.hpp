@@ -51,7 +51,7 @@ class Loop {
   // Thread safe. run() returns after its turn, for good.
   void stop();
 
-  // All else on the loop's thread, or before there is one.
+  // All else on the loop's thread, or before there is one; these three not from what they call.
   void run();
   // Waits at most so long for something to do, and does it; of how many tasks, events and timers.
   std::size_t turn(Duration wait);

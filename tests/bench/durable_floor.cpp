@@ -3,13 +3,15 @@
 //     CLIENTS threads hand one row of pushes at a time to one writer, which commits what waits
 //     together; DATABASE is a push server's, with the devices pc-0 and so on
 //   bench_durable_floor http PORT TOKEN CLIENTS ROWS DEVICES
-//     CLIENTS connections post one push at a time to the admin API
+//     CLIENTS connections, each with one push at a time, post to the admin API
 // Prints how many a second.
+#include <array>
 #include <atomic>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <mutex>
 #include <semaphore>
 #include <string>
@@ -21,6 +23,7 @@
 #include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <sqlite3.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -180,20 +183,25 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
   ~Connection() { ::close(socket_); }
 
-  // Until it is answered with 202.
-  void post(const std::string& request) {
+  [[nodiscard]] int descriptor() const { return socket_; }
+
+  void send(std::string_view request) {
+    answer_.clear();
     if (::send(socket_, request.data(), request.size(), MSG_NOSIGNAL) !=
         static_cast<ssize_t>(request.size())) {
       die("the admin API takes no request");
     }
-    answer_.clear();
-    while (!whole()) {
-      char space[4096];
-      const ssize_t got = ::recv(socket_, space, sizeof space, 0);
-      if (got <= 0) die("the admin API closed the connection");
-      answer_.append(space, static_cast<std::size_t>(got));
-    }
+  }
+
+  // Reads what there is. True: it has been answered, with 202.
+  bool answered() {
+    char space[4096];
+    const ssize_t got = ::recv(socket_, space, sizeof space, 0);
+    if (got <= 0) die("the admin API closed the connection");
+    answer_.append(space, static_cast<std::size_t>(got));
+    if (!whole()) return false;
     if (!answer_.starts_with("HTTP/1.1 202")) die(answer_);
+    return true;
   }
 
  private:
@@ -212,24 +220,38 @@ class Connection {
   std::string answer_;
 };
 
+// One thread turns all of the clients, so that they take as little of the server's processors as
+// they can.
 void measure_http(std::uint16_t port, std::string_view token, int clients, long count,
                   long devices) {
   constexpr std::string_view kBody = R"({"kind":"ping","ttl":3600})";
-  Rows rows(count);
-  std::vector<std::thread> threads;
-  for (int n = 0; n < clients; ++n) {
-    threads.emplace_back([&] {
-      Connection connection(port);
-      for (long number = rows.next(); number >= 0; number = rows.next()) {
-        connection.post(
-            fmt::format("POST /v1/devices/pc-{}/pushes HTTP/1.1\r\nHost: localhost\r\n"
-                        "Authorization: Bearer {}\r\nContent-Type: application/json\r\n"
-                        "Content-Length: {}\r\n\r\n{}",
-                        number % devices, token, kBody.size(), kBody));
-      }
-    });
+  long asked = 0;
+  const auto ask = [&](Connection& connection) {
+    connection.send(
+        fmt::format("POST /v1/devices/pc-{}/pushes HTTP/1.1\r\nHost: localhost\r\n"
+                    "Authorization: Bearer {}\r\nContent-Type: application/json\r\n"
+                    "Content-Length: {}\r\n\r\n{}",
+                    asked++ % devices, token, kBody.size(), kBody));
+  };
+  const int set = ::epoll_create1(EPOLL_CLOEXEC);
+  std::deque<Connection> connections;
+  for (int n = 0; n < clients && asked < count; ++n) {
+    Connection& added = connections.emplace_back(port);
+    epoll_event event{.events = EPOLLIN, .data = {.ptr = &added}};
+    if (::epoll_ctl(set, EPOLL_CTL_ADD, added.descriptor(), &event) != 0) die("epoll_ctl");
+    ask(added);
   }
-  for (std::thread& thread : threads) thread.join();
+  std::array<epoll_event, 256> events;
+  for (long done = 0; done < count;) {
+    const int got = ::epoll_wait(set, events.data(), static_cast<int>(events.size()), -1);
+    for (int i = 0; i < got; ++i) {
+      auto& connection = *static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr);
+      if (!connection.answered()) continue;
+      ++done;
+      if (asked < count) ask(connection);
+    }
+  }
+  ::close(set);
 }
 
 }  // namespace
