@@ -218,6 +218,23 @@ Status Database::copy_to(Database& target,
   return {};
 }
 
+void Database::keep_checkpoints() {
+  log_pages_ = std::make_unique<int>(0);
+  // In place of SQLite's own hook, which works the log off before the commit returns.
+  sqlite3_wal_hook(
+      handle_.get(),
+      [](void* pages, sqlite3*, const char*, int count) {
+        *static_cast<int*>(pages) = count;
+        return SQLITE_OK;
+      },
+      log_pages_.get());
+}
+
+void Database::checkpoint() {
+  sqlite3_wal_checkpoint_v2(handle_.get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  *log_pages_ = 0;
+}
+
 void Database::keep_log() {
   int on = 1;
   sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_PERSIST_WAL, &on);

@@ -93,6 +93,12 @@ class Database {
   // Copies all of it, as the present transaction sees it, over what TARGET holds.
   [[nodiscard]] Status copy_to(
       Database& target, const std::function<void(std::size_t done, std::size_t total)>& progress);
+  // From now on only checkpoint() works the write-ahead log off, and log_pages() is its length
+  // after the last commit.
+  void keep_checkpoints();
+  [[nodiscard]] int log_pages() const { return log_pages_ ? *log_pages_ : 0; }
+  // As far as readers let it. What fails stays in the log, for the next time.
+  void checkpoint();
   // Closing it leaves the log's file, be it empty.
   void keep_log();
   // One number: PRAGMA user_version, SELECT count(*) ...
@@ -121,6 +127,7 @@ class Database {
   Database() = default;
 
   std::filesystem::path path_;
+  std::unique_ptr<int> log_pages_;  // where SQLite can write it, wherever this moves
   std::unique_ptr<sqlite3, Close> handle_;
   std::unordered_map<std::string_view, std::unique_ptr<sqlite3_stmt, Close>, AddressHash>
       statements_;

@@ -49,8 +49,8 @@ Status use_log(Database& database) {
 }
 
 // WAL with synchronous=FULL: a commit is one write to the end of the log and one sync of it, and it
-// survives a power failure. The log is worked off at 16 MiB rather than SQLite's 4, as the steps of
-// a push change the same pages again and again, and is cut back after a burst.
+// survives a power failure. The writer works the log off (Writer::Options::log_pages); it is cut
+// back after a burst.
 Result<Database> open_database(const fs::path& path) {
   auto database = Database::open(path, Database::Access::kReadWrite);
   if (!database) return database;
@@ -60,7 +60,7 @@ Result<Database> open_database(const fs::path& path) {
   if (!set) return fail(set.error());
   if (auto migrated = migrate(*database); !migrated) return fail(migrated.error());
   if (auto wal = use_log(*database); !wal) return fail(wal.error());
-  set = database->script("PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;");
+  set = database->script("PRAGMA journal_size_limit = 67108864;");
   if (!set) return fail(set.error());
   return database;
 }

@@ -8,6 +8,7 @@ namespace kscpush::server {
 
 Writer::Writer(Database database, Options options)
     : options_(std::move(options)), database_(std::move(database)) {
+  database_.keep_checkpoints();
   thread_ = std::thread([this] { loop(); });
   ::pthread_setname_np(thread_.native_handle(), "store");
 }
@@ -127,6 +128,15 @@ void Writer::run_group(std::vector<Job>& group) {
     if (job.done != nullptr) job.done(job.status);
   }
   if (options_.told != nullptr) options_.told();
+  tend_log();
+}
+
+// Not in the commit, as SQLite would: whoever is in the group would wait for it.
+void Writer::tend_log() {
+  const int pages = database_.log_pages();
+  if (pages < options_.log_pages) return;
+  if (pages < 2 * options_.log_pages && queued() > 0) return;
+  database_.checkpoint();
 }
 
 bool Writer::run_transaction(std::vector<Job>& group) {

@@ -282,6 +282,24 @@ TEST_CASE("writer: large changes make smaller groups, and one that is larger is 
   CHECK(seen == std::vector<std::int64_t>{2, 2, 3, 4, 5, 6});
 }
 
+TEST_CASE("writer: the log is worked off, and not in a commit that somebody waits for") {
+  const TempDir dir;
+  Writer writer(make_database(dir), {.log_pages = 10});
+  const auto log_bytes = [&] { return std::filesystem::file_size(dir / "w.db-wal"); };
+  constexpr int kRows = 200;
+  std::uintmax_t most = 0;
+  for (int x = 0; x < kRows; ++x) {
+    REQUIRE(writer.wait(insert(x)));
+    most = std::max(most, log_bytes());
+  }
+  // A commit of a row is two pages or three; a log that is worked off begins anew.
+  constexpr std::uintmax_t kPage = 4096 + 24;
+  CHECK(most >= 10 * kPage);
+  CHECK(most < 30 * kPage);
+  writer.stop();
+  CHECK(rows(dir) == kRows);
+}
+
 TEST_CASE("writer: a callback that waits for the writer gets an error, not a deadlock") {
   const TempDir dir;
   Writer writer(make_database(dir), {});
