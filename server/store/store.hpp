@@ -96,8 +96,8 @@ class Store final : public ShardStore {
   ~Store() override;  // completes what is queued
 
   // From now on WATCH is called on the writer thread with what each commit changed,
-  // before the callbacks of these changes, and TOLD after these. At most once, before there is
-  // anything to see.
+  // before the callbacks of these changes, and TOLD after the callbacks. At most once, before there
+  // is anything to see.
   using Watch = std::function<void(const StoreChanges& changes)>;
   void watch(Watch watch, std::function<void()> told = nullptr);
 

@@ -38,10 +38,7 @@ class Store::Impl {
                       return missed ? leave_a_trace() : write_last_seen(closing);
                     },
                 .after = [this](bool committed) { publish(committed); },
-                .told =
-                    [this] {
-                      if (told) told();
-                    }}),
+                .told = [this] { tell_of_publication(); }}),
         readers(std::move(connections)) {}
   // The writer's callbacks may read; and the last connection to close must be one that can tidy up.
   ~Impl() { writer.stop(); }
@@ -76,7 +73,9 @@ class Store::Impl {
   }
 
  private:
-  StoreChanges changes_;  // of the group under way; the writer thread's
+  // Of the group under way; the writer thread's.
+  StoreChanges changes_;
+  bool published_ = false;
 
  public:
   const Clock& clock;
@@ -98,9 +97,14 @@ class Store::Impl {
  private:
   void publish(bool committed) {
     const bool any = !changes_.pushes.empty() || !changes_.resyncs.empty();
-    if (committed && watch && any) watch(changes_);
+    published_ = committed && any;
+    if (published_ && watch) watch(changes_);
     changes_.pushes.clear();
     changes_.resyncs.clear();
+  }
+  // After a group in which nothing changed that can be watched nobody may be there to watch yet.
+  void tell_of_publication() const {
+    if (published_ && told) told();
   }
 
   Writer::Job write_last_seen(bool closing);
