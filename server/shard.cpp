@@ -65,8 +65,7 @@ void Shard::close() {
   connections_.clear();
   devices_.clear();
   reports_.flush();
-  // What is posted finds no device and is answered so. asio still holds the waits of the closed
-  // sockets; each owns its link until it has returned.
+  // What is posted finds no device and is answered so.
   loop_.poll();
   probes_.fail_all(Error{ErrorCode::kUnreachable, "the push server is stopping", ""});
 }

@@ -193,18 +193,11 @@ Result<json> Runner::sweep(std::vector<float>& took) {
 }
 
 // What is rare shows in all of them together: the slowest pushes may be of one sweep.
-Status Runner::sweeps(int count, const TakeRow& take) {
-  const auto before = moment(/*memory=*/false);
-  if (!before) return fail(before.error());
-  std::vector<float> took;
-  for (int i = 0; i < count; ++i) {
-    if (auto taken = take(sweep(took)); !taken) return taken;
-  }
-  if (count == 1) return {};
+Result<json> Runner::sweeps(const Moment& before, std::vector<float> took, int count) const {
   const std::size_t arrived = took.size();
-  auto all = report("sweeps", *before, arrived, std::move(took), static_cast<std::size_t>(count));
-  if (all) all->erase("losses");  // those of the last
-  return take(all);
+  auto row = report("sweeps", before, arrived, std::move(took), static_cast<std::size_t>(count));
+  if (row) row->erase("losses");  // those of the last
+  return row;
 }
 
 Result<json> Runner::come_back(bool cut) {
@@ -249,12 +242,12 @@ Result<json> Runner::wait_for_line() {
   return report("wait", *before, fleet_.ready(), {});
 }
 
-Result<json> Runner::step(const Step& step) {
+Result<json> Runner::step(const Step& step, std::vector<float>& took) {
   switch (step.kind) {
     case Step::Kind::kHold:
       return hold(step);
-    case Step::Kind::kSweep:  // sweeps()
-      break;
+    case Step::Kind::kSweep:
+      return sweep(took);
     case Step::Kind::kStorm:
       return come_back(/*cut=*/true);
     case Step::Kind::kOutage:
@@ -267,24 +260,25 @@ Result<json> Runner::step(const Step& step) {
 
 Status Runner::run(const std::function<void(const json&)>& row) {
   std::size_t failed = 0;
-  const TakeRow take = [&](const Result<json>& measured) -> Status {
+  const auto take = [&](const Result<json>& measured) -> Status {
     if (Loop::interrupted()) return fail(ErrorCode::kFailed, "interrupted");
     if (!measured) return fail(measured.error());
-    if (measured->at("step") != "sweeps") {
-      failed = std::max(failed, measured->at("failed").get<std::size_t>());
-    }
+    failed = std::max(failed, measured->at("failed").get<std::size_t>());
     row(*measured);
     return {};
   };
   if (auto taken = take(connect()); !taken) return taken;
   for (const Step& each_step : options_.steps) {
-    if (each_step.kind == Step::Kind::kSweep) {
-      if (auto taken = sweeps(each_step.count, take); !taken) return taken;
-      continue;
-    }
+    const auto before = moment(/*memory=*/false);
+    if (!before) return fail(before.error());
+    std::vector<float> took;  // by the pushes of its sweeps
     for (int i = 0; i < each_step.count; ++i) {
-      if (auto taken = take(step(each_step)); !taken) return taken;
+      if (auto taken = take(step(each_step, took)); !taken) return taken;
     }
+    if (each_step.kind != Step::Kind::kSweep || each_step.count == 1) continue;
+    const auto all = sweeps(*before, std::move(took), each_step.count);
+    if (!all) return fail(all.error());
+    row(*all);
   }
   if (failed == 0) return {};
   return fail({ErrorCode::kPartial,

@@ -43,13 +43,14 @@ class Runner {
     std::optional<ProcessUsage> usage;
   };
   [[nodiscard]] Result<Moment> moment(bool memory) const;
-  [[nodiscard]] Result<nlohmann::json> step(const Step& step);
+  [[nodiscard]] Result<nlohmann::json> step(const Step& step, std::vector<float>& took);
   [[nodiscard]] Result<nlohmann::json> connect();
   [[nodiscard]] Result<nlohmann::json> hold(const Step& step);
   // TOOK gets what each push took.
   [[nodiscard]] Result<nlohmann::json> sweep(std::vector<float>& took);
-  using TakeRow = std::function<Status(const Result<nlohmann::json>&)>;
-  [[nodiscard]] Status sweeps(int count, const TakeRow& take);
+  // The row of COUNT sweeps together, which TOOK so long each push.
+  [[nodiscard]] Result<nlohmann::json> sweeps(const Moment& before, std::vector<float> took,
+                                              int count) const;
   [[nodiscard]] Result<nlohmann::json> come_back(bool cut);
   [[nodiscard]] Result<nlohmann::json> wait_for_line();
   // Until all are connected, or nobody has been for the time that an attempt may take.

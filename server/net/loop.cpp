@@ -31,29 +31,16 @@ Loop::Loop()
 }
 
 void Loop::push(std::unique_ptr<Task> task) {
-  bool asleep = false;
   {
     const std::scoped_lock lock(mutex_);
-    if (task) {
-      posted_.push_back(std::move(task));
-    } else {
-      stopped_ = true;
-    }
-    asleep = std::exchange(asleep_, false);
+    posted_.push_back(std::move(task));
+    if (!std::exchange(asleep_, false)) return;
   }
-  if (asleep) static_cast<void>(::eventfd_write(wake_up_.get(), 1));
-}
-
-void Loop::stop() {
-  push(nullptr);
+  static_cast<void>(::eventfd_write(wake_up_.get(), 1));
 }
 
 void Loop::run() {
-  const auto stopped = [this] {
-    const std::scoped_lock lock(mutex_);
-    return stopped_;
-  };
-  while (!stopped()) turn(Duration::max());
+  while (!stopped_) turn(Duration::max());
 }
 
 std::size_t Loop::poll() {
@@ -81,7 +68,7 @@ int Loop::milliseconds_to_wait(Duration wait) {
   }
   {
     const std::scoped_lock lock(mutex_);
-    if (!posted_.empty() || stopped_) return 0;
+    if (!posted_.empty()) return 0;
     asleep_ = wait > Duration::zero();
   }
   if (wait == Duration::max()) return -1;

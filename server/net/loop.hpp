@@ -48,8 +48,10 @@ class Loop {
   void post(Task&& task) {
     push(std::make_unique<TaskOf<std::decay_t<Task>>>(std::forward<Task>(task)));
   }
-  // Thread safe. run() returns after its turn, for good.
-  void stop();
+  // Thread safe. run() returns, for good, when what was posted before has run.
+  void stop() {
+    post([this] { stopped_ = true; });
+  }
 
   // All else on the loop's thread, or before there is one; these three not from what they call.
   void run();
@@ -92,11 +94,11 @@ class Loop {
   int count_ = 0;                   // in batch_
   Tasks running_;                   // empty but in run_tasks()
   std::vector<LoopTimer*> timers_;  // those that are set: a handful
+  bool stopped_ = false;
 
   std::mutex mutex_;
-  Tasks posted_;          // under mutex_
-  bool asleep_ = false;   // the same: who posts must wake it
-  bool stopped_ = false;  // the same
+  Tasks posted_;         // under mutex_
+  bool asleep_ = false;  // the same: who posts must wake it
 };
 
 // One deadline at a time, to the millisecond. On the loop's thread, or before there is one.
