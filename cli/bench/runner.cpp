@@ -139,17 +139,23 @@ Result<json> Runner::connect() {
   }
   auto row = report("connect", *before, fleet_.ready(), fleet_.took());
   if (!row || !before->usage) return row;
+  unconnected_ = before->usage;
   loop_.run_for(kSettle);
-  const auto after = moment(/*memory=*/true);
-  if (!after) return fail(after.error());
-  const ProcessUsage& was = *before->usage;
-  const ProcessUsage& is = *after->usage;
-  const std::size_t count = fleet_.ready();
-  (*row)["server"].update({{"own_bytes", each(was.own, is.own, count)},
-                           {"pss_bytes", each(was.pss, is.pss, count)},
-                           {"rss_bytes", each(was.rss, is.rss, count)},
-                           {"kernel_bytes", each(was.kernel, is.kernel, count)}});
+  if (auto added = add_memory(*row); !added) return fail(added.error());
   return row;
+}
+
+Status Runner::add_memory(json& row) const {
+  const auto now = moment(/*memory=*/true);
+  if (!now) return fail(now.error());
+  const ProcessUsage& was = *unconnected_;
+  const ProcessUsage& is = *now->usage;
+  const std::size_t count = fleet_.ready();
+  row["server"].update({{"own_bytes", each(was.own, is.own, count)},
+                        {"pss_bytes", each(was.pss, is.pss, count)},
+                        {"rss_bytes", each(was.rss, is.rss, count)},
+                        {"kernel_bytes", each(was.kernel, is.kernel, count)}});
+  return {};
 }
 
 Result<json> Runner::hold(const Step& step) {
@@ -175,6 +181,7 @@ Result<json> Runner::hold(const Step& step) {
   if (!row || !before->usage) return row;
   const double ns = row->at("server").at("cpu_s").get<double>();
   (*row)["server"]["cpu_percent"] = rounded(100 * ns / seconds_between(before->time, loop_.now()));
+  if (auto added = add_memory(*row); !added) return fail(added.error());
   return row;
 }
 

@@ -31,8 +31,9 @@ class Runner {
   //   ms {p50, p90, p99, max}                   of a device: to be connected, to get its push
   //   losses {reason: number}                   of connections, of pushes
   //   server {cpu_us, cpu_s, threads {name: cpu_us}}         of --pid; us a device
-  //   server {own_bytes, pss_bytes, rss_bytes, kernel_bytes} a connection more, after connecting;
-  //          kernel_bytes is of this machine and of both ends when the devices are on it too
+  //   server {own_bytes, pss_bytes, rss_bytes, kernel_bytes} a connection, more than before the
+  //          first: after connecting, and at the end of a hold, when all are idle. kernel_bytes is
+  //          of this machine and of both ends when the devices are on it too
   //   resumed, admin_ms                                       of a storm
   // kPartial when some device failed in some step; kUnreachable when none could connect.
   [[nodiscard]] Status run(const std::function<void(const nlohmann::json&)>& row);
@@ -55,6 +56,8 @@ class Runner {
   [[nodiscard]] Result<nlohmann::json> wait_for_line();
   // Until all are connected, or nobody has been for the time that an attempt may take.
   [[nodiscard]] bool all_ready(const std::string& what);
+  // Adds to ROW what a connection takes now.
+  [[nodiscard]] Status add_memory(nlohmann::json& row) const;
   [[nodiscard]] Result<nlohmann::json> report(std::string_view name, const Moment& before,
                                               std::size_t done, std::vector<float> took,
                                               std::size_t times = 1) const;
@@ -65,6 +68,7 @@ class Runner {
   AdminProbe* const probe_;
   const RunOptions options_;
   const Context& context_;
+  std::optional<ProcessUsage> unconnected_;  // of the server before the first device
 };
 
 }  // namespace kscpush::cli::bench

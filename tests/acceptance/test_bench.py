@@ -50,6 +50,7 @@ class Bench(ServedTest):
         self.assertGreater(connect["cpu_us"], 0)
         self.assertIsInstance(connect["own_bytes"], int)
         self.assertIn("cpu_percent", hold)
+        self.assertIsInstance(hold["own_bytes"], int)
         self.assertGreater(sweep["threads"]["shard"], 0)
         self.assertGreater(sweep["threads"]["store"], 0)
 
