@@ -32,6 +32,7 @@ void add_limits(const site::ServerLimits& limits, std::vector<Field>& fields) {
   number("message_bytes", limits.message_bytes);
   number("unsent_bytes", limits.unsent_bytes);
   number("slow_reader_timeout_s", limits.slow_reader_timeout_s);
+  number("inbound_bytes_per_s", limits.inbound_bytes_per_s);
   number("shards", limits.shards);
   fields.push_back({"push server limits.park_idle_tls", on_off(limits.park_idle_tls)});
 }

@@ -15,9 +15,6 @@ constexpr std::chrono::seconds kLinger{2};
 // A certificate's end is looked at again at least so often: the wall clock may be changed.
 constexpr std::int64_t kLookAgainAfter = 7L * 24 * 3600;  // seconds
 
-// Reads of one wake-up, so that one busy device does not hold up the others.
-constexpr int kReadsPerTurn = 4;
-
 // An end that somebody should look at, unlike those of an ordinary day.
 bool is_devices_fault(mqtt::EndReason reason) {
   return reason == mqtt::EndReason::kProtocolError || reason == mqtt::EndReason::kMalformedPacket ||
@@ -125,11 +122,8 @@ std::size_t Connection::unsent() const {
 
 void Connection::on_readable() {
   if (waits_ && link_->secure() && !shard_->may_begin(*this)) return;
-  Next next = Next::kReadMore;
-  for (int i = 0; i < kReadsPerTurn && next == Next::kReadMore && !reading_paused_; ++i) {
-    next = read_once();
-    if (next == Next::kGone) return;
-  }
+  const Next next = read();
+  if (next == Next::kGone) return;
   if (write_needs_read_) request_flush();
   if (next == Next::kWaitWritable) {
     // And for nothing else: a link that moves to another shard must not be waited for.
@@ -137,25 +131,25 @@ void Connection::on_readable() {
     link_->wait_writable();
   } else if (stage_ == Stage::kDeciding) {
     shard_->transfer(*this);
-  } else if (stage_ != Stage::kEnded && !reading_paused_) {
+  } else if (stage_ != Stage::kEnded && may_be_read()) {
     link_->wait_readable();  // the others wait again when they have been flushed
   }
 }
 
-Connection::Next Connection::read_once() {
+Connection::Next Connection::read() {
   const auto scratch = shard_->scratch();
   const IoResult got = link_->read(scratch);
   if (waits_ && link_->handshake_begun()) leave_waiting();
   switch (got.kind) {
-    case IoResult::Kind::kBytes: {
-      if (stage_ == Stage::kLingering) return Next::kReadMore;
+    case IoResult::Kind::kBytes:
+      if (stage_ == Stage::kLingering) return Next::kWait;
       shard_->counts().bytes_in.add(got.bytes);
       consume({scratch.data(), got.bytes});
-      const bool takes_more = stage_ == Stage::kHandshake || stage_ == Stage::kActive;
-      // A short read of a plain socket has emptied it; TLS may hold further records.
-      const bool may_have_more = got.bytes == scratch.size() || link_->secure();
-      return takes_more && may_have_more ? Next::kReadMore : Next::kWait;
-    }
+      if (stage_ == Stage::kActive && !shard_->may_send_more(*device_, got.bytes)) {
+        throttled_ = true;
+        shard_->wheel().set(*this, next_deadline());
+      }
+      return Next::kWait;
     case IoResult::Kind::kWantRead:
       return Next::kWait;
     case IoResult::Kind::kWantWrite:
@@ -234,7 +228,7 @@ void Connection::admit(Device& device, mqtt::SessionState state, bool session_pr
   if (stage_ != Stage::kActive) return;
   shard_->wheel().set(*this, next_deadline());
   consume({});  // what came behind CONNECT in the same segment
-  if (stage_ == Stage::kActive && !reading_paused_) link_->wait_readable();
+  if (stage_ == Stage::kActive && may_be_read()) link_->wait_readable();
 }
 
 void Connection::refuse(mqtt::ReasonCode code, std::string_view reason,
@@ -244,10 +238,10 @@ void Connection::refuse(mqtt::ReasonCode code, std::string_view reason,
   session_.refuse(code, reason, server_reference, *this);
 }
 
-mqtt::Session::Delivery Connection::deliver(mqtt::Outgoing push) {
+mqtt::Session::Delivery Connection::deliver(mqtt::Outgoing push, WallTime now) {
   const bool room = unsent() == 0 ||
                     unsent() + push.payload.size() <= shard_->settings().mqtt_limits.unsent_bytes;
-  const auto delivery = session_.deliver(std::move(push), shard_->wall(), *this);
+  const auto delivery = session_.deliver(std::move(push), now, *this);
   if (delivery == mqtt::Session::Delivery::kWindowFull && !room) pushes_wait_ = true;
   return delivery;
 }
@@ -342,12 +336,12 @@ void Connection::flush() {
 
 // Goes on with what waited for the peer to read.
 void Connection::flushed() {
-  session_.flushed(shard_->wall(), *this);
+  if (session_.resends()) session_.flushed(shard_->wall(), *this);
   if (std::exchange(pushes_wait_, false) && device_ != nullptr) shard_->has_room(*device_);
   if (!std::exchange(reading_paused_, false)) return;
   shard_->wheel().set(*this, next_deadline());
   consume({});
-  if (stage_ == Stage::kActive && !reading_paused_) link_->wait_readable();
+  if (stage_ == Stage::kActive && may_be_read()) link_->wait_readable();
 }
 
 void Connection::blocked() {
@@ -366,6 +360,8 @@ MonoTime Connection::slow_reader_deadline() const {
 // While nothing is read nothing can be said about the keep alive.
 MonoTime Connection::next_deadline() const {
   const MonoTime slow = std::min(slow_reader_deadline(), certificate_deadline());
+  if (throttled_)
+    return std::min<MonoTime>(slow, std::chrono::ceil<std::chrono::seconds>(shard_->now()));
   return reading_paused_ ? slow : std::min(slow, session_.keep_alive_deadline());
 }
 
@@ -411,6 +407,9 @@ void Connection::on_timer(MonoTime now) {
         session_.disconnect(mqtt::EndReason::kSlowReader, {}, *this);
       } else if (shard_->end_if_distrusted(*this)) {
         return;
+      } else if (std::exchange(throttled_, false)) {
+        // Too early, if the timer was for something else: then the next read says so again.
+        if (!reading_paused_) link_->wait_readable();
       } else if (!reading_paused_) {
         session_.tick(now, *this);
       }

@@ -15,7 +15,8 @@
 // start of a packet whose rest is missing, or output that the peer does not take, is kept.
 //
 // A peer that does not read is not read either once limits.unsent_bytes wait for it, so neither
-// buffer grows; when it takes nothing for limits.slow_reader_timeout_s its connection ends.
+// buffer grows; when it takes nothing for limits.slow_reader_timeout_s its connection ends. Nor is
+// one that has sent limits.inbound_bytes_per_s, until the next second.
 #pragma once
 
 #include <algorithm>
@@ -69,7 +70,7 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
       __builtin_prefetch(reinterpret_cast<const char*>(this) + at);
     }
   }
-  mqtt::Session::Delivery deliver(mqtt::Outgoing push);
+  mqtt::Session::Delivery deliver(mqtt::Outgoing push, WallTime now);
   void release();  // what the session held back
   void disconnect(mqtt::EndReason reason, std::string_view server_reference);
   [[nodiscard]] mqtt::SessionState take_state() { return session_.take_state(); }
@@ -124,10 +125,12 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
 
   Buffers& buffers();
   void release_empty_buffers();
-  // What a read leaves to do.
-  enum class Next : std::uint8_t { kReadMore, kWait, kWaitWritable, kGone };
-  Next read_once();
+  // What a read leaves to do. There is one in a turn, of at most the shard's scratch, so that one
+  // busy device does not hold up the others; what is left is told again.
+  enum class Next : std::uint8_t { kWait, kWaitWritable, kGone };
+  Next read();
   void consume(std::string_view bytes);
+  [[nodiscard]] bool may_be_read() const { return !reading_paused_ && !throttled_; }
   void request_flush();
   void flushed();
   void blocked();
@@ -154,6 +157,7 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   bool read_needs_write_ = false;  // nor read before it has written
   bool reading_paused_ = false;    // until what is unsent has been taken
   bool pushes_wait_ = false;       // for the same
+  bool throttled_ = false;         // until its timer fires, as it has sent too much
 };
 
 // Owns the connections of a shard. Intrusive: a table of them would take 40 bytes more of each.

@@ -36,6 +36,7 @@ struct Counters {
   Counter handshake_timeouts;  // ended because TLS and CONNECT took too long
   Counter refused;             // CONNECT answered with a refusal
   Counter warnings_left_out;   // of the log (BoundedLog)
+  Counter throttled;           // times that a device was not read for the rest of a second
   Counter bytes_in;            // MQTT bytes, after TLS
   Counter bytes_out;
   Counter pushes_sent;

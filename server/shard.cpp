@@ -4,10 +4,13 @@
 #include <unordered_set>
 #include <utility>
 
+#include "server/net/tls_record.hpp"
+
 namespace kscpush::server {
 namespace {
 
-constexpr std::size_t kScratchBytes = 128 * 1024;
+// Of one read: a TLS record, as server/net/tls_link.hpp asks for.
+constexpr std::size_t kScratchBytes = kMostTlsRecord;
 // Steps of pushes that a full or failing disk did not take: so often, so many at a time.
 constexpr std::chrono::seconds kRetryEvery{5};
 constexpr std::size_t kRetried = 10'000;
@@ -303,8 +306,8 @@ void Shard::probe(const DeviceId& id, const ProbeOrder& order, ProbeDone done) {
                                !order.is_ping || device->agent != nullptr};
   Probe& probe = probes_.add(
       std::make_unique<Probe>(probes_, order.id, id.str(), awaited, std::move(done)), now());
-  const auto delivery =
-      connection.deliver({ProbeTable::token_of(order.id), order.payload, order.expires, order.id});
+  const auto delivery = connection.deliver(
+      {ProbeTable::token_of(order.id), order.payload, order.expires, order.id}, wall());
   if (delivery == mqtt::Session::Delivery::kSent) {
     wheel_.set(probe, now() + order.timeout);
   } else {

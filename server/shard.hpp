@@ -5,17 +5,19 @@
 // device it moves to home_shard(id), where the device's session lives, so that takeover, delivery
 // and acknowledgement happen on one thread without a lock.
 //
-// Stored pushes: the store is the queue. The shard is told of new ones (offer_push), sends what the
-// device's window allows, and fetches the rest when acknowledgements make room. What was sent and
-// not acknowledged is sent again on the next connection, after a pause that grows with each attempt
-// and counts from the last one; what is behind it waits too. Probes (ping) are not stored: their
-// promise ends with the connection. The answer to up/sync (shard_sync.cpp) is not stored either: it
-// says what holds when it is sent.
+// Stored pushes: the store is the queue. The shard is told of new ones (offer_pushes), sends what
+// the device's window allows, and fetches the rest when acknowledgements make room. What was sent
+// and not acknowledged is sent again on the next connection, after a pause that grows with each
+// attempt and counts from the last one; what is behind it waits too. Probes (ping) are not stored:
+// their promise ends with the connection. The answer to up/sync (shard_sync.cpp) is not stored
+// either: it says what holds when it is sent.
 //
 // Unless it says otherwise, everything here is for the shard's own thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -40,6 +42,25 @@
 
 namespace kscpush::server {
 
+// What a device has sent in the current second, by all its connections: one that takes itself over
+// again and again gains nothing.
+class InboundBudget {
+ public:
+  // Whether there is something left of MOST (below 2^24) after these.
+  [[nodiscard]] bool take(std::size_t bytes, std::uint32_t most, MonoTime now) {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
+    const auto second = static_cast<std::uint8_t>(seconds);
+    if (second_ != second) spent_ = 0;
+    second_ = second;
+    spent_ = static_cast<std::uint32_t>(std::min(spent_ + bytes, std::size_t{most})) & 0xFF'FFFFU;
+    return spent_ < most;
+  }
+
+ private:
+  std::uint8_t second_ = 0;  // both in what would be padding of Device
+  std::uint32_t spent_ : 24 = 0;
+};
+
 // A device that is connected, or whose session outlives its connection. There is one in memory for
 // every device, so what few have is behind a pointer.
 // Its timer is the end of the session, or of a will's delay, while it is away; of the pause before
@@ -61,6 +82,7 @@ struct Device final : Timer {
   std::array<bool, kPushLanes> backlog{};           // the store may hold more than was let through
   bool policy_in_flight = false;                    // sent, not acknowledged
   bool policy_owed = false;                         // asked for, and could not be sent yet
+  InboundBudget inbound;
 };
 
 // A device as the admin API shows it.
@@ -115,8 +137,7 @@ class Shard {
   // Commands, by way of loop().
   void probe(const DeviceId& id, const ProbeOrder& order, ProbeDone done);
   // ONLINE_ONLY: it ends if the device cannot have it now.
-  void offer_push(const PushRecord& push, bool online_only = false);
-  void offer_pushes(std::span<const PushRecord> pushes, bool online_only);
+  void offer_pushes(std::span<const PushRecord> pushes, bool online_only = false);
   // DONE on the store's thread, as ShardStore::cancel() has it. A push that has been handed to a
   // connection by now is sent; one that has not been never is, unless this fails.
   void cancel_push(const Ulid& id, std::string reason, ShardStore::Cancelled done);
@@ -159,6 +180,8 @@ class Shard {
   [[nodiscard]] bool may_begin(Connection& connection);
   void stops_waiting(Connection& connection);
   void handshake_ended();
+  // Whether the device may go on sending, after so much.
+  [[nodiscard]] bool may_send_more(Device& device, std::size_t bytes);
   // CONNECTION speaks something else than MQTT: its link goes to ShardContext::hand_over.
   void hand_over(Connection& connection);
   void transfer(Connection& connection);
@@ -191,6 +214,7 @@ class Shard {
   void give_up(mqtt::SessionState& state);
   void note_end(const Device& device, mqtt::EndReason reason);
   void hold_back(Device& device, mqtt::SessionState& state);
+  void offer(Device* device, const PushRecord& push, bool online_only);
   void pump(Device& device, bool waited = false);
   void pump_lane(Device& device, PushLane lane, bool waited);
   [[nodiscard]] static bool may_send(const Device& device, PushLane lane);
@@ -239,6 +263,7 @@ class Shard {
   ConnectionList connections_;
   std::deque<Connection*> ready_;  // whose handshakes begin when others have ended, in this order
   std::vector<Connection*> to_flush_;
+  std::vector<Device*> offered_;                      // of offer_pushes(), kept for its memory
   std::unordered_map<std::int64_t, int> cancelling_;  // by seq: what the store has not decided yet
   std::function<void()> resume_accept_;
   bool closed_ = false;

@@ -83,6 +83,15 @@ void Shard::handshake_ended() {
   if (resume_accept_) resume_accept_();
 }
 
+bool Shard::may_send_more(Device& device, std::size_t bytes) {
+  const std::uint32_t most = settings_->dp.push_server.limits.inbound_bytes_per_s;
+  if (device.inbound.take(bytes, most, now())) return true;
+  counters_.throttled.add();
+  warnings_.warn("{}: sends more than limits.inbound_bytes_per_s, {}, and is read on in a second",
+                 device.id(), most);
+  return false;
+}
+
 void Shard::hand_over(Connection& connection) {
   counters_.handed_over.add();
   handshake_ended();

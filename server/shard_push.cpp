@@ -42,8 +42,7 @@ Duration pause_left(int attempts, WallTime sent, WallTime expires, WallTime now,
 
 }  // namespace
 
-void Shard::offer_push(const PushRecord& push, bool online_only) {
-  Device* const device = find(push.device.str());
+void Shard::offer(Device* device, const PushRecord& push, bool online_only) {
   const bool ready =
       device != nullptr && device->connection != nullptr && device->connection->subscribed();
   if (!ready && online_only) {
@@ -62,13 +61,14 @@ void Shard::offer_push(const PushRecord& push, bool online_only) {
 }
 
 // In a sweep each device comes for the first time in a while, out of the memory and not out of a
-// cache. Asked for beforehand they come side by side.
+// cache. Asked for beforehand they come side by side. An offer takes no device out of the table.
 void Shard::offer_pushes(std::span<const PushRecord> pushes, bool online_only) {
+  offered_.clear();
   for (const PushRecord& push : pushes) {
-    const Device* const device = find(push.device.str());
+    Device* const device = offered_.emplace_back(find(push.device.str()));
     if (device != nullptr && device->connection != nullptr) device->connection->fetch();
   }
-  for (const PushRecord& push : pushes) offer_push(push, online_only);
+  for (std::size_t i = 0; i < pushes.size(); ++i) offer(offered_[i], pushes[i], online_only);
 }
 
 // What the connection was given before has its step in the store's queue, ahead of this; what the
@@ -182,7 +182,8 @@ bool Shard::send(Device& device, const PushRecord& push, bool waited) {
   const auto ttl = std::chrono::ceil<std::chrono::seconds>(push.expires - at);
   switch (device.connection->deliver({static_cast<std::uint64_t>(push.seq),
                                       encode_push(push.id, push.kind, before + 1, ttl, push.params),
-                                      push.expires, push.id, before + 1})) {
+                                      push.expires, push.id, before + 1},
+                                     at)) {
     case Delivery::kSent:
       counters_.pushes_sent.add();
       last_seq = push.seq;

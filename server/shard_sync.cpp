@@ -49,7 +49,7 @@ void Shard::send_policy(Device& device, std::string_view has) {
   std::string payload = encode_push(id, "policy", 1, kAnswerDeadline, *params);
   using Delivery = mqtt::Session::Delivery;
   switch (device.connection->deliver(
-      {kPolicyToken, std::move(payload), wall() + kAnswerDeadline, id, 1})) {
+      {kPolicyToken, std::move(payload), wall() + kAnswerDeadline, id, 1}, wall())) {
     case Delivery::kSent:
       counters_.policies_sent.add();
       device.policy_owed = false;

@@ -216,7 +216,9 @@ class Session {
   // this connection. kExpired: its time has passed. kNotSubscribed also while not active.
   enum class Delivery : std::uint8_t { kSent, kNotSubscribed, kWindowFull, kTooLarge, kExpired };
   Delivery deliver(Outgoing push, WallTime now, SessionActions& actions);
-  // The peer has taken the output: sends again what still waits for that since accept().
+  // Something still waits to be sent again since accept().
+  [[nodiscard]] bool resends() const { return sent_ < state_.in_flight.size(); }
+  // The peer has taken the output: goes on with that.
   void flushed(WallTime now, SessionActions& actions);
   // Sends again what SessionState::held kept back.
   void release(WallTime now, SessionActions& actions);

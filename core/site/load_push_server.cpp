@@ -65,6 +65,7 @@ void read_limits(Reader& reader, const Node& node, ServerLimits& limits) {
                   number("message_bytes", limits.message_bytes, 1'024, 1'048'576),
                   number("unsent_bytes", limits.unsent_bytes, 4'096, 16'777'216),
                   number("slow_reader_timeout_s", limits.slow_reader_timeout_s, 1, 3'600),
+                  number("inbound_bytes_per_s", limits.inbound_bytes_per_s, 4'096, 8'388'608),
                   number("shards", limits.shards, 0, 256),
                   {"park_idle_tls", [&](auto& v) {
                      reader.read(v, "limits.park_idle_tls", limits.park_idle_tls);

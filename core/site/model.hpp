@@ -71,7 +71,8 @@ struct ServerLimits {
   std::uint32_t message_bytes = 64 * 1024;
   std::uint32_t unsent_bytes = 64 * 1024;    // per connection; then it gets nothing more
   std::uint32_t slow_reader_timeout_s = 30;  // unsent bytes, and none taken for so long: closed
-  std::uint32_t shards = 0;                  // 0: one per core
+  std::uint32_t inbound_bytes_per_s = 256 * 1024;  // of a device; then it is read on a second later
+  std::uint32_t shards = 0;                        // 0: one per core
   bool park_idle_tls = true;  // TLS 1.3 connections give up OpenSSL's object after the handshake
 };
 
