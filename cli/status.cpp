@@ -23,10 +23,14 @@ struct StatusOptions {
   std::string dp;
 };
 
-const std::vector<Column> kColumns{{"DEVICE", "/id"},           {"GROUP", "/group"},
-                                   {"STATE", "/state"},         {"DESIRED", "/desired", true},
-                                   {"REPORTED", "/reported"},   {"SINCE", "/since"},
-                                   {"CONNECTED", "/connected"}, {"LAST SEEN", "/last_seen"},
+const std::vector<Column> kColumns{{"DEVICE", "/id"},
+                                   {"GROUP", "/group"},
+                                   {"STATE", "/state"},
+                                   {"DESIRED", "/desired", true},
+                                   {"REPORTED", "/reported"},
+                                   {"SINCE", "/since"},
+                                   {"CONNECTED", "/connected"},
+                                   {"LAST SEEN", "/last_seen"},
                                    {"RESYNC SINCE", "/resync_required/since", true},
                                    {"RESULT", "/result"}};
 
