@@ -219,9 +219,10 @@ Result<SpawnOrder> make_order(const Command& command, std::vector<std::string> a
                        "LOGNAME=" + account->name};
   // The last one of a name counts for no program in particular: each is set once.
   for (const auto& [name, value] : command.environment) {
+    const std::string begin = name + "=";
     std::erase_if(order.environment,
-                  [&](const std::string& text) { return text.starts_with(name + "="); });
-    order.environment.push_back(fmt::format("{}={}", name, value));
+                  [&](const std::string& text) { return text.starts_with(begin); });
+    order.environment.push_back(begin + value);
   }
   order.environment.insert(order.environment.end(), extra.begin(), extra.end());
   if (account->user != ::geteuid()) order.account = std::move(*account);

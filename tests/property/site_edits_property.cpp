@@ -383,8 +383,9 @@ TEST_CASE("site edits: random edits of random sites in random styles") {
       if (run_step(now, step)) ++done[step.name];
     }
   }
-  for (const auto& [name, count] : done) {
-    CAPTURE(name);
+  for (const auto& step : done) {
+    CAPTURE(step.first);
+    const auto& [name, count] = step;
     CHECK(count * 50 > cases / 13);
   }
   CHECK(done.size() == 13);

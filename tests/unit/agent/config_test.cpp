@@ -114,8 +114,9 @@ TEST_CASE("agent file: what is wrong is told with its place") {
       {"version: 1\ncollectors:\n  - {name: a, file: /a, format: xml}\n",
        "agent.yaml:3:33: format must be json or prometheus, not 'xml'"},
   };
-  for (const auto& [text, expected] : cases) {
-    CAPTURE(text);
+  for (const auto& each : cases) {
+    CAPTURE(each.first);
+    const auto& [text, expected] = each;
     const std::string error = first_error(text);
     CAPTURE(error);
     CHECK(error.starts_with(expected));

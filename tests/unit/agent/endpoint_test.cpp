@@ -19,8 +19,9 @@ TEST_CASE("endpoint: a host with or without a port") {
       {"2001:db8::1", "2001:db8::1:13295"},
       {"::1", "::1:13295"},
   };
-  for (const auto& [text, expected] : cases) {
-    CAPTURE(text);
+  for (const auto& each : cases) {
+    CAPTURE(each.first);
+    const auto& [text, expected] = each;
     const auto endpoint = parse_endpoint(text);
     REQUIRE(endpoint.has_value());
     CHECK(endpoint->host + ":" + std::to_string(endpoint->port.value()) == expected);

@@ -149,8 +149,9 @@ void check_case(const Case& test) {
     if (!entry.is_directory()) ++files;
   }
   CHECK(files == expected.size());
-  for (const auto& [name, bytes] : expected) {
-    CAPTURE(name);
+  for (const auto& file : expected) {
+    CAPTURE(file.first);
+    const auto& [name, bytes] = file;
     CHECK(read_file(folder / name, kMaxBytes).value_or("") == bytes);
   }
 }

@@ -41,9 +41,10 @@ TEST_CASE("the load follows max_connections") {
   std::map<std::string, int> counts;
   for (const std::string& name : winners(site, kDevices)) ++counts[name];
   // Five standard deviations of a fair draw.
-  for (const auto& [name, share] :
+  for (const auto& expected :
        std::map<std::string, double>{{"a", 1 / 8.0}, {"b", 2 / 8.0}, {"c", 5 / 8.0}}) {
-    CAPTURE(name);
+    CAPTURE(expected.first);
+    const auto& [name, share] = expected;
     CHECK(std::abs(counts[name] - kDevices * share) <
           5 * std::sqrt(kDevices * share * (1 - share)));
   }

@@ -273,7 +273,7 @@ TEST_CASE("writer: large changes make smaller groups, and one that is larger is 
   Gate gate(writer);
   std::vector<std::int64_t> seen;  // the writer's
   int number = 0;
-  for (const std::size_t bytes : {60, 40, 1, 500, 99, 2}) {
+  for (const std::size_t bytes : {60U, 40U, 1U, 500U, 99U, 2U}) {
     writer.post(
         insert(++number), [&](const Status&) { seen.push_back(rows(dir)); }, bytes);
   }
