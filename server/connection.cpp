@@ -360,8 +360,9 @@ MonoTime Connection::slow_reader_deadline() const {
 // While nothing is read nothing can be said about the keep alive.
 MonoTime Connection::next_deadline() const {
   const MonoTime slow = std::min(slow_reader_deadline(), certificate_deadline());
-  if (throttled_)
+  if (throttled_) {
     return std::min<MonoTime>(slow, std::chrono::ceil<std::chrono::seconds>(shard_->now()));
+  }
   return reading_paused_ ? slow : std::min(slow, session_.keep_alive_deadline());
 }
 
