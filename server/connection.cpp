@@ -11,6 +11,8 @@ namespace {
 // How long the last words (a refusal, DISCONNECT) may take to reach the peer before the socket is
 // closed. Closing at once could reset the connection under them.
 constexpr std::chrono::seconds kLinger{2};
+// Nor while the peer goes on sending and does not look: so much is read and thrown away.
+constexpr std::size_t kMostLingering = 64UL * 1024;
 
 // A certificate's end is looked at again at least so often: the wall clock may be changed.
 constexpr std::int64_t kLookAgainAfter = 7L * 24 * 3600;  // seconds
@@ -142,7 +144,7 @@ Connection::Next Connection::read() {
   if (waits_ && link_->handshake_begun()) leave_waiting();
   switch (got.kind) {
     case IoResult::Kind::kBytes:
-      if (stage_ == Stage::kLingering) return Next::kWait;
+      if (stage_ == Stage::kLingering) return pass_over(got.bytes);
       shard_->counts().bytes_in.add(got.bytes);
       consume({scratch.data(), got.bytes});
       if (stage_ == Stage::kActive && !shard_->may_send_more(*device_, got.bytes)) {
@@ -162,6 +164,13 @@ Connection::Next Connection::read() {
       break;
   }
   peer_gone(got.kind);
+  return Next::kGone;
+}
+
+Connection::Next Connection::pass_over(std::size_t bytes) {
+  lingered_ += static_cast<std::uint32_t>(bytes);
+  if (lingered_ <= kMostLingering) return Next::kWait;
+  shard_->destroy(*this);
   return Next::kGone;
 }
 

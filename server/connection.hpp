@@ -129,6 +129,7 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   // busy device does not hold up the others; what is left is told again.
   enum class Next : std::uint8_t { kWait, kWaitWritable, kGone };
   Next read();
+  Next pass_over(std::size_t bytes);
   void consume(std::string_view bytes);
   [[nodiscard]] bool may_be_read() const { return !reading_paused_ && !throttled_; }
   void request_flush();
@@ -158,6 +159,7 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   bool reading_paused_ = false;    // until what is unsent has been taken
   bool pushes_wait_ = false;       // for the same
   bool throttled_ = false;         // until its timer fires, as it has sent too much
+  std::uint32_t lingered_ = 0;     // bytes that came since its end
 };
 
 // Owns the connections of a shard. Intrusive: a table of them would take 40 bytes more of each.

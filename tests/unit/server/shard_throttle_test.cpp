@@ -72,6 +72,17 @@ TEST_CASE("throttle: pushes reach it, and other devices are read") {
   CHECK(other.packets().size() == 1);
 }
 
+TEST_CASE("throttle: who sends on after the end of its connection is not read for long") {
+  ShardRig rig(bounded());
+  SimDevice device = online(rig);
+  device.send(disconnect_bytes(device.spec));
+  CHECK(device.told_end());
+  device.send(pings(30'000));
+  CHECK_FALSE(device.closed());
+  device.send(pings(30'000));
+  CHECK(device.closed());
+}
+
 TEST_CASE("throttle: its keep alive counts from when it is read") {
   ShardRig rig(bounded());
   ConnectSpec spec;
