@@ -8,12 +8,6 @@
 namespace kscpush::server {
 namespace {
 
-// How long the last words (a refusal, DISCONNECT) may take to reach the peer before the socket is
-// closed. Closing at once could reset the connection under them.
-constexpr std::chrono::seconds kLinger{2};
-// Nor while the peer goes on sending and does not look: so much is read and thrown away.
-constexpr std::size_t kMostLingering = 64UL * 1024;
-
 // A certificate's end is looked at again at least so often: the wall clock may be changed.
 constexpr std::int64_t kLookAgainAfter = 7L * 24 * 3600;  // seconds
 
@@ -168,8 +162,7 @@ Connection::Next Connection::read() {
 }
 
 Connection::Next Connection::pass_over(std::size_t bytes) {
-  lingered_ += static_cast<std::uint32_t>(bytes);
-  if (lingered_ <= kMostLingering) return Next::kWait;
+  if (passed_over_.take(bytes)) return Next::kWait;
   shard_->destroy(*this);
   return Next::kGone;
 }

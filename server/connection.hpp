@@ -27,6 +27,7 @@
 
 #include "core/mqtt/session.hpp"
 #include "server/buffers.hpp"
+#include "server/net/linger.hpp"
 #include "server/net/link.hpp"
 #include "server/timer_wheel.hpp"
 
@@ -159,7 +160,7 @@ class Connection final : public LinkOwner, public mqtt::SessionActions, public T
   bool reading_paused_ = false;    // until what is unsent has been taken
   bool pushes_wait_ = false;       // for the same
   bool throttled_ = false;         // until its timer fires, as it has sent too much
-  std::uint32_t lingered_ = 0;     // bytes that came since its end
+  PassedOver passed_over_;         // while it lingers
 };
 
 // Owns the connections of a shard. Intrusive: a table of them would take 40 bytes more of each.

@@ -67,10 +67,8 @@ SideConnection::Next SideConnection::take(std::string_view bytes) {
   return Next::kGone;  // to its service, or it waits for the answer
 }
 
-// What it still sends is read only so that the answer is not lost to a reset.
 SideConnection::Next SideConnection::pass_over(std::size_t bytes) {
-  lingered_ += bytes;
-  if (lingered_ <= SideServer::kMostLingering) return Next::kReadMore;
+  if (passed_over_.take(bytes)) return Next::kReadMore;
   server_.destroy(*this);
   return Next::kGone;
 }
@@ -81,7 +79,7 @@ void SideConnection::answer(std::string line) {
   in_.clear();
   out_ = std::move(line);
   out_.push_back('\n');
-  server_.wheel().set(*this, server_.now() + SideServer::kLinger);
+  server_.wheel().set(*this, server_.now() + kLinger);
   flush();
 }
 

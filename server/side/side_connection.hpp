@@ -2,6 +2,7 @@
 // take the answer. Owned by the SideServer, on its thread.
 #pragma once
 
+#include "server/net/linger.hpp"
 #include "server/side/side_server.hpp"
 
 namespace kscpush::server {
@@ -37,7 +38,7 @@ class SideConnection final : public LinkOwner, public Timer {
   Stage stage_ = Stage::kReading;
   std::string in_;  // the start of the line; later what came behind it
   std::string out_;
-  std::size_t lingered_ = 0;  // bytes that nobody wants, behind the answer
+  PassedOver passed_over_;  // while it lingers
 };
 
 }  // namespace kscpush::server

@@ -62,8 +62,6 @@ class SideServer {
   static constexpr std::size_t kLongestLine = 16UL * 1024;  // bytes
   static constexpr std::chrono::seconds kLineWithin{10};
   static constexpr std::chrono::seconds kServedWithin{60};
-  static constexpr std::chrono::seconds kLinger{2};           // for the peer to take the answer
-  static constexpr std::size_t kMostLingering = 64UL * 1024;  // bytes that it may send meanwhile
 
   SideServer(const Clock& clock, spdlog::logger& log);
   ~SideServer();

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "server/net/linger.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/unit/server/wire_link.hpp"
 
@@ -88,7 +89,7 @@ TEST_CASE("side: who says nothing, is not served, or takes nothing is closed in 
   rig.side.take(LinkPtr(new WireLink(deaf, {.protocol = kProtocol})));
   rig.settle(deaf);
   CHECK_FALSE(deaf->gone);
-  rig.pass(SideServer::kLinger + std::chrono::seconds(1));
+  rig.pass(server::kLinger + std::chrono::seconds(1));
   CHECK(deaf->gone);
   CHECK(rig.side.counters().timeouts.get() == 3);
 }
@@ -137,7 +138,7 @@ TEST_CASE("regression: who goes on sending does not hold up the others") {
 
 TEST_CASE("regression: who sends without an end behind the answer is closed") {
   Rig rig;
-  const auto flood = rig.connect("hello\n" + std::string(4 * SideServer::kMostLingering, 'x'));
+  const auto flood = rig.connect("hello\n" + std::string(4 * server::kMostLingering, 'x'));
   CHECK(flood->heard == "hello\n");
   CHECK(flood->gone);
   CHECK(rig.side.counters().open.get() == 0);
