@@ -154,7 +154,7 @@ Session::Delivery Session::deliver(Outgoing push, WallTime now, SessionActions& 
     return send_push(push, 0, false, now, actions) ? Delivery::kSent : Delivery::kTooLarge;
   }
   // Pushes of the former connection that wait for their turn go first.
-  if (sent_ >= window_ || sent_ < state_.in_flight.size()) return Delivery::kWindowFull;
+  if (sent_ >= window_ || resends()) return Delivery::kWindowFull;
   const std::uint16_t packet_id = unused_packet_id();
   if (!send_push(push, packet_id, false, now, actions)) return Delivery::kTooLarge;
   state_.last_packet_id = packet_id;
@@ -213,7 +213,7 @@ bool Session::send_push(const Outgoing& push, std::uint16_t packet_id, bool dup,
 // A callback may deliver() or end the session, so nothing is remembered across one.
 void Session::resend(WallTime now, SessionActions& actions) {
   if (state_.held) return;
-  while (phase_ == Phase::kActive && sent_ < window_ && sent_ < state_.in_flight.size()) {
+  while (phase_ == Phase::kActive && sent_ < window_ && resends()) {
     SessionState::InFlight& entry = state_.in_flight[sent_];
     const bool expired = has_expired(entry.push, now);
     if (!expired && !has_room(entry.push, actions)) return;
