@@ -276,13 +276,14 @@ Status Runner::run(const std::function<void(const json&)>& row) {
   };
   if (auto taken = take(connect()); !taken) return taken;
   for (const Step& each_step : options_.steps) {
-    const auto before = moment(/*memory=*/false);
+    const bool together = each_step.kind == Step::Kind::kSweep && each_step.count > 1;
+    const auto before = together ? moment(/*memory=*/false) : Result<Moment>(Moment{});
     if (!before) return fail(before.error());
     std::vector<float> took;  // by the pushes of its sweeps
     for (int i = 0; i < each_step.count; ++i) {
       if (auto taken = take(step(each_step, took)); !taken) return taken;
     }
-    if (each_step.kind != Step::Kind::kSweep || each_step.count == 1) continue;
+    if (!together) continue;
     const auto all = sweeps(*before, std::move(took), each_step.count);
     if (!all) return fail(all.error());
     row(*all);
