@@ -206,9 +206,7 @@ void SimDevice::fault() {
 }
 
 void SimDevice::flood(SimConnection& connection) {
-  std::string pings;
-  for (std::size_t i = random_.below(10'000); i > 0; --i) pings += test::pingreq_bytes();
-  connection.send(pings);
+  connection.send(test::pingreq_bytes(random_.below(10'000)));
 }
 
 void SimDevice::do_fault(const DialoguePtr& dialogue) {

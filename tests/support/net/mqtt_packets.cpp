@@ -160,9 +160,9 @@ std::string puback_bytes(const ConnectSpec& spec, std::uint16_t packet_id, mqtt:
   return encoded(packet, spec.version);
 }
 
-std::string pingreq_bytes() {
+std::string pingreq_bytes(std::size_t count) {
   std::string out;
-  mqtt::encode_pingreq(out);
+  for (std::size_t i = 0; i < count; ++i) mqtt::encode_pingreq(out);
   return out;
 }
 

@@ -1,6 +1,7 @@
 // MQTT as a test's device speaks it: packets to send, and the server's packets as values and lines.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -37,7 +38,7 @@ struct ConnectSpec {
                                         std::string_view payload, std::uint16_t packet_id);
 [[nodiscard]] std::string puback_bytes(const ConnectSpec& spec, std::uint16_t packet_id,
                                        mqtt::ReasonCode code = mqtt::ReasonCode::kSuccess);
-[[nodiscard]] std::string pingreq_bytes();
+[[nodiscard]] std::string pingreq_bytes(std::size_t count = 1);
 [[nodiscard]] std::string disconnect_bytes(const ConnectSpec& spec,
                                            mqtt::ReasonCode code = mqtt::ReasonCode::kSuccess);
 

@@ -106,8 +106,7 @@ TEST_CASE("slow reader: is not read either, so that its answers cannot pile up")
   ShardRig rig(small_limits());
   SimDevice device = online(rig);
   device.wire->set_room(0);
-  std::string flood;
-  for (int i = 0; i < 100'000; ++i) flood += pingreq_bytes();
+  const std::string flood = pingreq_bytes(100'000);
   device.send(flood);
   device.send(flood);
   // One read's worth was taken; the rest stays with the sender.
@@ -161,9 +160,7 @@ TEST_CASE("slow reader: packets that are not read do not let the keep alive expi
   spec.keep_alive_s = 10;
   SimDevice device = online(rig, spec);
   device.wire->set_room(0);
-  std::string flood;
-  for (int i = 0; i < 10'000; ++i) flood += pingreq_bytes();
-  device.send(flood);
+  device.send(pingreq_bytes(10'000));
   rig.pass(seconds(20));
   CHECK(rig.view().has_value());
   SUBCASE("and it counts on when they are") {

@@ -16,18 +16,12 @@ RigOptions bounded() {
   return options;
 }
 
-std::string pings(std::size_t count) {
-  std::string all;
-  for (std::size_t i = 0; i < count; ++i) all += pingreq_bytes();
-  return all;
-}
-
 }  // namespace
 
 TEST_CASE("throttle: who sends too much is read on in the next second, and loses nothing") {
   ShardRig rig(bounded());
   SimDevice device = online(rig);
-  device.send(pings(50'000));
+  device.send(pingreq_bytes(50'000));
   CHECK(device.packets().size() <= (kMost + kOneRead) / 2);
   CHECK_FALSE(device.wire->server_reads());
   CHECK(rig.count(&Counters::throttled) == 1);
@@ -43,7 +37,7 @@ TEST_CASE("throttle: who stays below it is never throttled") {
   ShardRig rig(bounded());
   SimDevice device = online(rig);
   for (int i = 0; i < 20; ++i) {
-    device.send(pings(kMost / 2 - 500));
+    device.send(pingreq_bytes(kMost / 2 - 500));
     rig.pass(seconds(1));
   }
   CHECK(rig.count(&Counters::throttled) == 0);
@@ -52,10 +46,10 @@ TEST_CASE("throttle: who stays below it is never throttled") {
 TEST_CASE("throttle: a new connection of the same device gains nothing") {
   ShardRig rig(bounded());
   SimDevice first = online(rig);
-  first.send(pings(50'000));
+  first.send(pingreq_bytes(50'000));
   SimDevice second = online(rig);
   CHECK(first.told_end());
-  second.send(pings(50'000));
+  second.send(pingreq_bytes(50'000));
   CHECK(second.packets().size() <= kOneRead / 2);
   CHECK(rig.count(&Counters::throttled) == 2);
 }
@@ -64,11 +58,11 @@ TEST_CASE("throttle: pushes reach it, and other devices are read") {
   ShardRig rig(bounded());
   SimDevice device = online(rig);
   SimDevice other = online(rig, {.id = "pc-2"});
-  device.send(pings(50'000));
+  device.send(pingreq_bytes(50'000));
   static_cast<void>(device.packets());
   const auto push = rig.push();
   CHECK(device.received() == Lines{"publish 1 " + shown(push)});
-  other.send(pings(1));
+  other.send(pingreq_bytes(1));
   CHECK(other.packets().size() == 1);
 }
 
@@ -77,9 +71,9 @@ TEST_CASE("throttle: who sends on after the end of its connection is not read fo
   SimDevice device = online(rig);
   device.send(disconnect_bytes(device.spec));
   CHECK(device.told_end());
-  device.send(pings(30'000));
+  device.send(pingreq_bytes(30'000));
   CHECK_FALSE(device.closed());
-  device.send(pings(30'000));
+  device.send(pingreq_bytes(30'000));
   CHECK(device.closed());
 }
 
@@ -88,7 +82,7 @@ TEST_CASE("throttle: its keep alive counts from when it is read") {
   ConnectSpec spec;
   spec.keep_alive_s = 10;
   SimDevice device = online(rig, spec);
-  device.send(pings(100'000));
+  device.send(pingreq_bytes(100'000));
   rig.pass(seconds(14));
   CHECK(device.wire->unread() == 0);
   CHECK(rig.view().has_value());
