@@ -59,7 +59,13 @@ void Connection::start() {
   const auto timeout =
       std::chrono::seconds(shard_->settings().dp.push_server.limits.handshake_timeout_s);
   shard_->wheel().set(*this, shard_->now() + timeout);
-  link_->wait_readable();
+  // Its first bytes are there as a rule: the listener waited for them. But a ClientHello costs, and
+  // waits for its turn.
+  if (link_->secure()) {
+    link_->wait_readable();
+  } else {
+    on_readable();
+  }
 }
 
 Duration Connection::age(MonoTime now) const {

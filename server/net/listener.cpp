@@ -41,10 +41,14 @@ Result<asio::ip::tcp::endpoint> endpoint_of(const std::string& host, Port port) 
   return asio::ip::tcp::endpoint(address, port.value());
 }
 
-// Each connection gets it with its socket: what is small goes out at once.
-void set_no_delay(int socket) {
+void set_options(int socket) {
+  // Each connection gets it with its socket: what is small goes out at once.
   const int on = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  // A connection is accepted when its first bytes are there, or after a second without any. So the
+  // loop is told of both at once, and a CONNECT is read before anything waits for more.
+  const int seconds = 1;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
 }
 
 }  // namespace
@@ -66,14 +70,14 @@ Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, const std::string& 
   if (!listens) {
     return fail(listen_error(host, port, asio::error_code(errno, asio::system_category())));
   }
-  set_no_delay(socket);
+  set_options(socket);
   return listener;
 }
 
 std::unique_ptr<Listener> Listener::adopt(Loop& loop, Descriptor socket, ListenerActions actions) {
   auto listener = std::unique_ptr<Listener>(new Listener(loop, std::move(actions)));
   listener->socket_ = std::move(socket);
-  set_no_delay(listener->socket_.get());
+  set_options(listener->socket_.get());
   return listener;
 }
 

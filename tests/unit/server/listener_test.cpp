@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "tests/support/net/socket_device.hpp"
 
@@ -42,6 +43,13 @@ void run_until(Loop& loop, Condition&& condition) {
     REQUIRE(std::chrono::steady_clock::now() < deadline);
     loop.turn(kPatience);
   }
+}
+
+// A client that has sent something.
+Descriptor speak_to(Port port) {
+  Descriptor client = connect_to(port);
+  REQUIRE(::send(client.get(), "x", 1, MSG_NOSIGNAL) == 1);
+  return client;
 }
 
 // Leaves the process room for COUNT more descriptors as long as it lives.
@@ -96,15 +104,27 @@ TEST_CASE("listener: addresses that are none, or another machine's, are named") 
   CHECK(foreign.error().message.find("192.0.2.1") != std::string::npos);
 }
 
+TEST_CASE("listener: who says nothing is not accepted at once, but is in the end") {
+  Loop loop;
+  const Port port = free_port();
+  Accepting accepting(loop, port);
+  const Descriptor silent = connect_to(port);
+  const Descriptor client = speak_to(port);
+  run_until(loop, [&] { return !accepting.accepted.empty(); });
+  char byte = 0;
+  CHECK(::recv(accepting.accepted[0].get(), &byte, 1, MSG_DONTWAIT) == 1);
+  run_until(loop, [&] { return accepting.accepted.size() == 2; });
+}
+
 TEST_CASE("listener: without room it leaves connections in the backlog until there is some") {
   Loop loop;
   const Port port = free_port();
   Accepting accepting(loop, port);
-  const Descriptor first = connect_to(port);
+  const Descriptor first = speak_to(port);
   run_until(loop, [&] { return accepting.accepted.size() == 1; });
   accepting.room = false;
-  const Descriptor second = connect_to(port);
-  const Descriptor third = connect_to(port);
+  const Descriptor second = speak_to(port);
+  const Descriptor third = speak_to(port);
   loop.poll();
   CHECK(accepting.accepted.size() == 1);
   accepting.room = true;
@@ -117,7 +137,7 @@ TEST_CASE("listener: out of descriptors it says so, and goes on when there are s
   const Port port = free_port();
   Accepting accepting(loop, port);
   std::vector<Descriptor> clients;
-  for (int i = 0; i < 4; ++i) clients.push_back(connect_to(port));
+  for (int i = 0; i < 4; ++i) clients.push_back(speak_to(port));
   {
     const FewDescriptors few(1);
     run_until(loop, [&] { return accepting.failures.size() >= 2; });
@@ -131,7 +151,7 @@ TEST_CASE("listener: what is small goes out at once on every connection") {
   Loop loop;
   const Port port = free_port();
   Accepting accepting(loop, port);
-  const Descriptor client = connect_to(port);
+  const Descriptor client = speak_to(port);
   run_until(loop, [&] { return accepting.accepted.size() == 1; });
   int on = 0;
   socklen_t size = sizeof on;
