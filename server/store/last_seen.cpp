@@ -92,6 +92,9 @@ void LastSeen::written(const std::vector<Entry>& entries) {
       entries_.erase(found);
     }
   }
+  if (!entries_.empty()) return;
+  entries_ = Entries(&pool_);  // without its table
+  pool_.release();
 }
 
 }  // namespace kscpush::server

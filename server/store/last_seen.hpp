@@ -1,6 +1,7 @@
 // When and where devices were seen last, and how their connections ended, ahead of the disk.
 #pragma once
 
+#include <memory_resource>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -53,10 +54,14 @@ class LastSeen {
     std::uint32_t ended = 0;  // how many there were since the last write
     std::optional<WallTime> certificate_ends{};
   };
+  using Entries = std::pmr::unordered_map<std::string, Sight>;
   [[nodiscard]] Sight* sight_of(const DeviceId& id, WallTime seen);  // mutex_ held
   const std::size_t limit_;
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, Sight> entries_;  // guarded by mutex_
+  // Guarded by mutex_. Apart from the heap, where each entry of a storm would leave a hole between
+  // two connections that stay.
+  std::pmr::unsynchronized_pool_resource pool_;
+  Entries entries_{&pool_};
 };
 
 }  // namespace kscpush::server
