@@ -203,9 +203,10 @@ void Connection::peer_gone(IoResult::Kind kind) {
 }
 
 void Connection::on_connect(const mqtt::ConnectRequest& request) {
-  offer_ = std::make_unique<Offer>(Offer{std::string(request.client_id),
-                                         version_text(request.agent), link_->peer_address(),
-                                         request.version, request.clean_start, link_->secure()});
+  offer_ =
+      std::make_unique<Offer>(Offer{std::string(request.client_id), version_text(request.agent),
+                                    link_->secure() ? link_->peer_address() : std::string(),
+                                    request.version, request.clean_start, link_->secure()});
   stage_ = Stage::kDeciding;
   leave_waiting();
   shard_->handshake_ended();

@@ -40,7 +40,7 @@ struct Device;
 struct Offer {
   std::string device_id;
   std::string agent;
-  std::string address;
+  std::string address;  // of the device; empty: a plain listener's peer is a proxy on this machine
   mqtt::Version version = mqtt::Version::kV5;
   bool clean_start = true;
   bool secure = false;

@@ -27,7 +27,9 @@ std::string_view describe(mqtt::Version version) {
 // "192.0.2.1:40000" -> "192.0.2.1"; an IPv4 address of a socket that speaks both is shown as one.
 std::string_view host_of(std::string_view address) {
   constexpr std::string_view kMapped = "::ffff:";
-  std::string_view host = address.substr(0, address.rfind(':'));
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos) return {};  // not known: the peer is gone again
+  std::string_view host = address.substr(0, colon);
   if (host.starts_with(kMapped) && host.find('.') != std::string_view::npos) {
     host.remove_prefix(kMapped.size());
   }
@@ -114,15 +116,14 @@ void Shard::decide(Connection& connection, const Offer& offer) {
   }
   // The trust may have changed, or time passed, since the handshake.
   if (const std::string_view objection = connection.objection(); !objection.empty()) {
-    warnings_.warn("{}: {} refused: {}", offer.address, offer.device_id, objection);
+    warnings_.warn("{}: {} refused: {}", connection.address(), offer.device_id, objection);
     connection.refuse(mqtt::ReasonCode::kNotAuthorized, objection, "");
     return;
   }
-  const std::string_view from = offer.secure ? host_of(offer.address) : std::string_view();
-  const auto registered = check_registered(*id, from);
+  const auto registered = check_registered(*id, host_of(offer.address));
   if (!registered) {
     const bool denied = registered.error().code == ErrorCode::kDenied;
-    warnings_.warn("{}: {} refused: {}", offer.address, offer.device_id,
+    warnings_.warn("{}: {} refused: {}", connection.address(), offer.device_id,
                    registered.error().message);
     connection.refuse(
         denied ? mqtt::ReasonCode::kNotAuthorized : mqtt::ReasonCode::kServerUnavailable,
@@ -208,11 +209,12 @@ void Shard::admit(Connection& connection, const Offer& offer, const DeviceId& id
   device->backlog.fill(arrival.pushes_wait);
   device->policy_in_flight = false;
   device->policy_owed = false;
-  context_.log.debug("{}: connected from {}, {}{}{}", device->id(), offer.address,
-                     describe(offer.version), offer.secure ? ", TLS" : "",
-                     present ? ", session resumed" : "");
-  // A plain listener's peer is a proxy on this machine.
-  context_.store.touch_device(id, wall(), offer.secure ? host_of(offer.address) : "");
+  if (context_.log.should_log(spdlog::level::debug)) {
+    context_.log.debug("{}: connected from {}, {}{}{}", device->id(), connection.address(),
+                       describe(offer.version), offer.secure ? ", TLS" : "",
+                       present ? ", session resumed" : "");
+  }
+  context_.store.touch_device(id, wall(), host_of(offer.address));
   if (offer.certificate_ends) {
     context_.store.note_certificate(id, wall(), *offer.certificate_ends);
   }
