@@ -17,6 +17,8 @@ constexpr std::chrono::minutes kExpireEvery{1};
 // At least so long after one another, and after so many connections.
 constexpr std::chrono::seconds kTrimEvery{5};
 constexpr std::uint64_t kTrimAfter = 100;
+// And so often when there are no more: what is noted of the last ones is freed as it is written.
+constexpr int kTrimsAfterwards = 2;
 
 }  // namespace
 
@@ -147,8 +149,14 @@ void PushServer::Impl::give_back_memory() {
   if (clock_.now() < next_trim_) return;
   std::uint64_t accepted = 0;
   for (const auto& shard : context_.shards) accepted += shard->counters().accepted.get();
-  if (accepted - trimmed_at_ < kTrimAfter) return;
-  trimmed_at_ = accepted;
+  if (accepted - trimmed_at_ >= kTrimAfter) {
+    trimmed_at_ = accepted;
+    trims_left_ = kTrimsAfterwards;
+  } else if (trims_left_ == 0) {
+    return;
+  } else {
+    --trims_left_;
+  }
   next_trim_ = clock_.now() + kTrimEvery;
   ::malloc_trim(0);
 }

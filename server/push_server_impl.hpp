@@ -216,6 +216,7 @@ class PushServer::Impl {
   MonoTime next_expire_{};  // first shard's thread, and what follows
   MonoTime next_trim_{};
   std::uint64_t trimmed_at_ = 0;  // connections accepted by then
+  int trims_left_ = 0;
 };
 
 }  // namespace kscpush::server
