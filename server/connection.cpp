@@ -248,10 +248,8 @@ void Connection::refuse(mqtt::ReasonCode code, std::string_view reason,
 }
 
 mqtt::Session::Delivery Connection::deliver(mqtt::Outgoing push, WallTime now) {
-  const bool room = unsent() == 0 ||
-                    unsent() + push.payload.size() <= shard_->settings().mqtt_limits.unsent_bytes;
   const auto delivery = session_.deliver(std::move(push), now, *this);
-  if (delivery == mqtt::Session::Delivery::kWindowFull && !room) pushes_wait_ = true;
+  if (delivery == mqtt::Session::Delivery::kNoRoom) pushes_wait_ = true;
   return delivery;
 }
 

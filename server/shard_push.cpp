@@ -195,6 +195,7 @@ bool Shard::send(Device& device, const PushRecord& push, bool waited) {
       return settle(PushState::kExpired, std::string(why_expired(push.state)));
     case Delivery::kNotSubscribed:
     case Delivery::kWindowFull:
+    case Delivery::kNoRoom:
       return not_now();
   }
   return not_now();

@@ -63,6 +63,7 @@ void Shard::send_policy(Device& device, std::string_view has) {
     case Delivery::kExpired:
     case Delivery::kNotSubscribed:
     case Delivery::kWindowFull:
+    case Delivery::kNoRoom:
       return;  // owed until it subscribes, or reads
   }
 }

@@ -149,7 +149,7 @@ void Session::send_disconnect(ReasonCode code, std::string_view reason,
 Session::Delivery Session::deliver(Outgoing push, WallTime now, SessionActions& actions) {
   if (phase_ != Phase::kActive || !state_.subscribed) return Delivery::kNotSubscribed;
   if (has_expired(push, now)) return Delivery::kExpired;  // [MQTT-3.3.2-5]
-  if (!has_room(push, actions)) return Delivery::kWindowFull;
+  if (!has_room(push, actions)) return Delivery::kNoRoom;
   if (state_.qos == 0) {
     return send_push(push, 0, false, now, actions) ? Delivery::kSent : Delivery::kTooLarge;
   }

@@ -211,10 +211,17 @@ class Session {
               SessionActions& actions);
 
   // Sends the push if the device is subscribed and the window, the output that waits already, and
-  // its maximum packet size allow. kWindowFull: not now; after a PUBACK, or flushed().
+  // its maximum packet size allow. Not now: kWindowFull, until a PUBACK; kNoRoom, until flushed().
   // With QoS 0 granted kSent is all that will ever be known of it. kTooLarge: it never will fit
   // this connection. kExpired: its time has passed. kNotSubscribed also while not active.
-  enum class Delivery : std::uint8_t { kSent, kNotSubscribed, kWindowFull, kTooLarge, kExpired };
+  enum class Delivery : std::uint8_t {
+    kSent,
+    kNotSubscribed,
+    kWindowFull,
+    kNoRoom,
+    kTooLarge,
+    kExpired,
+  };
   Delivery deliver(Outgoing push, WallTime now, SessionActions& actions);
   // Something still waits to be sent again since accept().
   [[nodiscard]] bool resends() const { return sent_ < state_.in_flight.size(); }

@@ -76,10 +76,10 @@ TEST_CASE("unsent: while too much waits there are no pushes, one beyond the boun
   const std::string large(2000, 'x');
   using Delivery = Session::Delivery;
   CHECK(reader.session.deliver(push(1, large), reader.wall, reader) == Delivery::kSent);
-  CHECK(reader.session.deliver(push(2, "{}"), reader.wall, reader) == Delivery::kWindowFull);
+  CHECK(reader.session.deliver(push(2, "{}"), reader.wall, reader) == Delivery::kNoRoom);
   reader.take_all();
   CHECK(reader.session.deliver(push(2, "{}"), reader.wall, reader) == Delivery::kSent);
-  CHECK(reader.session.deliver(push(3, large), reader.wall, reader) == Delivery::kWindowFull);
+  CHECK(reader.session.deliver(push(3, large), reader.wall, reader) == Delivery::kNoRoom);
 }
 
 TEST_CASE("unsent: a resumed session sends again as there is room, in order, and counts") {
