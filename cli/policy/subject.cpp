@@ -5,6 +5,7 @@
 #include "cli/support/groups.hpp"
 #include "core/json_text.hpp"
 #include "policy/schema.hpp"
+#include "server/store/device_record.hpp"
 
 namespace kscpush::cli {
 namespace {
@@ -17,15 +18,12 @@ Result<json> look_up(const SubjectOptions& options, const SiteFile& file, const 
   if (!id) return fail(id.error());
   const auto registries = Registry::candidates(file, options.dp, context);
   if (!registries) return fail(registries.error());
-  Result<json> device = fail(ErrorCode::kNotFound, "no device '{}'", id->str());
+  Result<json> device = fail(server::unknown_device(*id));
   for (const Registry& registry : *registries) {
     // A question makes no state directory.
     if (!registry.may_exist()) continue;
     device = registry.show(*id);
     if (device) return device;
-  }
-  if (device.error().code == ErrorCode::kNotFound && device.error().hint.empty()) {
-    device.error().hint = "'kscpush device list' lists the devices";
   }
   return device;
 }
