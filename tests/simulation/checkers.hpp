@@ -2,6 +2,7 @@
 // compares it with what is promised. The first violation ends the run.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -67,7 +68,8 @@ class PushChecker {
   void answered(const std::string& push, PushState status);
   // How often it was written to a device at all; a crash forgets attempts that were not on disk.
   // AGAIN: it says that the device may have seen it before.
-  void written(const std::string& push, bool again);
+  // LANE: of the connection; a later one has a higher number.
+  void written(const std::string& push, std::uint64_t lane, bool again);
   // A device that subscribes at QoS 0 confirms nothing, and what is lost to it is lost.
   void at_most_once(const std::string& device) { at_most_once_.insert(device); }
   void attempts_forgotten(int most) { forgotten_ += most; }
@@ -85,6 +87,7 @@ class PushChecker {
     bool acknowledged = false;
     bool refused = false;
     int written = 0;
+    std::uint64_t lane = 0;  // the highest
     std::set<PushState> answers;
   };
   void check_state(const server::PushRecord& record, const Seen& seen);

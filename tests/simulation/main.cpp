@@ -41,6 +41,7 @@ void add(Outcome& sum, const Outcome& run) {
   sum.pings_answered += run.pings_answered;
   sum.takeovers += run.takeovers;
   sum.slow_readers += run.slow_readers;
+  sum.throttled += run.throttled;
   sum.keep_alives_expired += run.keep_alives_expired;
   sum.crashes += run.crashes;
   sum.full_disks += run.full_disks;
@@ -49,12 +50,11 @@ void add(Outcome& sum, const Outcome& run) {
 std::string describe(const Outcome& run) {
   return fmt::format(
       "{} events; {} pushes accepted, {} acknowledged, {} completed, {} expired, {} undeliverable; "
-      "{} pings, {} answered; {} takeovers, {} slow readers, {} keep alives expired, {} crashes, "
-      "{} "
-      "full disks",
+      "{} pings, {} answered; {} takeovers, {} slow readers, {} throttled, {} keep alives expired, "
+      "{} crashes, {} full disks",
       run.events, run.accepted, run.acknowledged, run.completed, run.expired, run.undeliverable,
-      run.pings, run.pings_answered, run.takeovers, run.slow_readers, run.keep_alives_expired,
-      run.crashes, run.full_disks);
+      run.pings, run.pings_answered, run.takeovers, run.slow_readers, run.throttled,
+      run.keep_alives_expired, run.crashes, run.full_disks);
 }
 
 bool report(std::uint64_t seed, const Outcome& run) {
@@ -78,7 +78,8 @@ bool shows_enough(const Outcome& sum, std::uint64_t seeds) {
   if (seeds < kUsualSeeds) return true;
   for (const std::size_t happened :
        {sum.acknowledged, sum.completed, sum.expired, sum.undeliverable, sum.pings_answered,
-        sum.takeovers, sum.slow_readers, sum.keep_alives_expired, sum.crashes, sum.full_disks}) {
+        sum.takeovers, sum.slow_readers, sum.throttled, sum.keep_alives_expired, sum.crashes,
+        sum.full_disks}) {
     if (happened == 0) return false;
   }
   return true;

@@ -66,7 +66,7 @@ void SimConnection::server_acted() {
       if (packet.type != mqtt::PacketType::kPublish) continue;
       const auto push = decode_push(packet.payload);
       if (push && push->kind != "ping") {
-        world_.pushes.written(std::string(push->id.str()), packet.dup || push->attempt > 1);
+        world_.pushes.written(std::string(push->id.str()), lane_, packet.dup || push->attempt > 1);
       }
     }
     under_way_ += bytes.size();

@@ -44,7 +44,7 @@ void SimServer::crash() {
   store_.crash();
   // Of one push no more than one attempt is on its way to a disk that works.
   pushes_.attempts_forgotten(store_.full() ? kMostAttempts : 1);
-  count_ends();
+  keep_counts();
   for (const auto& shard : process_->context.shards) shard->close();
   process_.reset();
   // What the shards noted while they went is no part of the crash.
@@ -56,7 +56,7 @@ void SimServer::stop() {
     shard->end_some(1000, mqtt::EndReason::kServerShutdown);
   }
   run();
-  count_ends();
+  keep_counts();
   for (const auto& shard : process_->context.shards) {
     shard->write_steps();
     shard->close();
@@ -66,9 +66,10 @@ void SimServer::stop() {
   process_.reset();
 }
 
-void SimServer::count_ends() {
+void SimServer::keep_counts() {
   for (const auto& shard : process_->context.shards) {
     for (std::size_t i = 0; i < ended_.size(); ++i) ended_[i] += shard->counters().ended[i].get();
+    throttled_ += shard->counters().throttled.get();
   }
 }
 
@@ -77,6 +78,13 @@ std::uint64_t SimServer::ended(mqtt::EndReason reason) const {
   std::uint64_t sum = ended_.at(index);
   if (!up()) return sum;
   for (const auto& shard : process_->context.shards) sum += shard->counters().ended[index].get();
+  return sum;
+}
+
+std::uint64_t SimServer::throttled() const {
+  std::uint64_t sum = throttled_;
+  if (!up()) return sum;
+  for (const auto& shard : process_->context.shards) sum += shard->counters().throttled.get();
   return sum;
 }
 

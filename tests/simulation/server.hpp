@@ -44,6 +44,7 @@ class SimServer {
   void check() const;
   [[nodiscard]] bool knows(const DeviceId& device) const;
   [[nodiscard]] std::uint64_t ended(mqtt::EndReason reason) const;
+  [[nodiscard]] std::uint64_t throttled() const;
 
  private:
   struct Process {
@@ -54,7 +55,7 @@ class SimServer {
   [[nodiscard]] server::Shard& home(const DeviceId& device) const;
   void tick();
   void schedule_commit();
-  void count_ends();
+  void keep_counts();
 
   Scheduler& scheduler_;
   Verdict& verdict_;
@@ -68,6 +69,7 @@ class SimServer {
   bool commit_scheduled_ = false;
   MonoTime next_expire_{};
   std::array<std::uint64_t, server::kEndReasons> ended_{};  // of processes that are gone
+  std::uint64_t throttled_ = 0;                             // the same
 };
 
 }  // namespace kscpush::simulation

@@ -67,6 +67,7 @@ class Run {
     plan.limits.unsent_bytes = static_cast<std::uint32_t>(random_.between(4096, 16'384));
     plan.limits.slow_reader_timeout_s = static_cast<std::uint32_t>(random_.between(3, 30));
     plan.limits.handshakes_in_flight = static_cast<std::uint32_t>(random_.between(2, 20));
+    plan.limits.inbound_bytes_per_s = static_cast<std::uint32_t>(random_.between(4096, 32'768));
     plan.slowest_commit = microseconds(random_.between(200, 50'000));
     return plan;
   }
@@ -234,6 +235,7 @@ class Run {
     result.pings_answered = probes_.completed();
     result.takeovers = server_.ended(mqtt::EndReason::kTakenOver);
     result.slow_readers = server_.ended(mqtt::EndReason::kSlowReader);
+    result.throttled = server_.throttled();
     result.keep_alives_expired = server_.ended(mqtt::EndReason::kKeepAliveExpired);
     result.crashes = crashes_;
     result.full_disks = full_disks_;

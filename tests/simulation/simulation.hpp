@@ -22,6 +22,7 @@ struct Outcome {
   std::size_t pings_answered = 0;
   std::size_t takeovers = 0;
   std::size_t slow_readers = 0;
+  std::size_t throttled = 0;
   std::size_t keep_alives_expired = 0;
   std::size_t crashes = 0;
   std::size_t full_disks = 0;
