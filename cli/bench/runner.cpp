@@ -154,7 +154,8 @@ Status Runner::add_memory(json& row) const {
   row["server"].update({{"own_bytes", each(was.own, is.own, count)},
                         {"pss_bytes", each(was.pss, is.pss, count)},
                         {"rss_bytes", each(was.rss, is.rss, count)},
-                        {"kernel_bytes", each(was.kernel, is.kernel, count)}});
+                        {"kernel_bytes", each(was.kernel, is.kernel, count)},
+                        {"process_bytes", is.own}});
   return {};
 }
 

@@ -34,6 +34,7 @@ class Runner {
   //   server {own_bytes, pss_bytes, rss_bytes, kernel_bytes} a connection, more than before the
   //          first: after connecting, and at the end of a hold, when all are idle. kernel_bytes is
   //          of this machine and of both ends when the devices are on it too
+  //   server {process_bytes}                    own_bytes of the whole process, in all
   //   resumed, admin_ms                                       of a storm
   // kPartial when some device failed in some step; kUnreachable when none could connect.
   [[nodiscard]] Status run(const std::function<void(const nlohmann::json&)>& row);

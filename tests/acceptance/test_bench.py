@@ -51,6 +51,7 @@ class Bench(ServedTest):
         self.assertIsInstance(connect["own_bytes"], int)
         self.assertIn("cpu_percent", hold)
         self.assertIsInstance(hold["own_bytes"], int)
+        self.assertGreater(hold["process_bytes"], 1_000_000)
         self.assertGreater(sweep["threads"]["shard"], 0)
         self.assertGreater(sweep["threads"]["store"], 0)
 
