@@ -52,7 +52,13 @@ std::unique_ptr<Connection> ConnectionList::take(Connection& connection) {
 }
 
 void ConnectionList::clear() {
-  while (first_ != nullptr) take(*first_).reset();
+  Connection* next = std::exchange(first_, nullptr);
+  last_ = nullptr;
+  size_ = 0;
+  while (next != nullptr) {
+    const std::unique_ptr<Connection> gone(next);
+    next = next->next_;
+  }
 }
 
 void Connection::start() {

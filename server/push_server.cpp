@@ -285,7 +285,7 @@ void PushServer::add_devices(std::vector<NewDevice> devices, Store::Done done) {
 }
 
 void PushServer::change_device(const DeviceId& id, DeviceChange change,
-                               std::function<void(Result<ChangedDevice>)> done) {
+                               const std::function<void(Result<ChangedDevice>)>& done) {
   auto changed = [this, id, done](Result<ChangedDevice> device) {
     if (device) impl_->recheck(id);
     done(std::move(device));
@@ -295,7 +295,7 @@ void PushServer::change_device(const DeviceId& id, DeviceChange change,
   if (!begun) done(fail(stopping_error()));
 }
 
-void PushServer::remove_device(const DeviceId& id, Store::Done done) {
+void PushServer::remove_device(const DeviceId& id, const Store::Done& done) {
   auto removed = [this, id, done](Status status) {
     if (status) impl_->recheck(id);
     done(std::move(status));

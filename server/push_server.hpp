@@ -129,8 +129,8 @@ class PushServer {
   // that may not be here any more (revoked, removed, moved out of scope) ends.
   void add_devices(std::vector<NewDevice> devices, Store::Done done);
   void change_device(const DeviceId& id, DeviceChange change,
-                     std::function<void(Result<ChangedDevice>)> done);
-  void remove_device(const DeviceId& id, Store::Done done);
+                     const std::function<void(Result<ChangedDevice>)>& done);
+  void remove_device(const DeviceId& id, const Store::Done& done);
   void view(const DeviceId& id, std::function<void(std::optional<DeviceView>)> done);
   // Which of these are connected, in the same order.
   void views(std::vector<DeviceId> ids,

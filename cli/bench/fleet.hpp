@@ -128,7 +128,7 @@ class Fleet final : public LoopHandler {
   std::size_t ping_cursor_ = 0;
   double pings_due_ = 0;
   std::minstd_rand random_{1};
-  std::array<char, 64 * 1024> scratch_{};
+  std::array<char, 64UL * 1024> scratch_{};
   std::string out_;
 
   std::function<void(std::size_t)> received_;

@@ -26,6 +26,7 @@ struct SubjectOptions {
 };
 
 // What is known of the subject. The strings are its own.
+// NOLINTNEXTLINE(bugprone-exception-escape): JSON is moved without any
 struct Subject {
   std::string title;  // "device 'pc-1' of group 'Managed devices/Berlin'"
   std::string id;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/mqtt/codec.hpp"
+#include "server/net/tls_record.hpp"
 
 namespace kscpush::simulation {
 
@@ -14,7 +15,7 @@ namespace {
 constexpr std::size_t kWindow = 16;
 constexpr int kMostAttempts = 5;
 // The shard reads so much at a time.
-constexpr std::size_t kReadBytes = 128 * 1024;
+constexpr std::size_t kReadBytes = server::kMostTlsRecord;
 // More than any answer to a packet of a device, and any last words.
 constexpr std::size_t kAnswerBytes = 1024;
 

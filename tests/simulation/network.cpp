@@ -16,7 +16,7 @@ SimConnection::SimConnection(World& world, const test::ConnectSpec& spec, std::u
       capacity_(static_cast<std::size_t>(random_.between(200, 20'000))),
       split_percent_(static_cast<int>(random_.between(0, 60))) {}
 
-bool SimConnection::open(test::PeerIdentity peer, Events events) {
+bool SimConnection::open(const test::PeerIdentity& peer, Events events) {
   events_ = std::move(events);
   wire_->set_room(capacity_);
   wire_->set_chunk(random_.percent(20) ? random_.below(20) + 1 : test::Wire::kNoLimit);

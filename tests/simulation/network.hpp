@@ -48,7 +48,7 @@ class SimConnection : public std::enable_shared_from_this<SimConnection> {
   SimConnection(World& world, const test::ConnectSpec& spec, std::uint64_t seed);
 
   // False: the server cannot be reached.
-  [[nodiscard]] bool open(test::PeerIdentity peer, Events events);
+  [[nodiscard]] bool open(const test::PeerIdentity& peer, Events events);
   void send(std::string_view bytes);
   void send_garbage(std::string_view bytes) {
     checker_.speaks_garbage();

@@ -55,11 +55,11 @@ Descriptor speak_to(Port port) {
 // Leaves the process room for COUNT more descriptors as long as it lives.
 class FewDescriptors {
  public:
-  explicit FewDescriptors(int count) {
+  explicit FewDescriptors(rlim_t count) {
     ::getrlimit(RLIMIT_NOFILE, &before_);
     const Descriptor next(::dup(0));
     rlimit few = before_;
-    few.rlim_cur = static_cast<rlim_t>(next.get() + count);
+    few.rlim_cur = static_cast<rlim_t>(next.get()) + count;
     ::setrlimit(RLIMIT_NOFILE, &few);
   }
   ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
@@ -137,6 +137,7 @@ TEST_CASE("listener: out of descriptors it says so, and goes on when there are s
   const Port port = free_port();
   Accepting accepting(loop, port);
   std::vector<Descriptor> clients;
+  clients.reserve(4);
   for (int i = 0; i < 4; ++i) clients.push_back(speak_to(port));
   {
     const FewDescriptors few(1);

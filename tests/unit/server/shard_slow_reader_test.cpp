@@ -46,6 +46,7 @@ TEST_CASE("slow reader: gets as much as may be unsent, and the rest when it read
   SimDevice device = online(rig);
   device.wire->set_room(0);
   std::vector<server::PushRecord> pushes;
+  pushes.reserve(10);
   for (int i = 0; i < 10; ++i) pushes.push_back(rig.push("pc-1", of_size(1000)));
   CHECK(rig.view()->in_flight == 3);
   CHECK(rig.state(pushes[3]) == PushState::kStored);
