@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
+#include <iterator>
 #include <mutex>
 #include <thread>
 
@@ -24,7 +26,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr Duration kLastSeenInterval = std::chrono::seconds(5);
-constexpr std::size_t kLastSeenBatch = 2000;
+constexpr std::size_t kLastSeenRound = 5000;
+constexpr std::size_t kLastSeenSlice = 250;
 constexpr Duration kUsageAge = std::chrono::seconds(30);
 
 Status make_directory(const fs::path& directory) {
@@ -71,16 +74,26 @@ std::size_t reader_count() {
 
 }  // namespace
 
+// In rounds, each in the order of the rows, as neighbours share pages; and in slices, as a push
+// waits for one.
 Writer::Job Store::Impl::write_last_seen(bool closing) {
-  // A batch is not kept waiting, so that a storm of devices does not pile up in memory.
-  const bool due = closing || last_seen.size() >= kLastSeenBatch ||
-                   clock.now() - last_seen_written >= kLastSeenInterval;
-  if (!due) return {};
-  const auto entries =
-      std::make_shared<const std::vector<LastSeen::Entry>>(last_seen.some(kLastSeenBatch));
-  // A full batch leaves more for the next group.
-  if (entries->size() < kLastSeenBatch) last_seen_written = clock.now();
-  if (entries->empty()) return {};
+  auto& round = last_seen_round;
+  if (round.empty()) {
+    // A whole round is not kept waiting, so that a storm of devices does not pile up in memory.
+    const bool due = closing || last_seen.size() >= kLastSeenRound ||
+                     clock.now() - last_seen_written >= kLastSeenInterval;
+    if (!due) return {};
+    round = last_seen.some(kLastSeenRound);
+    if (round.size() < kLastSeenRound) last_seen_written = clock.now();
+    if (round.empty()) return {};
+    std::ranges::sort(round, std::greater(), &LastSeen::Entry::id);
+  }
+  const std::size_t count = closing ? round.size() : std::min(round.size(), kLastSeenSlice);
+  const auto slice = round.end() - static_cast<std::ptrdiff_t>(count);
+  const auto entries = std::make_shared<const std::vector<LastSeen::Entry>>(
+      std::make_move_iterator(slice), std::make_move_iterator(round.end()));
+  round.erase(slice, round.end());
+  if (round.empty()) round.shrink_to_fit();
   return {[entries](Database& database) -> Status {
             for (const LastSeen::Entry& entry : *entries) {
               auto done = devices::set_last_seen(database, entry);

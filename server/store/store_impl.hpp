@@ -83,7 +83,9 @@ class Store::Impl {
   const std::int64_t perhaps_sent;
   const FileLock lock;
   LastSeen last_seen;
-  MonoTime last_seen_written;            // the writer thread's
+  // The writer thread's.
+  MonoTime last_seen_written;
+  std::vector<LastSeen::Entry> last_seen_round;  // still to be written, the last one first
   std::atomic<bool> missed_step{false};  // one was not written
   StepQueue steps;
   SentAhead sent_ahead;

@@ -66,7 +66,8 @@ Status Writer::wait(Change change) {
 
 void Writer::take_jobs(std::vector<Job>& group, bool& closing) {
   std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, options_.idle, [this] { return stop_ || !queue_.empty(); });
+  const auto most = more_extras_ ? std::chrono::milliseconds(0) : options_.idle;
+  wake_.wait_for(lock, most, [this] { return stop_ || !queue_.empty(); });
   if (!queue_.empty()) {
     wake_.wait_until(lock, patient_until_, [this] { return stop_ || in_haste_ > 0; });
   }
@@ -84,15 +85,28 @@ void Writer::take_jobs(std::vector<Job>& group, bool& closing) {
 }
 
 void Writer::loop() {
+  extra_run_ = std::chrono::steady_clock::now();
   std::vector<Job> group;
   for (bool closing = false; !closing;) {
     take_jobs(group, closing);
-    Job extra = options_.extra == nullptr ? Job{} : options_.extra(false);
-    if (extra.change != nullptr) group.push_back(std::move(extra));
     run_group(group);
     group.clear();
+    run_extra();
   }
   run_last_extras();
+}
+
+// Not in a group: whoever is in it would wait for it.
+void Writer::run_extra() {
+  if (options_.extra == nullptr) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (queued() > 0 && now - extra_run_ < options_.extra_pause) return;
+  extra_run_ = now;
+  std::vector<Job> group{options_.extra(false)};
+  more_extras_ = group.front().change != nullptr;
+  if (!more_extras_) return;
+  run_group(group);
+  more_extras_ = group.front().status.has_value();  // else it is tried again after a while
 }
 
 void Writer::run_last_extras() {

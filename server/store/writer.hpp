@@ -47,10 +47,13 @@ class Writer {
     // what is written can be sent while the next are.
     std::size_t group = 5'000;
     std::size_t group_bytes = std::size_t{512} << 10U;
-    // Asked before every group, every IDLE when there is none, and at the end until it has none: a
-    // change of the owner's to go with the group, or none. May be null.
+    // A change of the owner's that nobody waits for, or none; may be null. Asked when nothing is
+    // queued, while it has any, then every IDLE; every EXTRA_PAUSE when there is always something;
+    // and at the end until it has none. It is a transaction by itself: what is in haste waits for
+    // one at most, so it should be short.
     std::function<Job(bool closing)> extra = nullptr;
     std::chrono::milliseconds idle{1000};
+    std::chrono::milliseconds extra_pause{50};
     std::chrono::milliseconds patience{5};  // of those that are not in haste
     // From so many on the database's log is worked off, after the callbacks of a group when nothing
     // else waits, else from twice as many on: 16 MiB rather than SQLite's 4, as the steps of a push
@@ -88,6 +91,7 @@ class Writer {
   Status run_change(const Job& job);
   // Those that have not failed for reasons of their own.
   static void fail_all(std::vector<Job>& group, const Error& error);
+  void run_extra();
   void run_last_extras();
   void tend_log();
 
@@ -96,6 +100,8 @@ class Writer {
 
   // Owned by the thread.
   Database database_;
+  bool more_extras_ = false;  // probably
+  std::chrono::steady_clock::time_point extra_run_;
 
   // Guarded by mutex_.
   mutable std::mutex mutex_;

@@ -300,6 +300,72 @@ TEST_CASE("writer: the log is worked off, and not in a commit that somebody wait
   CHECK(rows(dir) == kRows);
 }
 
+TEST_CASE("writer: nobody's change waits for the owner's extras, which wait for each other only") {
+  const TempDir dir;
+  constexpr int kExtras = 5;
+  std::vector<int> order;  // the writer thread's
+  std::promise<void> all;
+  int extras = 0;
+  const auto extra = [&](bool) -> Writer::Job {
+    if (extras == kExtras) return {};
+    const int x = 100 + extras++;
+    return {insert(x), [&, x](const Status&) {
+              order.push_back(x);
+              if (x == 100 + kExtras - 1) all.set_value();
+            }};
+  };
+  Writer writer(make_database(dir), {.group = 1,
+                                     .extra = extra,
+                                     .idle = std::chrono::hours(1),
+                                     .extra_pause = std::chrono::hours(1)});
+  {
+    Gate gate(writer);
+    for (int x = 0; x < 3; ++x) {
+      writer.post(insert(x), [&, x](const Status&) {
+        CHECK(rows(dir) == x + 1);  // without an extra in its transaction
+        order.push_back(x);
+      });
+    }
+    gate.open();
+  }
+  REQUIRE(all.get_future().wait_for(std::chrono::seconds(30)) == std::future_status::ready);
+  writer.stop();
+  CHECK(order == std::vector<int>{0, 1, 2, 100, 101, 102, 103, 104});
+}
+
+TEST_CASE("writer: when there is always something to write, extras come now and then") {
+  const TempDir dir;
+  bool extra_ran = false;  // the writer thread's
+  const auto extra = [&](bool closing) -> Writer::Job {
+    if (closing) return {};
+    return {insert(-1), [&](const Status&) { extra_ran = true; }};
+  };
+  Writer writer(make_database(dir),
+                {.group = 1, .extra = extra, .extra_pause = std::chrono::milliseconds(0)});
+  Gate gate(writer);
+  bool ran_before_last = false;
+  writer.post(insert(1), nullptr);
+  writer.post(insert(2), [&](const Status&) { ran_before_last = extra_ran; });
+  gate.open();
+  writer.stop();
+  CHECK(ran_before_last);
+}
+
+TEST_CASE("writer: an extra that fails is not tried again at once") {
+  const TempDir dir;
+  int tries = 0;  // the writer thread's
+  const auto extra = [&](bool) -> Writer::Job {
+    ++tries;
+    return {[](Database& database) { return database.run("INSERT INTO no_table VALUES(1)"); },
+            nullptr};
+  };
+  Writer writer(make_database(dir), {.extra = extra, .idle = std::chrono::hours(1)});
+  CHECK(writer.wait(insert(1)).has_value());
+  writer.stop();
+  // After the change that was waited for, after the wake up to stop, and at the end.
+  CHECK(tries <= 3);
+}
+
 TEST_CASE("writer: a callback that waits for the writer gets an error, not a deadlock") {
   const TempDir dir;
   Writer writer(make_database(dir), {});
