@@ -2,11 +2,9 @@
 
 #include <cerrno>
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/descriptor.hpp"
 #include "core/file.hpp"
 
 namespace kscpush::agent {
@@ -34,13 +32,9 @@ Status StateDirectory::write(std::string_view name, std::string_view content) co
   const fs::path fresh = path_ / fmt::format(".{}.new", name);
   ::unlink(fresh.c_str());  // of a run that was killed; the directory is locked
   if (auto written = write_new_file(fresh, content, 0600); !written) return written;
-  if (const int error = DiskCalls::system().rename(fresh, target)) {
-    ::unlink(fresh.c_str());
-    return fail(file_error("replace", target, error));
-  }
-  const Descriptor folder(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || ::fsync(folder.get()) != 0) return fail(file_error("sync", path_, errno));
-  return {};
+  auto placed = take_place(fresh, target);
+  if (!placed) ::unlink(fresh.c_str());
+  return placed;
 }
 
 Result<std::optional<std::string>> StateDirectory::read(std::string_view name,

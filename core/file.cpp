@@ -33,8 +33,12 @@ ErrorCode code_of(int error_number) {
   }
 }
 
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
 std::string hint_of(const fs::path& path, int error_number) {
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const fs::path folder = folder_of(path);
   switch (error_number) {
     case ENOSPC:
       return fmt::format("free some space: df -h {}", folder.string());
@@ -60,17 +64,6 @@ std::string hint_of(const fs::path& path, int error_number) {
     default:
       return {};
   }
-}
-
-fs::path folder_of(const fs::path& path) {
-  return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
-int sync_folder(const fs::path& folder, DiskCalls& disk) {
-  const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!opened) return errno;
-  const int error = disk.sync(opened.get());
-  return error == EINVAL ? 0 : error;  // a file system without the notion
 }
 
 // A file that goes away again unless it is kept.
@@ -215,11 +208,26 @@ Status write_new_file(const fs::path& path, std::string_view content, mode_t mod
                       DiskCalls& disk) {
   NewFile file(path);
   if (auto written = file.write(content, {.mode = mode}, disk); !written) return written;
-  if (const int error = sync_folder(folder_of(path), disk)) {
-    return fail(file_error("sync the folder of", path, error));
-  }
-  file.keep();
-  return {};
+  auto synced = sync_folder_of(path, disk);
+  if (synced) file.keep();
+  return synced;
+}
+
+Status take_place(const fs::path& fresh, const fs::path& path, DiskCalls& disk) {
+  if (const int error = disk.rename(fresh, path)) return fail(file_error("replace", path, error));
+  auto synced = sync_folder_of(path, disk);
+  if (synced) return {};
+  Error failed = synced.error();
+  failed.message += "; the new content is in place but may not survive a power failure";
+  return fail(std::move(failed));
+}
+
+Status sync_folder_of(const fs::path& path, DiskCalls& disk) {
+  const Descriptor folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) return fail(file_error("open the folder of", path, errno));
+  const int error = disk.sync(folder.get());
+  if (error == 0 || error == EINVAL) return {};  // a file system without the notion
+  return fail(file_error("sync the folder of", path, error));
 }
 
 Status check_replaceable(const fs::path& path, std::string_view expected_old) {
@@ -251,16 +259,9 @@ Status replace_file(const fs::path& path, std::string_view content, std::string_
   if (!written) return written;
   // Again, as an editor does not know the lock.
   if (auto unchanged = check_unchanged(target->path, expected_old); !unchanged) return unchanged;
-  if (const int error = disk.rename(temporary, target->path)) {
-    return fail(file_error("replace", target->path, error));
-  }
-  file.keep();
-  if (const int error = sync_folder(folder, disk)) {
-    Error failed = file_error("sync the folder of", target->path, error);
-    failed.message += "; the new content is in place but may not survive a power failure";
-    return fail(std::move(failed));
-  }
-  return {};
+  auto placed = take_place(temporary, target->path, disk);
+  if (placed) file.keep();
+  return placed;
 }
 
 }  // namespace kscpush

@@ -45,6 +45,16 @@ class DiskCalls {
 [[nodiscard]] Status write_new_file(const std::filesystem::path& path, std::string_view content,
                                     mode_t mode, DiskCalls& disk = DiskCalls::system());
 
+// FRESH, which is whole and on disk, becomes PATH in the same folder, at once and durably. The one
+// error that comes after the change is that of syncing the folder, and says so.
+[[nodiscard]] Status take_place(const std::filesystem::path& fresh,
+                                const std::filesystem::path& path,
+                                DiskCalls& disk = DiskCalls::system());
+
+// The names in PATH's folder are on disk, as far as its file system has the notion.
+[[nodiscard]] Status sync_folder_of(const std::filesystem::path& path,
+                                    DiskCalls& disk = DiskCalls::system());
+
 struct ReplaceOptions {
   std::chrono::milliseconds lock_wait = std::chrono::seconds(5);
   DiskCalls* disk = nullptr;  // nullptr: the system's
@@ -57,8 +67,8 @@ struct ReplaceOptions {
 // A lock (".NAME.kscpush-lock" beside the file, held by flock and so free after a crash) keeps two
 // kscpush apart. Errors: kConflict when another holds it for all of the wait (with its process id)
 // or when the file is no longer EXPECTED_OLD; kDenied when the file is read-only, for root too, or
-// its owner cannot be kept. After an error the file is as it was and nothing is left beside it. The
-// one error that comes after the change is that of syncing the folder, and says so.
+// its owner cannot be kept. After an error the file is as it was and nothing is left beside it, but
+// for take_place()'s last one.
 //
 // A file with several hard links stays changed under this name only.
 [[nodiscard]] Status replace_file(const std::filesystem::path& path, std::string_view content,

@@ -1,10 +1,8 @@
 #include "core/key_files.hpp"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/descriptor.hpp"
 #include "core/file.hpp"
 #include "core/pki.hpp"
 
@@ -25,17 +23,6 @@ KeyFiles behind_links(const KeyFiles& files) {
   return error ? files : found;
 }
 
-Status take_place(const std::filesystem::path& path) {
-  if (const int error = DiskCalls::system().rename(beside(path), path); error != 0) {
-    return fail(file_error("replace", path, error));
-  }
-  const Descriptor folder(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || ::fsync(folder.get()) != 0) {
-    return fail(file_error("sync the folder of", path, errno));
-  }
-  return {};
-}
-
 void drop(const std::filesystem::path& path) {
   std::error_code ignored;
   std::filesystem::remove(path, ignored);
@@ -51,7 +38,7 @@ bool fit(const std::filesystem::path& certificate, const std::filesystem::path& 
 
 // The last step, which a process that reads the files may have done meanwhile.
 Status take_key(const KeyFiles& files) {
-  auto placed = take_place(files.key);
+  auto placed = take_place(beside(files.key), files.key);
   if (!placed && fit(files.certificate, files.key)) return {};
   return placed;
 }
@@ -98,7 +85,8 @@ Status complete(const KeyFiles& names, const std::string& certificate) {
     return written;
   }
   // From here on settle() goes forward.
-  if (auto placed = take_place(files.certificate); !placed) return placed;
+  if (auto placed = take_place(beside(files.certificate), files.certificate); !placed)
+    return placed;
   return take_key(files);
 }
 

@@ -29,20 +29,19 @@ class Unfinished {
 
   // Refuses to take the place of anything.
   Status become(const fs::path& target) {
-    if (auto synced = sync(path_, O_RDONLY); !synced) return synced;
+    if (auto synced = sync(); !synced) return synced;
     if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) != 0) {
       return fail(file_error("create", target, errno));
     }
     path_.clear();
-    const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
-    return sync(folder, O_RDONLY | O_DIRECTORY);
+    return sync_folder_of(target);
   }
 
  private:
-  static Status sync(const fs::path& path, int flags) {
-    const Descriptor file(::open(path.c_str(), flags | O_CLOEXEC));
-    if (!file) return fail(file_error("open", path, errno));
-    if (::fsync(file.get()) != 0) return fail(file_error("sync", path, errno));
+  Status sync() const {
+    const Descriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) return fail(file_error("open", path_, errno));
+    if (::fsync(file.get()) != 0) return fail(file_error("sync", path_, errno));
     return {};
   }
   fs::path path_;
