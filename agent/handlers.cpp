@@ -1,10 +1,13 @@
 #include "agent/handlers.hpp"
 
+#include "core/error_table.hpp"
+
 namespace kscpush::agent {
 
 void finish(const Answer& answer, Result<nlohmann::json> result) {
   if (result) return answer(PushState::kCompleted, std::move(*result));
-  nlohmann::json why{{"error", result.error().message}};
+  nlohmann::json why{{"error", result.error().message},
+                     {"code", error_row(result.error().code).name}};
   if (!result.error().hint.empty()) why["hint"] = result.error().hint;
   answer(PushState::kFailed, std::move(why));
 }

@@ -8,7 +8,7 @@
 #include <asio/steady_timer.hpp>
 #include <nlohmann/json.hpp>
 
-#include "core/error_table.hpp"
+#include "core/error_json.hpp"
 #include "core/port_protocols.hpp"
 
 namespace kscpush::agent {
@@ -167,13 +167,7 @@ class Joining : public std::enable_shared_from_this<Joining> {
                 fmt::format("{} does not speak as a push server does", to_string(server_)), ""});
     }
     if (verdict.value("ok", nlohmann::json()) == true) return finish(std::nullopt);
-    const auto text = [&](const char* name) {
-      const auto found = verdict.find(name);
-      return found != verdict.end() && found->is_string() ? found->get<std::string>()
-                                                          : std::string();
-    };
-    finish(Error{error_code_from_name(text("code")).value_or(ErrorCode::kFailed), text("message"),
-                 text("hint")});
+    finish(error_from_json(verdict));
   }
 
   void finish(const std::optional<Error>& error) {

@@ -5,7 +5,6 @@
 #include "agent/credentials.hpp"
 #include "agent/modules.hpp"
 #include "agent/tls.hpp"
-#include "core/error_table.hpp"
 #include "core/json_text.hpp"
 #include "core/port_protocols.hpp"
 
@@ -112,9 +111,7 @@ void Tunnels::relay(const Opening& opening, Descriptor target, std::unique_ptr<S
 
 void Tunnels::refuse(const Opening& opening, const Error& error) {
   services_.log.warn("tunnel {} to {}: {}", opening.id, to_string(opening.target), error.message);
-  opening.answer(
-      PushState::kFailed,
-      {{"error", error.message}, {"hint", error.hint}, {"code", error_row(error.code).name}});
+  finish(opening.answer, fail(error));
 }
 
 void Tunnels::stop() {

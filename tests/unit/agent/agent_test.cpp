@@ -32,7 +32,7 @@ TEST_CASE("agent: answers for a kind that it does not know, each state has its t
   server->store().drain();
   const auto push = server->store().find_push(stored->push.id).value().value();
   CHECK(push.state == PushState::kFailed);
-  CHECK(push.result == R"({"error":"this agent does not know the kind 'sync'"})");
+  CHECK(push.result == R"({"code":"usage","error":"this agent does not know the kind 'sync'"})");
   for (const PushState state :
        {PushState::kStored, PushState::kSent, PushState::kAcked, PushState::kFailed}) {
     CAPTURE(to_string(state));

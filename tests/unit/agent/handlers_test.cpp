@@ -51,7 +51,7 @@ TEST_CASE("handlers: an answer may come when the handler has long returned") {
   CHECK(status == PushState::kCompleted);
 }
 
-TEST_CASE("handlers: an error is answered as failed, with its message and hint") {
+TEST_CASE("handlers: an error is answered as failed, with its code, message and hint") {
   PushHandlers handlers;
   handlers.add("bad", [](const PushMessage&, const Answer& answer) {
     finish(answer, fail({ErrorCode::kFailed, "no disk", "buy one"}));
@@ -59,7 +59,8 @@ TEST_CASE("handlers: an error is answered as failed, with its message and hint")
   const auto given = handle(handlers, "bad");
   REQUIRE(given.size() == 1);
   CHECK(given[0].status == PushState::kFailed);
-  CHECK(given[0].result == nlohmann::json{{"error", "no disk"}, {"hint", "buy one"}});
+  CHECK(given[0].result ==
+        nlohmann::json{{"error", "no disk"}, {"code", "failed"}, {"hint", "buy one"}});
 }
 
 TEST_CASE("handlers: a kind that nobody handles is answered as failed, by name") {
@@ -67,7 +68,8 @@ TEST_CASE("handlers: a kind that nobody handles is answered as failed, by name")
   REQUIRE(given.size() == 1);
   CHECK(given[0].status == PushState::kFailed);
   CHECK(given[0].result ==
-        nlohmann::json{{"error", "this agent does not know the kind 'tunnel.open'"}});
+        nlohmann::json{{"error", "this agent does not know the kind 'tunnel.open'"},
+                       {"code", "usage"}});
 }
 
 TEST_CASE("handlers: the one added last for a kind is used") {
