@@ -118,9 +118,11 @@ class Service {
     api_ = std::make_unique<server::AdminApi>(*server_, *keeper_, std::move(*authenticator));
     const auto& listen = dp.push_server.admin.listen;
     auto http = server::HttpServer::start(
-        listen, [this](const server::HttpRequest& request, const server::HttpRespond& respond) {
+        listen,
+        [this](const server::HttpRequest& request, const server::HttpRespond& respond) {
           api_->handle(request, respond);
-        });
+        },
+        {}, api_->http_usage());
     if (!http) return fail(http.error());
     http_ = std::move(*http);
     log_->info("admin API on {}:{}", listen.host, listen.port.value());

@@ -218,6 +218,11 @@ std::string render_metrics(const PushServer& server, const AdminFigures& admin) 
       MetricType::Counter, admin.overflows);
   one("kscpush_api_rate_limited_total", "Admin API requests beyond requests_per_second",
       MetricType::Counter, admin.rate_limited);
+  one("kscpush_api_request_bytes", "Bytes of Admin API requests that have no answer yet",
+      MetricType::Gauge, admin.request_bytes);
+  one("kscpush_api_requests_dropped_total",
+      "Admin API requests that were cut off as all together were too many bytes",
+      MetricType::Counter, admin.requests_dropped);
   one("kscpush_rollouts_running", "Rollouts that are not over", MetricType::Gauge,
       server.rollouts().running());
   return prometheus::TextSerializer().Serialize(families);

@@ -189,7 +189,8 @@ void AdminApi::metrics(const Call& call) {
 }
 
 AdminFigures AdminApi::figures() const {
-  return {feed_.listeners(), feed_.overflows(), limiter_.refused()};
+  return {feed_.listeners(), feed_.overflows(), limiter_.refused(), http_usage_->request_bytes,
+          http_usage_->requests_dropped};
 }
 
 void AdminApi::drain(const Call& call) {

@@ -73,6 +73,8 @@ class AdminApi {
   void handle(const HttpRequest& request, const HttpRespond& respond);
   // Other tokens from now on. Thread safe.
   void use(Authenticator authenticator);
+  // For the HTTP server that calls handle(), to count in.
+  [[nodiscard]] const std::shared_ptr<HttpUsage>& http_usage() const { return http_usage_; }
   // Ends the streams. Before the HTTP server goes.
   void stop() { feed_.stop(); }
 
@@ -157,6 +159,7 @@ class AdminApi {
   mutable std::mutex mutex_;
   std::shared_ptr<const Authenticator> authenticator_;  // under mutex_
   RateLimiter limiter_;
+  const std::shared_ptr<HttpUsage> http_usage_ = std::make_shared<HttpUsage>();
   EventFeed feed_;
 };
 

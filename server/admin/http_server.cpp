@@ -7,6 +7,7 @@
 #include <restinio/all.hpp>
 
 #include "server/admin/json.hpp"
+#include "server/admin/metered_socket.hpp"
 
 namespace kscpush::server {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 struct Traits : restinio::default_traits_t {
   using request_handler_t =
       std::function<restinio::request_handling_status_t(restinio::request_handle_t)>;
+  using stream_socket_t = MeteredSocket;
   static constexpr bool use_connection_count_limiter = true;
 };
 
@@ -159,7 +161,9 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
 
 class RestinioServer final : public HttpServer {
  public:
-  RestinioServer(const site::ListenAddress& listen, HttpHandler handler, const HttpLimits& limits) {
+  RestinioServer(const site::ListenAddress& listen, HttpHandler handler, const HttpLimits& limits,
+                 std::shared_ptr<HttpUsage> usage) {
+    asio::make_service<RequestMeter>(loop_, limits, std::move(usage));
     auto on_request = [handler = std::move(handler),
                        outbox = outbox_](const restinio::request_handle_t& handle) {
       handler(to_request(handle), [handle, outbox](HttpResponse response) {
@@ -202,11 +206,12 @@ class RestinioServer final : public HttpServer {
 }  // namespace
 
 Result<std::unique_ptr<HttpServer>> HttpServer::start(const site::ListenAddress& listen,
-                                                      HttpHandler handler, HttpLimits limits) {
+                                                      HttpHandler handler, HttpLimits limits,
+                                                      std::shared_ptr<HttpUsage> usage) {
   const std::string where = fmt::format("{}:{}", listen.host, listen.port.value());
   try {
     std::unique_ptr<HttpServer> server =
-        std::make_unique<RestinioServer>(listen, std::move(handler), limits);
+        std::make_unique<RestinioServer>(listen, std::move(handler), limits, std::move(usage));
     return server;
   } catch (const std::exception& error) {
     const std::string reason = error.what();

@@ -2,6 +2,7 @@
 // includes it costs 16 s to compile.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -55,6 +56,11 @@ struct HttpLimits {
   // RESTinio closes a connection without a word at this limit, so that the handler's own, which
   // answer 413, are lower: what is beyond it is hardly an honest request.
   std::size_t body_bytes = 16 << 20;
+  // Of all requests together that have no answer yet; one that goes beyond it is closed likewise,
+  // but for its first FREE_REQUEST_BYTES: who holds the others off cannot keep out one that is
+  // small.
+  std::size_t all_requests_bytes = std::size_t{256} << 20U;
+  std::size_t free_request_bytes = std::size_t{16} << 10U;
   // Room for all that may wait for a push (PushWaits::kMost), and for those who want no more than
   // an answer.
   std::size_t connections = 10'500;
@@ -66,12 +72,18 @@ struct HttpLimits {
       15'000};  // for a client to take an answer, or a part of it
 };
 
+// For those who watch the bounds. Thread safe.
+struct HttpUsage {
+  std::atomic<std::size_t> request_bytes{0};       // read, of requests that have no answer yet
+  std::atomic<std::uint64_t> requests_dropped{0};  // beyond HttpLimits::all_requests_bytes
+};
+
 class HttpServer {
  public:
   // kConflict when the port is taken.
-  [[nodiscard]] static Result<std::unique_ptr<HttpServer>> start(const site::ListenAddress& listen,
-                                                                 HttpHandler handler,
-                                                                 HttpLimits limits = {});
+  [[nodiscard]] static Result<std::unique_ptr<HttpServer>> start(
+      const site::ListenAddress& listen, HttpHandler handler, HttpLimits limits = {},
+      std::shared_ptr<HttpUsage> usage = std::make_shared<HttpUsage>());
   virtual ~HttpServer() = default;  // stops: open requests are dropped
 };
 

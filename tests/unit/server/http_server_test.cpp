@@ -24,11 +24,12 @@ using std::chrono::milliseconds;
 
 struct Http {
   explicit Http(server::HttpHandler handler, HttpLimits limits = {}) : port(free_port()) {
-    auto started = HttpServer::start({"127.0.0.1", port}, std::move(handler), limits);
+    auto started = HttpServer::start({"127.0.0.1", port}, std::move(handler), limits, usage);
     REQUIRE_MESSAGE(started.has_value(), started.error().message);
     server = std::move(*started);
   }
   Port port;
+  std::shared_ptr<server::HttpUsage> usage = std::make_shared<server::HttpUsage>();
   std::unique_ptr<HttpServer> server;
 };
 
@@ -94,6 +95,47 @@ TEST_CASE("http: a client that dribbles its request is closed at the deadline") 
   const Descriptor quick = connect_to(http.port);
   send_all(quick, "GET /y HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
   CHECK(read_until(quick, "").find("200 OK") != std::string::npos);
+}
+
+TEST_CASE("http: all requests together are bounded, and small ones get through nevertheless") {
+  HttpLimits limits;
+  limits.all_requests_bytes = 100'000;
+  limits.free_request_bytes = 1'000;
+  const Http http(answer_ok, limits);
+  const auto held = [&] { return http.usage->request_bytes.load(); };
+  const auto wait_until = [](const auto& done) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (!done() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    return done();
+  };
+  const auto request = [](std::size_t body, std::string_view connection) {
+    return fmt::format(
+        "POST /x HTTP/1.1\r\nHost: h\r\nConnection: {}\r\nContent-Length: {}\r\n\r\n", connection,
+        body);
+  };
+  // Most of what there is, and then nothing more.
+  std::optional<Descriptor> hoarder = connect_to(http.port);
+  send_all(*hoarder, request(200'000, "close") + std::string(90'000, 'x'));
+  REQUIRE(wait_until([&] { return held() > 90'000; }));
+  const std::size_t hoarded = held();
+
+  const Descriptor large = connect_to(http.port);
+  send_all(large, request(50'000, "close") + std::string(50'000, 'x'));
+  char byte = 0;
+  CHECK(::recv(large.get(), &byte, 1, 0) <= 0);  // closed without a word
+  CHECK(http.usage->requests_dropped == 1);
+  CHECK(wait_until([&] { return held() == hoarded; }));
+  const Descriptor small = connect_to(http.port);
+  for (int i = 0; i < 20; ++i) {
+    send_all(small, request(900, "keep-alive") + std::string(900, 'x'));
+    CHECK(read_until(small, "/x\n").find("200 OK") != std::string::npos);
+  }
+  hoarder.reset();
+  CHECK(wait_until([&] { return held() == 0; }));
+  const Descriptor next = connect_to(http.port);
+  send_all(next, request(50'000, "close") + std::string(50'000, 'x'));
+  CHECK(read_until(next, "").find("200 OK") != std::string::npos);
+  CHECK(http.usage->requests_dropped == 1);
 }
 
 TEST_CASE("http: a client that never reads its answer is closed at the deadline") {
