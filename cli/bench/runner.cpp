@@ -213,8 +213,9 @@ Result<json> Runner::come_back(bool cut) {
   if (!cut) {
     fleet_.limit(fleet_.size(), 0);
     Progress progress("devices connected; waiting for the server to go", fleet_.size(), context_);
-    progress.at(fleet_.ready());
-    loop_.run([&] { return fleet_.ready_lost() >= fleet_.size(); }, MonoTime::max());
+    const std::size_t connected = fleet_.ready();  // not all, if the server has gone already
+    progress.at(connected);
+    loop_.run([&] { return fleet_.ready_lost() >= connected; }, MonoTime::max());
   }
   const auto before = cut ? moment(/*memory=*/false) : Result<Moment>(Moment{loop_.now(), {}});
   if (!before) return fail(before.error());
