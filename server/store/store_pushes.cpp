@@ -8,7 +8,7 @@
 namespace kscpush::server {
 namespace {
 
-constexpr std::size_t kExpireBatch = 1000;
+constexpr std::size_t kExpireBatch = 100;  // of each kind in a transaction, which pushes wait for
 
 }  // namespace
 
