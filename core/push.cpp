@@ -1,8 +1,9 @@
 #include "core/push.hpp"
 
 #include <algorithm>
+#include <array>
 
-#include <fmt/compile.h>
+#include <fmt/format.h>
 
 #include "core/json_text.hpp"
 #include "core/names.hpp"
@@ -73,9 +74,29 @@ bool may_follow(PushState from, PushState to) {
 
 std::string encode_push(const Ulid& id, std::string_view kind, int attempt,
                         std::chrono::seconds ttl, std::string_view params) {
-  return fmt::format(
-      FMT_COMPILE(R"({{"v":1,"id":"{}","kind":"{}","attempt":{},"ttl":{},"params":{}}})"), id.str(),
-      kind, attempt, ttl.count(), params);
+  // In one piece, as it is done for every push.
+  const fmt::format_int attempts(attempt);
+  const fmt::format_int seconds(ttl.count());
+  const auto text = [](const fmt::format_int& number) {
+    return std::string_view(number.data(), number.size());
+  };
+  const std::array parts{std::string_view(R"({"v":1,"id":")"),
+                         id.str(),
+                         std::string_view(R"(","kind":")"),
+                         kind,
+                         std::string_view(R"(","attempt":)"),
+                         text(attempts),
+                         std::string_view(R"(,"ttl":)"),
+                         text(seconds),
+                         std::string_view(R"(,"params":)"),
+                         params,
+                         std::string_view("}")};
+  std::size_t bytes = 0;
+  for (const std::string_view part : parts) bytes += part.size();
+  std::string push;
+  push.reserve(bytes);
+  for (const std::string_view part : parts) push += part;
+  return push;
 }
 
 std::string_view why_expired(PushState state) {

@@ -98,8 +98,9 @@ bool write_packet(PacketType type, unsigned flags, const Packet& packet, Version
   if (!body.fits() || body.size() > kMaxPacketBytes - 5) return false;
   Counter header;
   header.varint(static_cast<std::uint32_t>(body.size()));
-  if (1 + header.size() + body.size() > max_bytes) return false;
-  Writer writer(out);
+  const std::size_t bytes = 1 + header.size() + body.size();
+  if (bytes > max_bytes) return false;
+  Writer writer(out, bytes);
   writer.u8(static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | flags));
   writer.varint(static_cast<std::uint32_t>(body.size()));
   write_body(writer, packet, version);
@@ -151,9 +152,10 @@ void encode_pingresp(std::string& out) {
 }
 
 void append_filter(std::string& filters, PacketType type, const Subscription& subscription) {
-  Writer writer(filters);
+  const bool has_options = type == PacketType::kSubscribe;
+  Writer writer(filters, 2 + subscription.filter.size() + (has_options ? 1 : 0));
   writer.binary(subscription.filter);
-  if (type != PacketType::kSubscribe) return;
+  if (!has_options) return;
   writer.u8(static_cast<std::uint8_t>(
       unsigned{subscription.qos} | (subscription.no_local ? 4U : 0U) |
       (subscription.retain_as_published ? 8U : 0U) | unsigned{subscription.retain_handling} << 4));

@@ -1,6 +1,8 @@
 // The codec's private parts: MQTT's data types read from and written to bytes.
 #pragma once
 
+#include <algorithm>
+#include <cassert>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -75,18 +77,35 @@ class Counter {
   bool fits_ = true;
 };
 
+// Writes to the end of OUT as many bytes as a Counter counted, all of which there must be.
 class Writer {
  public:
-  explicit Writer(std::string& out) : out_(out) {}
-  void u8(std::uint8_t value) { out_.push_back(static_cast<char>(value)); }
+  Writer(std::string& out, std::size_t bytes) {
+    const std::size_t old = out.size();
+    out.resize(old + bytes);
+    next_ = out.data() + old;
+    end_ = out.data() + out.size();
+  }
+  ~Writer() { assert(next_ == end_); }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  void u8(std::uint8_t value) {
+    assert(next_ != end_);
+    *next_++ = static_cast<char>(value);
+  }
   void u16(std::uint16_t value);
   void u32(std::uint32_t value);
   void varint(std::uint32_t value);
-  void bytes(std::string_view text) { out_.append(text); }
+  void bytes(std::string_view text) {
+    assert(text.size() <= static_cast<std::size_t>(end_ - next_));
+    next_ = std::ranges::copy(text, next_).out;
+  }
   void binary(std::string_view text);
 
  private:
-  std::string& out_;
+  char* next_;
+  [[maybe_unused]] char* end_;
 };
 
 // Properties as they stand in a packet of TYPE, or in a will: the length and then each. Checks
