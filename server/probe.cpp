@@ -77,9 +77,11 @@ void ProbeTable::fail(const Probe& probe, Error error) {
   node.mapped()->done_(kscpush::fail(std::move(error)));
 }
 
-void ProbeTable::fail_all_of(std::string_view device, const Error& error) {
+void ProbeTable::fail_all_of(std::string_view device, const std::function<Error()>& why) {
   // A callback may ask again: only those of now.
-  for (std::size_t left = probes_.count(device); left > 0; --left) {
+  std::size_t left = probes_.count(device);
+  if (left == 0) return;
+  for (const Error error = why(); left > 0; --left) {
     const auto found = probes_.find(device);
     if (found == probes_.end()) return;
     fail(*found->second, error);

@@ -86,7 +86,7 @@ class ProbeTable {
   // False if no probe of this device has the id. That it has started is no answer yet.
   bool answered(std::string_view device, const PushAnswer& answer, MonoTime now);
   void fail(const Probe& probe, Error error);
-  void fail_all_of(std::string_view device, const Error& error);
+  void fail_all_of(std::string_view device, const std::function<Error()>& why);
   void fail_all(const Error& error);
 
  private:

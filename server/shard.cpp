@@ -199,9 +199,10 @@ void Shard::admit(Connection& connection, const Offer& offer, const DeviceId& id
     hold_back(*device, state);
   } else {
     device->last_seq = {};
-    probes_.fail_all_of(device->id(),
-                        Error{ErrorCode::kOffline,
-                              "the device made a new connection before it answered", "ask again"});
+    probes_.fail_all_of(device->id(), [] {
+      return Error{ErrorCode::kOffline, "the device made a new connection before it answered",
+                   "ask again"};
+    });
   }
   device->connection = &connection;
   device->connected_since = wall();
@@ -229,11 +230,12 @@ void Shard::ended(Device& device, mqtt::EndReason reason) {
   device.connection = nullptr;
   context_.budget.give_back();
   note_end(device, reason);
-  probes_.fail_all_of(device.id(), Error{ErrorCode::kOffline,
-                                         fmt::format("the connection of '{}' ended ({}) before it "
-                                                     "answered",
-                                                     device.id(), mqtt::to_string(reason)),
-                                         "it will be back by itself: ask again"});
+  probes_.fail_all_of(device.id(), [&] {
+    return Error{ErrorCode::kOffline,
+                 fmt::format("the connection of '{}' ended ({}) before it answered", device.id(),
+                             mqtt::to_string(reason)),
+                 "it will be back by itself: ask again"};
+  });
   mqtt::SessionState state = connection->take_state();
   if (state.expiry_s == 0) {
     forget(device);

@@ -19,8 +19,14 @@ std::string_view after_device(std::string_view topic, std::string_view device) {
   return topic;
 }
 
+bool has_wildcard(std::string_view topic) {
+  constexpr auto kNone = std::string_view::npos;
+  return topic.find('#') != kNone || topic.find('+') != kNone;  // find_first_of: a call a byte
+}
+
 // Wildcards stand for whole levels, '#' for the last ones only. [MQTT-4.7.1-1] [MQTT-4.7.1-2]
 bool wildcards_well_placed(std::string_view filter) {
+  if (!has_wildcard(filter)) return true;
   for (std::size_t i = 0; i < filter.size(); ++i) {
     if (filter[i] != '#' && filter[i] != '+') continue;
     const bool begins_level = i == 0 || filter[i - 1] == '/';
@@ -29,10 +35,6 @@ bool wildcards_well_placed(std::string_view filter) {
     if (!begins_level || !ends_level) return false;
   }
   return true;
-}
-
-bool has_wildcard(std::string_view topic) {
-  return topic.find_first_of("#+") != std::string_view::npos;
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include <fmt/format.h>
+#include <fmt/compile.h>
 
 #include "core/numbers.hpp"
 
@@ -24,7 +24,7 @@ std::optional<std::int64_t> number(std::string_view digits) {
 
 std::string encode(const Disconnect& end) {
   const auto ms = std::clamp<std::int64_t>(end.at.time_since_epoch().count(), 0, kLatest);
-  return fmt::format("{:013}{:02}", ms, static_cast<unsigned>(end.reason));
+  return fmt::format(FMT_COMPILE("{:013}{:02}"), ms, static_cast<unsigned>(end.reason));
 }
 
 std::vector<Disconnect> decode_disconnects(std::string_view text) {

@@ -107,7 +107,7 @@ TEST_CASE("probe: the end of a connection ends those of its device alone") {
   pings.add(1, "pc-1");
   pings.add(2, "pc-2");
   pings.add(3, "pc-1");
-  pings.table.fail_all_of("pc-1", Error{ErrorCode::kOffline, "gone", ""});
+  pings.table.fail_all_of("pc-1", [] { return Error{ErrorCode::kOffline, "gone", ""}; });
   CHECK(pings.results.size() == 2);
   pings.acked(2, {}, "pc-2");
   REQUIRE(pings.results.size() == 3);
