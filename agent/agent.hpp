@@ -148,7 +148,7 @@ class Agent final : public Uplink, public Presence, private mqtt::ClientActions 
   std::optional<std::chrono::milliseconds> away_;
   bool left_ = false;  // on purpose: back when away_ is over
   bool held_ = false;  // by closed_for_
-  std::array<char, 16 * 1024> incoming_{};
+  std::array<char, 16UL * 1024> incoming_{};
   std::string unparsed_;  // the start of a packet
   std::string queued_;    // to be written next
   std::string writing_;   // being written

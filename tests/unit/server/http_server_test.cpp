@@ -147,7 +147,7 @@ TEST_CASE("http: a client that never reads its answer is closed at the deadline"
   const Http http(
       [alive = std::move(alive)](const HttpRequest&, const HttpRespond& respond) mutable {
         server::HttpResponse response{200, "text/plain", ""};
-        response.stream = [held = std::move(alive)](std::shared_ptr<HttpStream> stream) {
+        response.stream = [held = std::move(alive)](const std::shared_ptr<HttpStream>& stream) {
           stream->on_progress([held] {});
           stream->send(std::string(std::size_t{32} << 20U, 'x'));  // beyond all socket buffers
         };

@@ -162,6 +162,7 @@ TEST_CASE("registry: a filter passes group with subgroups, tag, platform and rev
 TEST_CASE("registry: a page looks at a bounded number of devices, and the pages hold all") {
   TestStore store;
   std::vector<NewDevice> devices;
+  devices.reserve(45'000);
   for (int i = 0; i < 45'000; ++i) {
     devices.push_back({device(fmt::format("pc-{:05}", i)), "M", i == 44'999 ? Tags{"x"} : Tags()});
   }
