@@ -150,6 +150,9 @@ void EventFeed::stop() {
 
 Result<HttpResponse> EventFeed::listen(EventFilter filter, std::string last_event_id) {
   auto listener = std::make_shared<Listener>();
+  // What happens from now on, not from when the thread gets to it: who sees that somebody listens
+  // counts on being heard.
+  listener->after = log_.newest();
   listener->seat = std::make_shared<const Seat>(listeners_);
   if (listeners_ > options_.listeners) {
     return fail({ErrorCode::kOverloaded,
@@ -221,7 +224,6 @@ std::string EventFeed::id_of(std::uint64_t number) const {
 // Where it goes on, and what it has missed.
 void EventFeed::begin(Listener& listener) const {
   listener.begun = true;
-  listener.after = log_.newest();
   std::string text =
       fmt::format(": kscpush {}\nid: {}\n\n", server_.config()->dp.name, id_of(listener.after));
   if (!listener.last_event_id.empty()) {

@@ -95,6 +95,19 @@ std::string of_device(std::string_view id) {
 
 }  // namespace
 
+TEST_CASE("events: what happens once somebody is said to listen is told, however late it begins") {
+  const Feed feed;
+  feed.connected("before");
+  const auto response = feed.feed->listen({}, "");
+  REQUIRE(response.has_value());
+  CHECK(feed.feed->listeners() == 1);
+  feed.connected("meanwhile");
+  auto client = std::make_shared<Client>();
+  response->stream(client);
+  client->wait_for(of_device("meanwhile"));
+  CHECK(client->text().find(of_device("before")) == std::string::npos);
+}
+
 TEST_CASE("events: a device that comes and goes, and the life of a push") {
   const Api api;
   const auto response = api.ask("GET", "/v1/events");
