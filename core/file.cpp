@@ -33,10 +33,6 @@ ErrorCode code_of(int error_number) {
   }
 }
 
-fs::path folder_of(const fs::path& path) {
-  return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
 std::string hint_of(const fs::path& path, int error_number) {
   const fs::path folder = folder_of(path);
   switch (error_number) {
@@ -154,6 +150,10 @@ Status check_unchanged(const fs::path& path, std::string_view expected) {
 }
 
 }  // namespace
+
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
 
 Error file_error(std::string_view what, const fs::path& path, int error_number) {
   return {code_of(error_number),

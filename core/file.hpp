@@ -36,6 +36,9 @@ class DiskCalls {
   static DiskCalls& system();
 };
 
+// Where PATH lies: "." for a mere name.
+[[nodiscard]] std::filesystem::path folder_of(const std::filesystem::path& path);
+
 // kTooLarge beyond MAX_BYTES. Takes regular files and what reads like them (pipes, /dev/stdin).
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path,
                                             std::size_t max_bytes);

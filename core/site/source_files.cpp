@@ -49,10 +49,6 @@ class DiskFolder final : public SourceFolder {
   fs::path folder_;
 };
 
-fs::path folder_of(const fs::path& root) {
-  return root.has_parent_path() ? root.parent_path() : fs::path(".");
-}
-
 }  // namespace
 
 Result<Sources> read_sources(const fs::path& root, const fs::path& directory) {
