@@ -152,13 +152,13 @@ void encode_pingresp(std::string& out) {
 }
 
 void append_filter(std::string& filters, PacketType type, const Subscription& subscription) {
-  const bool has_options = type == PacketType::kSubscribe;
-  Writer writer(filters, 2 + subscription.filter.size() + (has_options ? 1 : 0));
-  writer.binary(subscription.filter);
-  if (!has_options) return;
-  writer.u8(static_cast<std::uint8_t>(
-      unsigned{subscription.qos} | (subscription.no_local ? 4U : 0U) |
-      (subscription.retain_as_published ? 8U : 0U) | unsigned{subscription.retain_handling} << 4));
+  const unsigned options = unsigned{subscription.qos} | (subscription.no_local ? 4U : 0U) |
+                           (subscription.retain_as_published ? 8U : 0U) |
+                           unsigned{subscription.retain_handling} << 4;
+  append(filters, [&](auto& sink) {
+    sink.binary(subscription.filter);
+    if (type == PacketType::kSubscribe) sink.u8(static_cast<std::uint8_t>(options));
+  });
 }
 
 }  // namespace kscpush::mqtt

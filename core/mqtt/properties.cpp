@@ -280,10 +280,11 @@ std::optional<std::string_view> Properties::user_property(std::string_view name)
 }
 
 void append_user_property(std::string& encoded, const StringPair& pair) {
-  Writer writer(encoded, 1 + 2 + pair.name.size() + 2 + pair.value.size());
-  writer.u8(static_cast<std::uint8_t>(Property::kUserProperty));
-  writer.binary(pair.name);
-  writer.binary(pair.value);
+  append(encoded, [&](auto& sink) {
+    sink.u8(static_cast<std::uint8_t>(Property::kUserProperty));
+    sink.binary(pair.name);
+    sink.binary(pair.value);
+  });
 }
 
 Properties read_properties(Reader& reader, PacketType type, PropertyPlace place) {

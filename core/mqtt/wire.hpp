@@ -108,6 +108,15 @@ class Writer {
   [[maybe_unused]] char* end_;
 };
 
+// What WRITE writes to whatever it is given, to the end of OUT.
+template <class Write>
+void append(std::string& out, const Write& write) {
+  Counter counter;
+  write(counter);
+  Writer writer(out, counter.size());
+  write(writer);
+}
+
 // Properties as they stand in a packet of TYPE, or in a will: the length and then each. Checks
 // which may stand there, how often, and their values.
 enum class PropertyPlace : std::uint8_t { kPacket, kWill };
