@@ -85,8 +85,8 @@ Status complete(const KeyFiles& names, const std::string& certificate) {
     return written;
   }
   // From here on settle() goes forward.
-  if (auto placed = take_place(beside(files.certificate), files.certificate); !placed)
-    return placed;
+  auto placed = take_place(beside(files.certificate), files.certificate);
+  if (!placed) return placed;
   return take_key(files);
 }
 

@@ -80,17 +80,17 @@ std::string encode_push(const Ulid& id, std::string_view kind, int attempt,
   const auto text = [](const fmt::format_int& number) {
     return std::string_view(number.data(), number.size());
   };
-  const std::array parts{std::string_view(R"({"v":1,"id":")"),
-                         id.str(),
-                         std::string_view(R"(","kind":")"),
-                         kind,
-                         std::string_view(R"(","attempt":)"),
-                         text(attempts),
-                         std::string_view(R"(,"ttl":)"),
-                         text(seconds),
-                         std::string_view(R"(,"params":)"),
-                         params,
-                         std::string_view("}")};
+  const std::array<std::string_view, 11> parts{R"({"v":1,"id":")",
+                                               id.str(),
+                                               R"(","kind":")",
+                                               kind,
+                                               R"(","attempt":)",
+                                               text(attempts),
+                                               R"(,"ttl":)",
+                                               text(seconds),
+                                               R"(,"params":)",
+                                               params,
+                                               "}"};
   std::size_t bytes = 0;
   for (const std::string_view part : parts) bytes += part.size();
   std::string push;
