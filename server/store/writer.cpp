@@ -85,38 +85,30 @@ void Writer::take_jobs(std::vector<Job>& group, bool& closing) {
 }
 
 void Writer::loop() {
-  extra_run_ = std::chrono::steady_clock::now();
   std::vector<Job> group;
   for (bool closing = false; !closing;) {
     take_jobs(group, closing);
     run_group(group);
     group.clear();
-    run_extra();
+    if (is_extra_due()) more_extras_ = run_extra(false);
   }
-  run_last_extras();
+  // One that fails ends it: nobody is left to tell, and it would come again.
+  while (run_extra(true)) {
+  }
+}
+
+bool Writer::is_extra_due() const {
+  return queued() == 0 || std::chrono::steady_clock::now() - extra_run_ >= options_.extra_pause;
 }
 
 // Not in a group: whoever is in it would wait for it.
-void Writer::run_extra() {
-  if (options_.extra == nullptr) return;
-  const auto now = std::chrono::steady_clock::now();
-  if (queued() > 0 && now - extra_run_ < options_.extra_pause) return;
-  extra_run_ = now;
-  std::vector<Job> group{options_.extra(false)};
-  more_extras_ = group.front().change != nullptr;
-  if (!more_extras_) return;
+bool Writer::run_extra(bool closing) {
+  if (options_.extra == nullptr) return false;
+  extra_run_ = std::chrono::steady_clock::now();
+  std::vector<Job> group{options_.extra(closing)};
+  if (group.front().change == nullptr) return false;
   run_group(group);
-  more_extras_ = group.front().status.has_value();  // else it is tried again after a while
-}
-
-void Writer::run_last_extras() {
-  if (options_.extra == nullptr) return;
-  for (;;) {
-    std::vector<Job> group{options_.extra(true)};
-    if (group.front().change == nullptr) return;
-    run_group(group);
-    if (!group.front().status) return;  // nobody is left to tell, and it would come again
-  }
+  return group.front().status.has_value();
 }
 
 void Writer::fail_all(std::vector<Job>& group, const Error& error) {

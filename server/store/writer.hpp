@@ -91,8 +91,8 @@ class Writer {
   Status run_change(const Job& job);
   // Those that have not failed for reasons of their own.
   static void fail_all(std::vector<Job>& group, const Error& error);
-  void run_extra();
-  void run_last_extras();
+  [[nodiscard]] bool is_extra_due() const;
+  bool run_extra(bool closing);  // whether there was one and it succeeded: another may follow
   void tend_log();
 
   // Constant after construction.
@@ -101,7 +101,7 @@ class Writer {
   // Owned by the thread.
   Database database_;
   bool more_extras_ = false;  // probably
-  std::chrono::steady_clock::time_point extra_run_;
+  std::chrono::steady_clock::time_point extra_run_ = std::chrono::steady_clock::now();
 
   // Guarded by mutex_.
   mutable std::mutex mutex_;
