@@ -21,7 +21,7 @@
 namespace kscpush::server {
 
 // How long a statement waits for a lock that another program (sqlite3, a backup) holds.
-inline constexpr int kBusyTimeoutMs = 5000;
+inline constexpr std::chrono::milliseconds kBusyTimeout{5000};
 
 class Query {
  public:

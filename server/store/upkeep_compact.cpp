@@ -15,10 +15,6 @@ namespace fs = std::filesystem;
 constexpr std::string_view kFreeSome = "PRAGMA incremental_vacuum(256)";
 constexpr std::chrono::milliseconds kServersTurn{20};
 constexpr int kIncremental = 2;  // of PRAGMA auto_vacuum
-// A busy server is between two transactions for a moment only: SQLite, which looks up to 100 ms
-// apart once it has waited for long, may miss all of them.
-constexpr std::chrono::milliseconds kLookFor{10};
-constexpr std::chrono::seconds kPatience{30};
 
 std::int64_t bytes_on_disk(const fs::path& path) {
   std::int64_t sum = 0;
@@ -33,15 +29,6 @@ std::int64_t bytes_on_disk(const fs::path& path) {
 // Works the log off and cuts it; not possible at once while somebody reads, and then left to them.
 Status cut_log(Database& database) {
   return database.script("PRAGMA wal_checkpoint(TRUNCATE)");
-}
-
-Status free_some(Database& database) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  for (;;) {
-    auto freed = database.script(std::string(kFreeSome));
-    const bool busy = !freed && freed.error().code == ErrorCode::kOverloaded;
-    if (!busy || std::chrono::steady_clock::now() >= deadline) return freed;
-  }
 }
 
 Status write_anew(Database& database, const UpkeepProgress& progress) {
@@ -72,10 +59,6 @@ Status free_pages(Database& database, const UpkeepProgress& progress) {
                              database.path().string()),
                  "stop the push server and compact once; from then on it can"});
   }
-  const auto wait_for = [&](std::chrono::milliseconds most) {
-    return database.script(fmt::format("PRAGMA busy_timeout = {}", most.count()));
-  };
-  if (auto set = wait_for(kLookFor); !set) return set;
   std::size_t total = 0;
   for (;;) {
     const auto free = database.number("PRAGMA freelist_count");
@@ -84,10 +67,9 @@ Status free_pages(Database& database, const UpkeepProgress& progress) {
     total = std::max(total, left);
     progress(total - left, total);
     if (left == 0) break;
-    if (auto freed = free_some(database); !freed) return freed;
+    if (auto freed = database.script(std::string(kFreeSome)); !freed) return freed;
     std::this_thread::sleep_for(kServersTurn);
   }
-  if (auto set = wait_for(std::chrono::milliseconds(kBusyTimeoutMs)); !set) return set;
   return cut_log(database);
 }
 
