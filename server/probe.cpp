@@ -81,7 +81,8 @@ void ProbeTable::fail_all_of(std::string_view device, const std::function<Error(
   // A callback may ask again: only those of now.
   std::size_t left = probes_.count(device);
   if (left == 0) return;
-  for (const Error error = why(); left > 0; --left) {
+  const Error error = why();
+  for (; left > 0; --left) {
     const auto found = probes_.find(device);
     if (found == probes_.end()) return;
     fail(*found->second, error);

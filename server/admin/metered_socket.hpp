@@ -18,6 +18,7 @@ class RequestMeter final : public asio::execution_context::service {
   using key_type = RequestMeter;
   static inline asio::execution_context::id id;
 
+  // asio's use_service() demands it; make_service() with the other comes first.
   explicit RequestMeter(asio::execution_context& loop) : service(loop) {}
   RequestMeter(asio::execution_context& loop, const HttpLimits& limits,
                std::shared_ptr<HttpUsage> usage)
