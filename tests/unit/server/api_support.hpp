@@ -120,13 +120,4 @@ inline json error_of(const HttpResponse& response, int status) {
   return body;
 }
 
-// Until CONDITION holds.
-inline void wait_until(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("waited in vain");
-    std::this_thread::yield();
-  }
-}
-
 }  // namespace kscpush::test

@@ -85,10 +85,11 @@ TEST_CASE("http: a client that dribbles its request is closed at the deadline") 
   send_all(slow, "GET /x HTTP/1.1\r\nX-Long: ");
   // A byte of a header now and then, for as long as it is let.
   pollfd end{slow.get(), POLLIN, 0};
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (::poll(&end, 1, 20) == 0 && std::chrono::steady_clock::now() < deadline) {
+  wait_until([&] {
+    if (::poll(&end, 1, 20) != 0) return true;
     send_all(slow, "x");
-  }
+    return false;
+  });
   char byte = 0;
   CHECK(::recv(slow.get(), &byte, 1, MSG_DONTWAIT) <= 0);
   CHECK(end.revents != 0);
@@ -103,11 +104,6 @@ TEST_CASE("http: all requests together are bounded, and small ones get through n
   limits.free_request_bytes = 1'000;
   const Http http(answer_ok, limits);
   const auto held = [&] { return http.usage->request_bytes.load(); };
-  const auto wait_until = [](const auto& done) {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    while (!done() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
-    return done();
-  };
   const auto request = [](std::size_t body, std::string_view connection) {
     return fmt::format(
         "POST /x HTTP/1.1\r\nHost: h\r\nConnection: {}\r\nContent-Length: {}\r\n\r\n", connection,
@@ -116,7 +112,7 @@ TEST_CASE("http: all requests together are bounded, and small ones get through n
   // Most of what there is, and then nothing more.
   std::optional<Descriptor> hoarder = connect_to(http.port);
   send_all(*hoarder, request(200'000, "close") + std::string(90'000, 'x'));
-  REQUIRE(wait_until([&] { return held() > 90'000; }));
+  wait_until([&] { return held() > 90'000; });
   const std::size_t hoarded = held();
 
   const Descriptor large = connect_to(http.port);
@@ -124,14 +120,14 @@ TEST_CASE("http: all requests together are bounded, and small ones get through n
   char byte = 0;
   CHECK(::recv(large.get(), &byte, 1, 0) <= 0);  // closed without a word
   CHECK(http.usage->requests_dropped == 1);
-  CHECK(wait_until([&] { return held() == hoarded; }));
+  wait_until([&] { return held() == hoarded; });
   const Descriptor small = connect_to(http.port);
   for (int i = 0; i < 20; ++i) {
     send_all(small, request(900, "keep-alive") + std::string(900, 'x'));
     CHECK(read_until(small, "/x\n").find("200 OK") != std::string::npos);
   }
   hoarder.reset();
-  CHECK(wait_until([&] { return held() == 0; }));
+  wait_until([&] { return held() == 0; });
   const Descriptor next = connect_to(http.port);
   send_all(next, request(50'000, "close") + std::string(50'000, 'x'));
   CHECK(read_until(next, "").find("200 OK") != std::string::npos);
@@ -156,11 +152,7 @@ TEST_CASE("http: a client that never reads its answer is closed at the deadline"
       limits);
   const Descriptor client = connect_to(http.port);
   send_all(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!watched.expired() && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::yield();
-  }
-  CHECK(watched.expired());
+  wait_until([&] { return watched.expired(); });
 }
 
 TEST_CASE("http: a stream goes on until the server ends it, and knows what was taken") {
@@ -182,10 +174,10 @@ TEST_CASE("http: a stream goes on until the server ends it, and knows what was t
   const std::string head = read_until(client, "one\n");
   CHECK(head.find("Transfer-Encoding: chunked") != std::string::npos);
   CHECK(head.find("text/event-stream") != std::string::npos);
-  while (!begun) std::this_thread::yield();
+  wait_until([&] { return begun.load(); });
   stream->send("two\n");
   read_until(client, "two\n");
-  while (stream->unsent() > 0) std::this_thread::yield();
+  wait_until([&] { return stream->unsent() == 0; });
   CHECK(progress >= 2);
   stream->end();
   stream->send("three\n");
@@ -208,14 +200,12 @@ TEST_CASE("http: a stream whose client has gone says so") {
     const Descriptor client = connect_to(http.port);
     send_all(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     read_until(client, "one\n");
-    while (!begun) std::this_thread::yield();
+    wait_until([&] { return begun.load(); });
   }
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!stream->gone() && std::chrono::steady_clock::now() < deadline) {
+  wait_until([&] {
     if (stream->unsent() == 0) stream->send("more\n");
-    std::this_thread::yield();
-  }
-  CHECK(stream->gone());
+    return stream->gone();
+  });
   CHECK(stream->unsent() == 0);
   stream.reset();  // before the server goes, as the feed of events does
 }

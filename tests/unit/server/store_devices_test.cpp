@@ -2,6 +2,7 @@
 
 #include "server/store/database.hpp"
 #include "server/store/store.hpp"
+#include "tests/support/patience.hpp"
 #include "tests/unit/server/store_support.hpp"
 
 namespace kscpush::server {
@@ -364,11 +365,10 @@ TEST_CASE("last seen: written after a change of others once five seconds have pa
   store.clock.advance(std::chrono::seconds(5));
   REQUIRE(store->change_device(device("pc-1"), {.group = "B"}).has_value());
   // While there is always a change it comes every now and then.
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (last_seen_on_disk(store.dir / "state") == 0 &&
-         std::chrono::steady_clock::now() < deadline) {
+  test::wait_until([&] {
     store->drain();
-  }
+    return last_seen_on_disk(store.dir / "state") > 0;
+  });
   CHECK(last_seen_on_disk(store.dir / "state") == seen.time_since_epoch().count());
   CHECK(store->find_device(device("pc-1")).value()->last_seen == seen);
 }
