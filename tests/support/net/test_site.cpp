@@ -1,12 +1,13 @@
 #include "tests/support/net/test_site.hpp"
 
+#include <random>
+#include <set>
 #include <stdexcept>
 
-#include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
 #include <spdlog/sinks/null_sink.h>
 
 #include "core/file.hpp"
+#include "server/net/listener.hpp"
 
 namespace kscpush::test {
 namespace {
@@ -42,9 +43,13 @@ spdlog::logger& silent_log() {
 }
 
 Port free_port() {
-  asio::io_context loop;
-  const asio::ip::tcp::acceptor acceptor(loop, {asio::ip::make_address("127.0.0.1"), 0});
-  return Port::from(acceptor.local_endpoint().port()).value();
+  static std::mt19937 random(std::random_device{}());
+  static std::set<int> given;
+  for (;;) {
+    const int number = std::uniform_int_distribution(20'000, 31'999)(random);
+    const Port port = Port::from(number).value();
+    if (server::check_port_free("127.0.0.1", port) && given.insert(number).second) return port;
+  }
 }
 
 pki::KeyPair foreign_authority() {

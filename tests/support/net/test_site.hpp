@@ -15,7 +15,8 @@ namespace kscpush::test {
 [[nodiscard]] const SystemClock& system_clock();
 [[nodiscard]] spdlog::logger& silent_log();
 
-// A port of 127.0.0.1 that was free a moment ago.
+// A port of 127.0.0.1 that was free a moment ago. Below the range that the kernel takes outgoing
+// ports from, so that no client of a test that runs at the same time takes it in the meantime.
 [[nodiscard]] Port free_port();
 
 struct DeviceFiles {
