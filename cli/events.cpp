@@ -66,7 +66,10 @@ Status run_events(const EventsOptions& options, Context& context) {
   if (!api) return fail(api.error());
   const Interrupt interrupt;  // how it ends, not a failure
   std::size_t seen = 0;
-  const auto is_enough = [&] { return options.count > 0 && seen >= options.count; };
+  // Nor is there a use in following what cannot be printed; the end of the run says so.
+  const auto is_enough = [&] {
+    return !context.out || (options.count > 0 && seen >= options.count);
+  };
   std::chrono::milliseconds wait = kFirstPause;
   EventStream events([&](const ServerEvent& event) {
     wait = kFirstPause;

@@ -71,7 +71,7 @@ Status ping_one(const std::string& id, const PingOptions& options, const ApiClie
   json probes = json::array();
   std::optional<Error> failure;
   int failures = 0;
-  for (int number = 1; number <= options.count; ++number) {
+  for (int number = 1; number <= options.count && context.out; ++number) {
     if (number > 1) std::this_thread::sleep_for(std::chrono::duration<double>(options.interval_s));
     auto report = api.post(fmt::format("/v1/devices/{}/ping", id),
                            {{"timeout_ms", timeout.count()}}, timeout + kMargin);

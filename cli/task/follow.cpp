@@ -22,11 +22,12 @@ class Follower {
   Follower(const ApiClient& api, std::string device, std::string run, const Context& context)
       : api_(api), device_(std::move(device)), run_(std::move(run)), context_(context) {}
 
-  // Until the run has ended, or nothing more can be learned; an error only for Ctrl-C.
+  // Until the run has ended, or nothing more can be learned; an error only for Ctrl-C, and when
+  // the output cannot be printed.
   Status follow() {
     Patience patience(context_.clock);
     for (;;) {
-      if (interrupt_.pending()) return left_running();
+      if (interrupt_.pending() || !context_.out) return left_running();
       const auto answer = ask();
       if (!answer) {
         if (interrupt_.pending()) return left_running();

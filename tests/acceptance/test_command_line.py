@@ -1,11 +1,13 @@
 """The command line itself: help, unknown words, formats, and hints that can be followed."""
 
+import os
 import re
+import subprocess
 import unittest
 from pathlib import Path
 
 from harness import AcceptanceTest
-from processes import kscpush
+from processes import DEADLINE, KSCPUSH, environment, kscpush
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = ("core", "policy", "server", "agent", "cli")
@@ -77,6 +79,55 @@ class CommandLine(AcceptanceTest):
         self.assertRegex(table[0], r"^NAME +PUSH SERVER +PORT")
         self.assertRegex(table[1], r"^dp-1 +no +13295")
         self.assertRegex(wide[0], r"ADMIN API$")
+
+class OutputThatCannotBeWritten(AcceptanceTest):
+    """Regression: it was lost without a word, with exit code 0."""
+
+    FULL = "error: cannot write to standard output: No space left on device\nhint: "
+
+    def run_into(self, output, *arguments, **options):
+        """The outcome of a command whose standard output is OUTPUT: exit code and standard error."""
+        done = subprocess.run([KSCPUSH, *arguments], cwd=self.folder, env=environment(), text=True,
+                              stdout=output, stderr=subprocess.PIPE, timeout=DEADLINE, check=False,
+                              **options)
+        return done.returncode, done.stderr
+
+    def test_a_full_disk(self):
+        site = self.new_site()
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            for arguments in (["--version"], ["--help"], ["completion", "bash"],
+                              ["--config", site.config, "dp", "list", "-o", "json"]):
+                code, err = self.run_into(full, *arguments)
+                self.assertEqual(code, 1, arguments)
+                self.assertTrue(err.startswith(self.FULL), err)
+            # What goes to standard error as well must not hide it.
+            site.succeed("device", "add", "pc-1")
+            code, err = self.run_into(full, "--config", site.config, "device", "enroll", "pc-1",
+                                      "--token")
+            self.assertEqual(code, 1)
+            self.assertIn(self.FULL, err)
+            code, err = self.run_into(full, "srve")
+            self.assertEqual(code, 2)
+            self.assertNotIn("standard output", err)
+
+    def test_a_closed_descriptor(self):
+        def close_output():
+            os.close(1)
+        code, err = self.run_into(None, "--version", preexec_fn=close_output)
+        self.assertEqual(code, 1)
+        self.assertIn("cannot write to standard output: Bad file descriptor", err)
+        # What is opened later does not get the descriptor, and with it what was to be printed.
+        code, err = self.run_into(None, "init", "--dir", "site", preexec_fn=close_output)
+        self.assertIn("cannot write to standard output", err)
+        self.assertEqual(kscpush("validate", folder=self.folder / "site").code, 0)
+
+    def test_a_reader_that_has_enough(self):
+        reads, writes = os.pipe()
+        os.close(reads)
+        code, err = self.run_into(writes, "completion", "bash", restore_signals=False)
+        os.close(writes)
+        self.assertEqual((code, err), (0, ""))
+
 
 class Texts(unittest.TestCase):
     def test_commands_that_the_program_tells_to_run_exist(self):
