@@ -11,6 +11,7 @@
 #include "cli/support/api_client.hpp"
 #include "cli/support/output.hpp"
 #include "cli/support/pace.hpp"
+#include "cli/support/positive.hpp"
 #include "cli/support/site_file.hpp"
 #include "server/admin/json.hpp"
 #include "server/admin/site_json.hpp"
@@ -238,7 +239,7 @@ void add_rollback(CLI::App& parent, Context& context) {
   command->add_option("revision", options->revision, "Its number ('kscpush history' lists them)")
       ->type_name("REV")
       ->required()
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number());
   add_change_options(*command, *options);
 }
 

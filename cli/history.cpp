@@ -6,6 +6,7 @@
 #include "cli/plan_view.hpp"
 #include "cli/support/api_client.hpp"
 #include "cli/support/output.hpp"
+#include "cli/support/positive.hpp"
 #include "cli/support/site_file.hpp"
 
 namespace kscpush::cli {
@@ -82,7 +83,7 @@ void add_history(CLI::App& parent, Context& context) {
       "history", "The configurations that the push server has run; of one, what it changed");
   command->add_option("revision", options->revision, "One revision (default: list them)")
       ->type_name("REV")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number());
   command->add_option("--dp", options->dp, "Distribution point (default: the only one)")
       ->type_name("DP");
   command->add_option("--limit", options->limit, "How many of the newest to list")

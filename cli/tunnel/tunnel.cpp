@@ -5,6 +5,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/support/output.hpp"
+#include "cli/support/positive.hpp"
 #include "cli/support/site_file.hpp"
 #include "cli/tunnel/forwarding.hpp"
 #include "core/ids.hpp"
@@ -199,7 +200,7 @@ void add_tunnel(CLI::App& parent, Context& context) {
       ->check(CLI::Range(1, 86'400));
   command->add_option("--max-bytes", options->max_bytes, "Ends after so many, both ways together")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number());
   add_dp(*command, options->dp);
   add_list(*command, context);
   add_close(*command, context);

@@ -61,6 +61,14 @@ class CommandLine(AcceptanceTest):
             self.assertIn(value, self.usage_error("ping", "pc-1", f"--count={value}").err)
             self.assertIn(value, self.usage_error("ping", "pc-1", f"--timeout={value}").err)
 
+    def test_regression_a_number_that_is_none_is_told_without_the_largest_one(self):
+        for command in (["rollback"], ["history"], ["tunnel", "pc-1", "pc:22", "--max-bytes"]):
+            for value in "abc", "0", "-1", "1.5", "99999999999999999999":
+                line = command[:-1] + [f"--max-bytes={value}"] if "tunnel" in command \
+                    else [*command, value]
+                done = self.usage_error(*line)
+                self.assertIn(f"'{value}' is not a whole number from 1 on", done.err)
+
     def test_no_configuration(self):
         done = self.run_here("dp", "list")
         self.assert_error(done, 7, "no site configuration")
