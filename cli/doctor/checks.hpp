@@ -27,7 +27,12 @@ struct PortHolder {
 // Nothing when nobody listens on it.
 [[nodiscard]] std::optional<PortHolder> port_holder(const Host& host, Port port);
 
-// SERVING: the push server of DP answers at its admin API.
+// Whether the process that listens on the push server's port is the one that the lock of its state
+// directory names: the site's own, even when it does not answer to this user.
+[[nodiscard]] bool own_server_listens(const Host& host, const site::DistributionPoint& dp,
+                                      const site::ServerPaths& paths);
+
+// SERVING: the push server of DP runs.
 [[nodiscard]] Findings check_ports(const Host& host, const site::DistributionPoint& dp,
                                    bool serving);
 [[nodiscard]] Findings check_descriptors(const Host& host, const site::DistributionPoint& dp,

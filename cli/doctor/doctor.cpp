@@ -44,6 +44,17 @@ void append(Findings& all, Findings more) {
   std::ranges::move(more, std::back_inserter(all));
 }
 
+// Its push server may run all the same: what cannot be asked is then the finding.
+Findings check_admin_api(const policy::ServerState& server, const site::DistributionPoint& dp,
+                         const site::ServerPaths& paths) {
+  if (server.problem.empty()) return {};
+  return {{Finding::Level::kError, "admin API", server.problem,
+           fmt::format("{} must hold the token of the push server at {}:{}, and this user must be "
+                       "able to read it",
+                       paths.admin_token.string(), dp.push_server.admin.listen.host,
+                       dp.push_server.admin.listen.port.value())}};
+}
+
 Status run_host(const SiteFile& file, const std::string& name, Context& context) {
   const auto dp = choose_distribution_point(file, name);
   if (!dp) return fail(dp.error());
@@ -52,8 +63,10 @@ Status run_host(const SiteFile& file, const std::string& name, Context& context)
   const WallTime now = context.clock.wall();
   const Host host;
   Findings all;
-  append(all, check_ports(host, **dp, server.running));
-  append(all, check_descriptors(host, **dp, server.running));
+  const bool serving = server.running || own_server_listens(host, **dp, paths);
+  append(all, check_admin_api(server, **dp, paths));
+  append(all, check_ports(host, **dp, serving));
+  append(all, check_descriptors(host, **dp, serving));
   append(all, check_backlog(host));
   append(all, check_certificates(**dp, paths, now));
   append(all, check_clock(paths, now));

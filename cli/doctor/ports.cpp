@@ -108,7 +108,9 @@ Finding check_port(const Host& host, std::string_view what, const site::ListenAd
       finding.what += seen ? ", the push server" : "; the push server answers";
     } else {
       finding.level = Level::kError;
-      finding.mend = seen ? fmt::format("stop process {}, or {}", holder->pid, mend) : mend;
+      finding.mend =
+          seen ? fmt::format("stop process {}, or {}", holder->pid, mend)
+               : fmt::format("root sees whose it is: if it is not this push server, {}", mend);
     }
   }
   return finding;
@@ -193,6 +195,13 @@ std::optional<PortHolder> port_holder(const Host& host, Port port) {
     return holder_of_inode(host, *inode).value_or(PortHolder{});
   }
   return std::nullopt;
+}
+
+bool own_server_listens(const Host& host, const site::DistributionPoint& dp,
+                        const site::ServerPaths& paths) {
+  const auto holder = port_holder(host, dp.push_server.port);
+  return holder && holder->pid != 0 &&
+         to_number<int>(first_line(paths.state_directory / "lock")) == holder->pid;
 }
 
 Findings check_ports(const Host& host, const site::DistributionPoint& dp, bool serving) {

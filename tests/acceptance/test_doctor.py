@@ -146,6 +146,16 @@ class Host(AcceptanceTest):
         self.assertIn(f"(process {os.getpid()})", line["what"])
         self.assertIn("kscpush dp set dp-1 --port N", line["mend"])
 
+    def test_regression_a_wrong_token_is_the_finding_and_not_the_own_server(self):
+        server = self.serve(self.site)
+        token = self.site.folder / "pki" / "admin.token"
+        token.write_text("another\n")
+        self.assertEqual(self.lines("port", "error"), [])
+        self.assertIn(f"(process {server.process.pid}), the push server",
+                      self.lines("port")[0]["what"])
+        [line] = self.lines("admin API", "error")
+        self.assertIn(str(token), line["mend"])
+
     def test_certificates(self):
         pki = self.site.folder / "pki"
         shutil.copy(pki / "ca.key", pki / "dp-1.key")
