@@ -82,6 +82,15 @@ void UnwrittenSteps::hold(PushStep sent, bool replaceable) {
 }
 
 void UnwrittenSteps::write(std::int64_t seq) {
+  empty_mailbox();
+  const auto not_written = std::ranges::stable_partition(
+      failed_, [seq](const PushStep& step) { return step.seq != seq; });
+  for (PushStep& step : not_written) store_.step(std::move(step), mailbox_);
+  failed_.erase(not_written.begin(), failed_.end());
+  write_held(seq);
+}
+
+void UnwrittenSteps::write_held(std::int64_t seq) {
   const auto found = entries_.find(seq);
   if (found == entries_.end() || !std::exchange(found->second.held, false)) return;
   ++found->second.under_way;
@@ -90,7 +99,7 @@ void UnwrittenSteps::write(std::int64_t seq) {
 }
 
 void UnwrittenSteps::write_old() {
-  for (const std::int64_t seq : held_longer_) write(seq);
+  for (const std::int64_t seq : held_longer_) write_held(seq);
   held_longer_.clear();
   held_.swap(held_longer_);
 }

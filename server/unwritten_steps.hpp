@@ -47,9 +47,11 @@ class UnwrittenSteps {
   // The same of a sending, which may be held until what follows, or until write(). REPLACEABLE: a
   // newer push may replace this one while the store does not know.
   void hold(PushStep sent, bool replaceable);
-  // Gives the store what is held: of this push, or of all; or what was held when this was called
-  // last, so that whoever calls it every so often holds nothing for longer than twice that.
+  // Gives the store what it has not got of this push: what is held, and once more what it could not
+  // write.
   void write(std::int64_t seq);
+  // Gives it what is held: of all; or what was held when this was called last, so that whoever
+  // calls it every so often holds nothing for longer than twice that.
   void write();
   void write_old();
   // Gives the store once more up to COUNT of the steps that it could not write.
@@ -87,6 +89,7 @@ class UnwrittenSteps {
   // Null: there are too many.
   [[nodiscard]] Entry* note(const PushStep& step);
   void empty_mailbox();
+  void write_held(std::int64_t seq);
 
   StepWriter& store_;
   const std::size_t most_;

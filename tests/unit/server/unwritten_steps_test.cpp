@@ -205,6 +205,24 @@ TEST_CASE("unwritten steps: bounded, and the surplus does no harm") {
   CHECK(steps.size() == 0);
 }
 
+TEST_CASE("unwritten steps: what failed of a push is written at once for whoever needs it") {
+  Disk disk;
+  UnwrittenSteps steps(disk);
+  steps.put(sent(1, 1));
+  steps.put(sent(2, 1));
+  disk.write(kFull);
+  steps.write(1);
+  REQUIRE(disk.given.size() == 1);
+  CHECK(disk.given.front().step.seq == 1);
+  CHECK(disk.given.front().step.state == PushState::kSent);
+  disk.write();
+  CHECK(steps.progress(1).attempts == 0);
+  CHECK(steps.progress(2).attempts == 1);
+  steps.retry(2);
+  REQUIRE(disk.given.size() == 1);
+  CHECK(disk.given.front().step.seq == 2);
+}
+
 TEST_CASE("unwritten steps: of the surplus failures are counted, and nothing is kept") {
   Disk disk;
   UnwrittenSteps steps(disk, 0);
