@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <mutex>
+#include <unordered_set>
 
 #include <restinio/all.hpp>
 
@@ -121,28 +122,54 @@ void send(const restinio::request_handle_t& handle, HttpResponse response) {
   builder.set_body(std::move(response.body)).done();
 }
 
-// Answers of other threads on their way to the HTTP thread, which is woken once for all that come
-// meanwhile: a commit answers many at a time.
+// Requests that are being answered, and the answers of other threads on their way to the HTTP
+// thread, which is woken once for all that come meanwhile: a commit answers many at a time.
 class Outbox : public std::enable_shared_from_this<Outbox> {
  public:
   explicit Outbox(asio::io_context& loop) : loop_(loop) {}
 
-  // Thread safe.
-  void put(restinio::request_handle_t handle, HttpResponse response) {
-    const std::scoped_lock lock(mutex_);
-    if (closed_) return;
-    waiting_.emplace_back(std::move(handle), std::move(response));
-    if (waiting_.size() == 1) asio::post(loop_, [self = shared_from_this()] { self->send_all(); });
-  }
-  // Before the loop goes. Nothing is sent any more.
+  // A request, for as long as somebody may answer it, or until close().
+  class Open {
+   public:
+    Open(std::shared_ptr<Outbox> outbox, restinio::request_handle_t handle)
+        : outbox_(std::move(outbox)), handle_(std::move(handle)) {
+      const std::scoped_lock lock(outbox_->mutex_);
+      outbox_->open_.insert(this);
+    }
+    Open(const Open&) = delete;
+    Open& operator=(const Open&) = delete;
+    // Under the lock, as a request that goes needs its loop.
+    ~Open() {
+      const std::scoped_lock lock(outbox_->mutex_);
+      outbox_->open_.erase(this);
+      handle_.reset();
+    }
+    // Thread safe.
+    void answer(HttpResponse response) { outbox_->put(handle_, std::move(response)); }
+
+   private:
+    friend class Outbox;
+    const std::shared_ptr<Outbox> outbox_;
+    restinio::request_handle_t handle_;  // under the outbox's mutex_; null: closed
+  };
+
+  // Before the loop goes. Nothing is sent any more, and whoever comes with an answer holds nothing
+  // of the loop's.
   void close() {
     const std::scoped_lock lock(mutex_);
-    closed_ = true;
     waiting_.clear();
+    for (Open* const request : open_) request->handle_.reset();
   }
 
  private:
   using Answer = std::pair<restinio::request_handle_t, HttpResponse>;
+
+  void put(restinio::request_handle_t& handle, HttpResponse response) {
+    const std::scoped_lock lock(mutex_);
+    if (handle == nullptr) return;
+    waiting_.emplace_back(std::move(handle), std::move(response));
+    if (waiting_.size() == 1) asio::post(loop_, [self = shared_from_this()] { self->send_all(); });
+  }
 
   void send_all() {
     std::vector<Answer> answers;
@@ -155,8 +182,8 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
 
   asio::io_context& loop_;
   std::mutex mutex_;
-  std::vector<Answer> waiting_;  // under mutex_
-  bool closed_ = false;          // under mutex_
+  std::vector<Answer> waiting_;     // under mutex_
+  std::unordered_set<Open*> open_;  // under mutex_
 };
 
 class RestinioServer final : public HttpServer {
@@ -166,9 +193,9 @@ class RestinioServer final : public HttpServer {
     asio::make_service<RequestMeter>(loop_, limits, std::move(usage));
     auto on_request = [handler = std::move(handler),
                        outbox = outbox_](const restinio::request_handle_t& handle) {
-      handler(to_request(handle), [handle, outbox](HttpResponse response) {
-        outbox->put(handle, std::move(response));
-      });
+      const auto open = std::make_shared<Outbox::Open>(outbox, handle);
+      handler(to_request(handle),
+              [open](HttpResponse response) { open->answer(std::move(response)); });
       return restinio::request_accepted();
     };
     server_ = restinio::run_async<Traits>(

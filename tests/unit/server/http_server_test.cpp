@@ -2,6 +2,7 @@
 #include "server/admin/http_server.hpp"
 
 #include <atomic>
+#include <future>
 #include <thread>
 
 #include <doctest/doctest.h>
@@ -153,6 +154,19 @@ TEST_CASE("http: a client that never reads its answer is closed at the deadline"
   const Descriptor client = connect_to(http.port);
   send_all(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
   wait_until([&] { return watched.expired(); });
+}
+
+TEST_CASE("http: who answers when the server is gone holds nothing of it") {
+  std::promise<HttpRespond> asked;
+  Http http([&](const HttpRequest&, const HttpRespond& respond) { asked.set_value(respond); });
+  const Descriptor client = connect_to(http.port);
+  send_all(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  HttpRespond respond = asked.get_future().get();
+  CHECK(http.usage->request_bytes > 0);
+  http.server.reset();
+  CHECK(http.usage->request_bytes == 0);  // its connection is gone too
+  respond({200, "text/plain", "late"});
+  CHECK(read_until(client, "").empty());
 }
 
 TEST_CASE("http: a stream goes on until the server ends it, and knows what was taken") {
