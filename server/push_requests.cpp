@@ -143,12 +143,24 @@ void PushServer::Impl::resyncs_changed(const std::vector<ResyncChange>& changes)
 
 // --- Many
 
+// What was gathered is older.
 void PushServer::Impl::offer(std::vector<PushRecord> pushes, bool online_only) {
-  spread(
-      std::move(pushes), [](const PushRecord& push) -> const DeviceId& { return push.device; },
-      [online_only](Shard& shard, std::span<const PushRecord> some) {
-        shard.offer_pushes(some, online_only);
+  offer_gathered();
+  hand_over(std::move(pushes), online_only);
+}
+
+void PushServer::Impl::hand_over(std::vector<PushRecord> pushes, bool online_only) {
+  auto of_shard = by_home(std::move(pushes),
+                          [](const PushRecord& push) -> const DeviceId& { return push.device; });
+  unless_stopping([&] {
+    for (std::size_t i = 0; i < of_shard.size(); ++i) {
+      if (of_shard[i].empty()) continue;
+      Shard& shard = *context_.shards[i];
+      shard.loop().post([&shard, online_only, some = std::move(of_shard[i])]() mutable {
+        shard.offer_pushes(std::move(some), online_only);
       });
+    }
+  });
 }
 
 void PushServer::Impl::gather(const PushRecord& push) {
@@ -158,7 +170,7 @@ void PushServer::Impl::gather(const PushRecord& push) {
 }
 
 void PushServer::Impl::offer_gathered() {
-  if (!gathered_.empty()) offer(std::exchange(gathered_, {}), false);
+  if (!gathered_.empty()) hand_over(std::exchange(gathered_, {}), false);
 }
 
 Admit PushServer::Impl::admit() const {

@@ -98,6 +98,7 @@ class PushServer::Impl {
   // The store's thread may still be at the end of a group, and what it calls needs all the rest.
   ~Impl() {
     stop();
+    workers_.clear();
     store_.reset();
   }
 
@@ -150,16 +151,22 @@ class PushServer::Impl {
     return unless_stopping([&] { home(id).loop().post(std::move(task)); });
   }
 
-  // CALL(shard, some) with all of those whose devices, which ID_OF says, have their home there.
-  // False: it stops.
-  template <class Item, class IdOf, class Call>
-  bool spread(std::vector<Item> items, IdOf id_of, Call call) {
+  // For each shard those of the devices, which ID_OF says, that have their home there.
+  template <class Item, class IdOf>
+  std::vector<std::vector<Item>> by_home(std::vector<Item> items, IdOf id_of) const {
     std::vector<std::vector<Item>> of_shard(context_.shards.size());
     for (auto& of_one : of_shard) of_one.reserve(items.size() / of_shard.size() + 1);
     for (Item& item : items) {
       const DeviceId& id = id_of(item);
       of_shard[home_shard(id.str(), of_shard.size())].push_back(std::move(item));
     }
+    return of_shard;
+  }
+  // CALL(shard, some) with all of those whose devices, which ID_OF says, have their home there.
+  // False: it stops.
+  template <class Item, class IdOf, class Call>
+  bool spread(std::vector<Item> items, IdOf id_of, Call call) {
+    auto of_shard = by_home(std::move(items), id_of);
     return unless_stopping([&] {
       for (std::size_t i = 0; i < of_shard.size(); ++i) {
         if (of_shard[i].empty()) continue;
@@ -206,6 +213,8 @@ class PushServer::Impl {
   Result<std::vector<Serving>> prepare(const ServerConfig& config,
                                        const std::shared_ptr<const ShardSettings>& settings,
                                        const Addresses& present);
+
+  void hand_over(std::vector<PushRecord> pushes, bool online_only);
 
   void give_back_memory();
 

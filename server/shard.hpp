@@ -137,7 +137,7 @@ class Shard {
   // Commands, by way of loop().
   void probe(const DeviceId& id, const ProbeOrder& order, ProbeDone done);
   // ONLINE_ONLY: it ends if the device cannot have it now.
-  void offer_pushes(std::span<const PushRecord> pushes, bool online_only = false);
+  void offer_pushes(std::vector<PushRecord> pushes, bool online_only = false);
   // DONE on the store's thread, as ShardStore::cancel() has it. A push that has been handed to a
   // connection by now is sent; one that has not been never is, unless this fails.
   void cancel_push(const Ulid& id, std::string reason, ShardStore::Cancelled done);
@@ -214,7 +214,14 @@ class Shard {
   void give_up(mqtt::SessionState& state);
   void note_end(const Device& device, mqtt::EndReason reason);
   void hold_back(Device& device, mqtt::SessionState& state);
-  void offer(Device* device, const PushRecord& push, bool online_only);
+  struct Offers {
+    std::vector<PushRecord> pushes;
+    bool online_only = false;
+    std::size_t next = 0;  // the first that has not had its turn
+  };
+  void go_on_offering();
+  void offer_some(std::span<const PushRecord> pushes, bool online_only, bool overtake);
+  void offer(Device* device, const PushRecord& push, bool online_only, bool overtakes);
   void pump(Device& device, bool waited = false);
   void pump_lane(Device& device, PushLane lane, bool waited);
   [[nodiscard]] static bool may_send(const Device& device, PushLane lane);
@@ -263,7 +270,8 @@ class Shard {
   ConnectionList connections_;
   std::deque<Connection*> ready_;  // whose handshakes begin when others have ended, in this order
   std::vector<Connection*> to_flush_;
-  std::vector<Device*> offered_;                      // of offer_pushes(), kept for its memory
+  std::deque<Offers> offers_;                         // of many pushes, in the order of the store
+  std::vector<Device*> offered_;                      // of offer_some(), kept for its memory
   std::unordered_map<std::int64_t, int> cancelling_;  // by seq: what the store has not decided yet
   std::function<void()> resume_accept_;
   bool closed_ = false;

@@ -14,6 +14,8 @@ constexpr std::array kPauses{std::chrono::seconds(0), std::chrono::seconds(1),
                              std::chrono::seconds(5), std::chrono::seconds(30),
                              std::chrono::seconds(120)};
 constexpr int kMaxAttempts = static_cast<int>(kPauses.size());
+// So that their packets are flushed and others are served in between.
+constexpr std::size_t kOffersPerTurn = 64;
 constexpr std::size_t kFetch = 16;  // rows of one look into the store: a window's worth
 
 std::size_t index(PushLane lane) {
@@ -42,7 +44,27 @@ Duration pause_left(int attempts, WallTime sent, WallTime expires, WallTime now,
 
 }  // namespace
 
-void Shard::offer(Device* device, const PushRecord& push, bool online_only) {
+// Many wait for those that came before. A few need not: where the store may have older pushes for
+// the device, it is asked for all of them, in their order.
+void Shard::offer_pushes(std::vector<PushRecord> pushes, bool online_only) {
+  const bool is_first = offers_.empty();
+  if (!is_first && pushes.size() <= kOffersPerTurn) return offer_some(pushes, online_only, true);
+  offers_.push_back({std::move(pushes), online_only});
+  if (is_first) go_on_offering();
+}
+
+void Shard::go_on_offering() {
+  Offers& first = offers_.front();
+  const auto left = std::span<const PushRecord>(first.pushes).subspan(first.next);
+  const auto some = left.first(std::min(kOffersPerTurn, left.size()));
+  offer_some(some, first.online_only, false);
+  first.next += some.size();
+  if (some.size() == left.size()) offers_.pop_front();
+  if (!offers_.empty()) loop_.post([this] { go_on_offering(); });
+}
+
+// OVERTAKES: there may be older ones for the device that it has not been offered yet.
+void Shard::offer(Device* device, const PushRecord& push, bool online_only, bool overtakes) {
   const bool ready =
       device != nullptr && device->connection != nullptr && device->connection->subscribed();
   if (!ready && online_only) {
@@ -53,6 +75,7 @@ void Shard::offer(Device* device, const PushRecord& push, bool online_only) {
   // The store was looked at when it connected, and is again when it subscribes.
   if (device != nullptr && !ready) device->backlog[lane] = true;
   if (!ready || push.seq <= device->last_seq[lane]) return;
+  if (overtakes) device->backlog[lane] = true;
   if (!device->backlog[lane]) {
     send(*device, push);
   } else if (device->connection->in_flight() == 0) {
@@ -62,13 +85,15 @@ void Shard::offer(Device* device, const PushRecord& push, bool online_only) {
 
 // In a sweep each device comes for the first time in a while, out of the memory and not out of a
 // cache. Asked for beforehand they come side by side. An offer takes no device out of the table.
-void Shard::offer_pushes(std::span<const PushRecord> pushes, bool online_only) {
+void Shard::offer_some(std::span<const PushRecord> pushes, bool online_only, bool overtake) {
   offered_.clear();
   for (const PushRecord& push : pushes) {
     Device* const device = offered_.emplace_back(find(push.device.str()));
     if (device != nullptr && device->connection != nullptr) device->connection->fetch();
   }
-  for (std::size_t i = 0; i < pushes.size(); ++i) offer(offered_[i], pushes[i], online_only);
+  for (std::size_t i = 0; i < pushes.size(); ++i) {
+    offer(offered_[i], pushes[i], online_only, overtake);
+  }
 }
 
 // What the connection was given before has its step in the store's queue, ahead of this; what the

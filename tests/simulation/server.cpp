@@ -107,7 +107,7 @@ void SimServer::push(server::PushRecord push) {
     pushes_.accepted(*stored);
     if (!up()) return;
     server::Shard& shard = home(stored->device);
-    shard.loop().post([&shard, offered = *stored] { shard.offer_pushes({&offered, 1}); });
+    shard.loop().post([&shard, offered = *stored] { shard.offer_pushes({offered}); });
   });
 }
 

@@ -90,7 +90,7 @@ server::PushRecord ShardRig::store_push(std::string_view device, const PushSpec&
 server::PushRecord ShardRig::push(std::string_view device, const PushSpec& spec) {
   const auto stored = store_push(device, spec);
   Shard& shard = home(device);
-  shard.loop().post([&shard, stored] { shard.offer_pushes({&stored, 1}); });
+  shard.loop().post([&shard, stored] { shard.offer_pushes({stored}); });
   run();
   return stored;
 }

@@ -70,7 +70,7 @@ TEST_CASE("cancel: announced only after it was cancelled, a push is not sent") {
   SimDevice device = online(rig);
   const auto push = rig.store_push();
   const auto outcome = rig.cancel(push);
-  rig.home("pc-1").offer_pushes({&push, 1});
+  rig.home("pc-1").offer_pushes({push});
   rig.run();
   rig.commit();
   CHECK(outcome->result.has_value());
@@ -95,7 +95,7 @@ TEST_CASE("cancel: when it fails the push goes its way") {
   rig.store.set_broken(true);
   CHECK(rig.cancel(lost)->result.error().code == ErrorCode::kFailed);
   rig.store.set_broken(false);
-  rig.home("pc-1").offer_pushes({&lost, 1});
+  rig.home("pc-1").offer_pushes({lost});
   rig.run();
   CHECK(device.received() == Lines{"publish 2 " + shown(lost)});
 }

@@ -150,7 +150,7 @@ TEST_CASE("push: found in the store before it is announced, it is sent once") {
   ShardRig rig;
   const auto push = rig.store_push();
   SimDevice device = online(rig);
-  rig.home("pc-1").offer_pushes({&push, 1});
+  rig.home("pc-1").offer_pushes({push});
   rig.run();
   CHECK(rig.find(push).attempts == 1);
   CHECK(device.received().empty());  // online() read the one that came with SUBACK
@@ -224,7 +224,7 @@ TEST_CASE("push: expired between the store and the device, it ends as expired") 
   SimDevice device = online(rig);
   const auto push = rig.store_push("pc-1", {.ttl = seconds(60)});
   rig.clock.advance(seconds(60));
-  rig.home("pc-1").offer_pushes({&push, 1});
+  rig.home("pc-1").offer_pushes({push});
   rig.run();
   CHECK(device.received().empty());
   CHECK(rig.state(push) == PushState::kExpired);

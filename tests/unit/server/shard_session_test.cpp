@@ -355,7 +355,7 @@ TEST_CASE("regression: what is still posted when a shard closes meets no device 
   server::Shard& home = rig.home("pc-1");
   int answered = 0;
   const auto push = rig.store_push();
-  home.loop().post([&] { home.offer_pushes({&push, 1}); });
+  home.loop().post([&] { home.offer_pushes({push}); });
   home.loop().post([&] {
     home.probe(device_id("pc-1"), rig.probe_order(),
                [&](const Result<server::ProbeReport>& report) {
