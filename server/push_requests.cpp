@@ -220,8 +220,10 @@ void PushServer::roll_out(std::vector<DeviceId> ids, const PushRequest& request,
   if (!begun) done(fail(stopping_error()), false);
 }
 
-Rollouts& PushServer::rollouts() {
-  return impl_->rollouts_;
+void PushServer::cancel_rollout(const Ulid& id, const std::string& reason,
+                                const Rollouts::Done& done) {
+  const bool begun = impl_->unless_stopping([&] { impl_->rollouts_.cancel(id, reason, done); });
+  if (!begun) done(fail(stopping_error()));
 }
 
 const Rollouts& PushServer::rollouts() const {

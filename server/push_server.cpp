@@ -33,6 +33,8 @@ Status PushServer::Impl::start() {
   auto serving = prepare(*config_, context_.settings, {});
   if (!serving) return fail(serving.error());
   crl_watch_.use(*serving->front().trust);
+  // Their pushes are counted while nobody changes any.
+  if (auto loaded = rollouts_.load(); !loaded) return loaded;
   if (auto ended = store_->end_open_tunnels(); !ended) return ended;
   tunnels_.use(serving->front().trust);
   side_.add(kTunnelProtocol, tunnels_);
@@ -45,7 +47,7 @@ Status PushServer::Impl::start() {
     });
   }
   ready_ = true;
-  if (auto resumed = rollouts_.start(); !resumed) return resumed;
+  rollouts_.start();
   log_.info("push server of '{}' on {}:{}, {} shards, up to {} connections", config_->dp.name,
             server.listen, server.port.value(), count, server.max_connections);
   return {};
@@ -53,9 +55,12 @@ Status PushServer::Impl::start() {
 
 Status PushServer::Impl::reconfigure(ServerConfig config, const std::function<Status()>& commit) {
   const Addresses present = addresses_of(this->config()->dp.push_server);
+  // Those that the process was started with: it gets no others.
+  if (config.passed == nullptr) config.passed = this->config()->passed;
   auto settings = std::make_shared<const ShardSettings>(config.dp, config.site);
   auto serving = prepare(config, settings, present);
   if (!serving) return fail(serving.error());
+  if (!ready_) return fail(stopping_error());
   if (auto committed = commit(); !committed) return committed;
   const std::shared_ptr<const TlsTrust> trust = serving->front().trust;
   std::latch taken_up(static_cast<std::ptrdiff_t>(workers_.size()));
@@ -116,7 +121,6 @@ void PushServer::Impl::stop() {
   store_->drain();
   side_.settle();
   waits_.stop();
-  workers_.clear();
   log_.info("stopped");
 }
 

@@ -112,7 +112,8 @@ class PushServer {
   // At a pace: the order is made of the request, whose key counts.
   void roll_out(std::vector<DeviceId> ids, const PushRequest& request,
                 const RolloutOptions& options, Rollouts::Added done);
-  [[nodiscard]] Rollouts& rollouts();
+  // As Rollouts::cancel().
+  void cancel_rollout(const Ulid& id, const std::string& reason, const Rollouts::Done& done);
   [[nodiscard]] const Rollouts& rollouts() const;
   // Before it is handed to the device's connection; after that kConflict, saying how far it is.
   // kNotFound.

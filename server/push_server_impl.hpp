@@ -175,7 +175,8 @@ class PushServer::Impl {
       }
     });
   }
-  // Stored pushes, to the home shards of their devices.
+  // Stored pushes, to the home shards of their devices: on the writer's thread, so that they come
+  // in the order in which they were stored.
   void offer(std::vector<PushRecord> pushes, bool online_only);
   // The same of one by one, on the writer's thread: those of a commit go together, so that a shard
   // is woken once for all.

@@ -75,8 +75,11 @@ class AdminApi {
   void use(Authenticator authenticator);
   // For the HTTP server that calls handle(), to count in.
   [[nodiscard]] const std::shared_ptr<HttpUsage>& http_usage() const { return http_usage_; }
-  // Ends the streams. Before the HTTP server goes.
-  void stop() { feed_.stop(); }
+  // Ends the streams, and what is done in the background. Before the HTTP server goes.
+  void stop() {
+    feed_.stop();
+    background_.join();
+  }
 
   using RouteName = std::pair<std::string_view, std::string_view>;  // method, pattern
   [[nodiscard]] static std::vector<RouteName> route_names();

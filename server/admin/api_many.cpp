@@ -160,11 +160,11 @@ void AdminApi::show_rollout(const Call& call) {
 void AdminApi::cancel_rollout(const Call& call) {
   const auto id = Ulid::parse(call.id);
   if (!id) return call.answer(id.error());
-  server_.rollouts().cancel(*id, "cancelled through the admin API",
-                            [answer = call.later()](const Result<RolloutProgress>& progress) {
-                              if (!progress) return answer(progress.error());
-                              answer(200, to_json(*progress));
-                            });
+  server_.cancel_rollout(*id, "cancelled through the admin API",
+                         [answer = call.later()](const Result<RolloutProgress>& progress) {
+                           if (!progress) return answer(progress.error());
+                           answer(200, to_json(*progress));
+                         });
 }
 
 }  // namespace kscpush::server

@@ -52,7 +52,7 @@ Rollouts::Rollouts(Store& store, const Clock& clock, spdlog::logger& log, Action
   ::pthread_setname_np(thread_.native_handle(), "rollouts");
 }
 
-Status Rollouts::start() {
+Status Rollouts::load() {
   const auto running = store_.running_rollouts();
   if (!running) return fail(running.error());
   for (const RolloutRecord& rollout : *running) {
@@ -60,7 +60,7 @@ Status Rollouts::start() {
     if (!counts) return fail(counts.error());
     log_.info("rollout {} goes on: {} of {} pushed", rollout.order.id.str(), rollout.next,
               rollout.total);
-    take_up({rollout, *counts});
+    enter({rollout, *counts});
   }
   return {};
 }
@@ -71,15 +71,12 @@ void Rollouts::stop() {
   thread_.join();
 }
 
-void Rollouts::take_up(RolloutProgress progress) {
+void Rollouts::enter(RolloutProgress progress) {
   const std::int64_t number = progress.rollout.number;
   auto entry = std::make_shared<Running>(std::move(progress));
   entry->paced = clock_.now();
-  {
-    const std::scoped_lock lock(mutex_);
-    running_.emplace(number, std::move(entry));
-  }
-  wake();
+  const std::scoped_lock lock(mutex_);
+  running_.emplace(number, std::move(entry));
 }
 
 Rollouts::Entry Rollouts::find_running(std::int64_t number) const {
@@ -234,7 +231,8 @@ void Rollouts::add(NewRollout rollout, std::vector<DeviceId> targets,
                        if (!added) return done(fail(added.error()), false);
                        if (added->replayed) return done(find(added->rollout.order.id), true);
                        const RolloutProgress progress{std::move(added->rollout), {}};
-                       take_up(progress);
+                       enter(progress);
+                       wake();
                        done(progress, false);
                      });
 }

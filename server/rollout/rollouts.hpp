@@ -63,8 +63,10 @@ class Rollouts {
   Rollouts(const Rollouts&) = delete;
   Rollouts& operator=(const Rollouts&) = delete;
 
-  // Takes up what ran when the server ended. Before anything else.
-  [[nodiscard]] Status start();
+  // Takes up what ran when the server ended: before anything else changes the store.
+  [[nodiscard]] Status load();
+  // Goes on with it, when pushes can be offered.
+  void start() { wake(); }
   // Nothing is pushed any more; what runs goes on at the next start.
   void stop();
 
@@ -93,7 +95,7 @@ class Rollouts {
   };
   using Entry = std::shared_ptr<Running>;
 
-  void take_up(RolloutProgress progress);
+  void enter(RolloutProgress progress);
   [[nodiscard]] Entry find_running(std::int64_t number) const;
   [[nodiscard]] std::vector<Entry> all_running() const;
   [[nodiscard]] RolloutProgress progress_of(const Entry& entry) const;

@@ -334,7 +334,7 @@ Status Store::set_file_hash(const std::string& hash) {
 }
 
 void Store::drain() {
-  static_cast<void>(impl_->writer.wait([](Database&) -> Status { return {}; }));
+  impl_->writer.drain();
 }
 
 std::size_t Store::queued_changes() const {

@@ -220,7 +220,7 @@ class Store final : public ShardStore {
   // Ends as expired what is past its time to live, and drops history past its time.
   void expire(WallTime now, Done done = nullptr);
 
-  // Returns when all that was queued before is done, callbacks included.
+  // Returns when all that was queued before is done, callbacks included, and what these queued.
   void drain();
   [[nodiscard]] std::size_t queued_changes() const;  // waiting for the writer
   // Looks at every device: what it says may be up to 30 seconds old.

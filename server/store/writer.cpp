@@ -37,6 +37,7 @@ void Writer::post(Change change, Done done, std::size_t bytes, Pace pace, Undo u
     std::unique_lock lock(mutex_);
     if (queue_.size() < options_.queued && bytes <= options_.queued_bytes - queued_bytes_) {
       queue_.push_back({std::move(change), std::move(done), bytes, pace, undo});
+      ++undone_;
       queued_bytes_ += bytes;
       const bool first = queue_.size() == 1;
       if (first) patient_until_ = std::chrono::steady_clock::now() + options_.patience;
@@ -64,6 +65,15 @@ Status Writer::wait(Change change) {
   return future.get();
 }
 
+void Writer::drain() {
+  for (bool more = true; more;) {
+    std::promise<bool> looked;
+    post([](Database&) -> Status { return {}; },
+         [&](const Status&) { looked.set_value(undone_ > 1); });  // but for this
+    more = looked.get_future().get();
+  }
+}
+
 void Writer::take_jobs(std::vector<Job>& group, bool& closing) {
   std::unique_lock lock(mutex_);
   const auto most = more_extras_ ? std::chrono::milliseconds(0) : options_.idle;
@@ -89,6 +99,7 @@ void Writer::loop() {
   for (bool closing = false; !closing;) {
     take_jobs(group, closing);
     run_group(group);
+    undone_ -= group.size();
     group.clear();
     if (is_extra_due()) more_extras_ = run_extra(false);
   }

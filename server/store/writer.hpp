@@ -6,6 +6,7 @@
 // changes' callbacks run after the commit, in order.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -78,6 +79,9 @@ class Writer {
             Undo undo = Undo::kSavepoint);
   // Posts and waits. Never from a callback: that is an error, as it would wait for itself.
   [[nodiscard]] Status wait(Change change);
+  // Returns when all that was queued before is done, callbacks included, and what these queued.
+  // Never from a callback.
+  void drain();
   [[nodiscard]] std::size_t queued() const;
   // What is said when too much waits to be written.
   [[nodiscard]] static Error queue_full();
@@ -111,6 +115,8 @@ class Writer {
   std::size_t in_haste_ = 0;                             // of the queue
   std::chrono::steady_clock::time_point patient_until_;  // where none of the queue is in haste
   bool stop_ = false;
+
+  std::atomic<std::size_t> undone_{0};  // of those that were queued, callbacks included
 
   std::thread thread_;
 };

@@ -330,6 +330,12 @@ class WithSystemd(AcceptanceTest):
                            preexec_fn=third_descriptor)
         with MosquittoSub(self.site, "pc-1", credentials):  # waits in the backlog at first
             self.assertIsNotNone(self.site.connected("pc-1"))
+        # Switched off and on again: it is still the one that was passed.
+        for edit in ("disable", "enable"):
+            self.site.succeed("dp", edit)
+            self.site.succeed("apply")
+        with MosquittoSub(self.site, "pc-1", credentials):
+            self.assertIsNotNone(self.site.connected("pc-1"))
 
 
 if __name__ == "__main__":
