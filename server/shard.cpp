@@ -319,7 +319,10 @@ void Shard::probe(const DeviceId& id, const ProbeOrder& order, ProbeDone done) {
         probe,
         Error{ErrorCode::kOverloaded,
               fmt::format("device '{}' has not acknowledged what it was sent before", id.str()),
-              "its window is full: it is connected but does not read"});
+              connection.held()
+                  ? "its last connection ended so; it is sent that again after a pause "
+                    "of at most two minutes, and only then anything else"
+                  : "its window is full: it is connected but does not read"});
   }
 }
 

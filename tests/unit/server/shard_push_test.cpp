@@ -392,6 +392,23 @@ TEST_CASE("ping: a full window is said to be one") {
   CHECK(ping->result.error().code == ErrorCode::kOverloaded);
 }
 
+TEST_CASE("ping: in the pause before what was not acknowledged goes again, that is said") {
+  ShardRig rig;
+  rig.store_push();
+  for (int i = 0; i < 2; ++i) {
+    SimDevice device = online(rig, lasting());
+    device.reset();
+    rig.pass(milliseconds(100));
+  }
+  SimDevice device(rig, lasting());
+  device.connect();
+  device.subscribe();
+  const auto ping = ping_pc_1(rig);
+  REQUIRE(ping->calls == 1);
+  CHECK(ping->result.error().code == ErrorCode::kOverloaded);
+  CHECK(ping->result.error().hint.find("after a pause") != std::string::npos);
+}
+
 TEST_CASE("ping: another device's answer does not end it") {
   ShardRig rig;
   ConnectSpec spec;
