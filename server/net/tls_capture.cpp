@@ -98,6 +98,8 @@ Parkable parkable(const SSL* ssl, const TlsCapture& capture) {
   const bool kept_up = !capture.rekeyed && !capture.client.empty() && !capture.server.empty();
   if (SSL_version(ssl) != TLS1_3_VERSION || !kept_up || !suite_of(ssl)) return Parkable::kNever;
   if (SSL_get_shutdown(ssl) != 0) return Parkable::kNever;
+  // It has the first part of a message that goes on in the next record.
+  if (SSL_in_init(ssl) != 0) return Parkable::kLater;
   // OpenSSL reads a record's header, then exactly its body: between records it has nothing.
   const bool between_records = std::string_view(SSL_rstate_string(ssl)) == "RH";
   return between_records && SSL_has_pending(ssl) == 0 ? Parkable::kYes : Parkable::kLater;
