@@ -42,7 +42,9 @@ Error transport_error(CURLcode code, const std::string& base) {
 
 }  // namespace
 
-ApiClient::ApiClient(const site::ListenAddress& server, Secret token) : token_(std::move(token)) {
+ApiClient::ApiClient(const site::ListenAddress& server, Secret token,
+                     std::filesystem::path token_file)
+    : token_(std::move(token)), token_file_(std::move(token_file)) {
   const bool v6 = server.host.find(':') != std::string::npos;
   base_ = fmt::format("http://{}{}{}:{}", v6 ? "[" : "", server.host, v6 ? "]" : "",
                       server.port.value());
@@ -115,14 +117,6 @@ long status_of(const Curl& curl) {
   return status;
 }
 
-Error refusal(const std::string& answer, long status, const std::string& base) {
-  const json parsed = json::parse(answer, nullptr, /*allow_exceptions=*/false);
-  if (parsed.is_object() && parsed.contains("code")) return error_from_json(parsed);
-  return {ErrorCode::kUnreachable,
-          fmt::format("what answers at {} is not a kscpush admin API (HTTP {})", base, status),
-          "another program may use the port: see push_server.admin.listen"};
-}
-
 // A stream's callbacks.
 struct Streaming {
   CURL* curl;
@@ -150,6 +144,23 @@ int ask_to_keep_on(void* target, curl_off_t, curl_off_t, curl_off_t, curl_off_t)
 
 }  // namespace
 
+Error ApiClient::refusal(const std::string& answer, long status) const {
+  constexpr long kUnauthorized = 401;
+  if (status == kUnauthorized && !token_file_.empty()) {
+    return {
+        ErrorCode::kDenied,
+        fmt::format("the push server at {} does not take the token in {}", base_,
+                    token_file_.string()),
+        "is it the site of that push server? A token that was changed holds from the server's next "
+        "start or reload (SIGHUP)"};
+  }
+  const json parsed = json::parse(answer, nullptr, /*allow_exceptions=*/false);
+  if (parsed.is_object() && parsed.contains("code")) return error_from_json(parsed);
+  return {ErrorCode::kUnreachable,
+          fmt::format("what answers at {} is not a kscpush admin API (HTTP {})", base_, status),
+          "another program may use the port: see push_server.admin.listen"};
+}
+
 Result<json> ApiClient::send(const Request& request) const {
   const HeaderList headers = make_headers(token_, request.headers);
   const Curl curl = make_request(base_ + request.path, headers);
@@ -169,7 +180,7 @@ Result<json> ApiClient::send(const Request& request) const {
   const long status = status_of(curl);
   json parsed = json::parse(answer, nullptr, /*allow_exceptions=*/false);
   if (status < 400 && !parsed.is_discarded()) return parsed;
-  return fail(refusal(answer, status, base_));
+  return fail(refusal(answer, status));
 }
 
 Status ApiClient::stream(const std::string& path, const Headers& headers,
@@ -191,7 +202,7 @@ Status ApiClient::stream(const std::string& path, const Headers& headers,
   if (code == CURLE_OPERATION_TIMEDOUT && status_of(curl) != 0) return {};
   if (code != CURLE_OK) return fail(transport_error(code, base_));
   if (status_of(curl) < 400) return {};
-  return fail(refusal(streaming.refused, status_of(curl), base_));
+  return fail(refusal(streaming.refused, status_of(curl)));
 }
 
 Result<ApiClient> api_client(const site::DistributionPoint& dp, const site::ServerPaths& paths) {
@@ -202,7 +213,7 @@ Result<ApiClient> api_client(const site::DistributionPoint& dp, const site::Serv
                  "run the command as the user who runs the push server"});
   }
   token->resize(std::min(token->size(), token->find_first_of("\r\n")));
-  return ApiClient(dp.push_server.admin.listen, Secret(std::move(*token)));
+  return ApiClient(dp.push_server.admin.listen, Secret(std::move(*token)), paths.admin_token);
 }
 
 Result<ApiClient> open_api(const std::string& dp, const Context& context) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -19,7 +20,8 @@ namespace kscpush::cli {
 
 class ApiClient {
  public:
-  ApiClient(const site::ListenAddress& server, Secret token);
+  // TOKEN_FILE: where TOKEN was read, for the error when the server does not take it.
+  ApiClient(const site::ListenAddress& server, Secret token, std::filesystem::path token_file = {});
 
   // The answer's JSON. Errors are the server's own; kUnreachable when there is no server.
   [[nodiscard]] Result<nlohmann::json> get(const std::string& path) const;
@@ -55,8 +57,11 @@ class ApiClient {
     Headers headers{};
   };
   [[nodiscard]] Result<nlohmann::json> send(const Request& request) const;
+  // Of an answer that is an error.
+  [[nodiscard]] Error refusal(const std::string& answer, long status) const;
   std::string base_;
   Secret token_;
+  std::filesystem::path token_file_;  // empty: not known
 };
 
 // With the admin token of the site. kDenied when it cannot be read.

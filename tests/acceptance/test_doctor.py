@@ -155,6 +155,8 @@ class Host(AcceptanceTest):
                       self.lines("port")[0]["what"])
         [line] = self.lines("admin API", "error")
         self.assertIn(str(token), line["mend"])
+        # Regression: a command told how to send an HTTP header.
+        self.assert_error(self.site.kscpush("device", "list"), 9, f"the token in {token}")
 
     def test_certificates(self):
         pki = self.site.folder / "pki"
