@@ -2,6 +2,7 @@
 #include "cli/commands.hpp"
 #include "cli/device/registry.hpp"
 #include "cli/policy/subject.hpp"
+#include "cli/support/groups.hpp"
 #include "cli/support/output.hpp"
 
 namespace kscpush::cli {
@@ -41,12 +42,19 @@ Status run_device_list(const ListOptions& options, Context& context) {
   const auto registry = Registry::open(*file, options.dp, context);
   if (!registry) return fail(registry.error());
   ListPrinter printer(columns(), "/id", context);
+  bool any = false;
   const auto listed = registry->list(filter, [&](const nlohmann::json& devices) {
     nlohmann::json page = devices;
+    if (page.empty()) return;
+    any = true;
     for (nlohmann::json& device : page) device["state"] = state_of(device);
     printer.add(page);
   });
   if (!listed) return listed;
+  // Devices may be in a group that is not declared any more.
+  if (!any && !options.group.empty()) {
+    if (auto known = require_group(file->site, options.group); !known) return known;
+  }
   printer.finish();
   return {};
 }

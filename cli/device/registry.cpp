@@ -129,7 +129,9 @@ Result<Value> Registry::either(ByApi by_api, ByStore by_store) const {
                  "if the push server is starting or stopping, try again; else see "
                  "push_server.admin.listen"});
   }
-  return fail(store.error());
+  // Neither the token nor the store may be read: what asks the server is the way.
+  const bool is_denied = !api && store.error().code == ErrorCode::kDenied;
+  return fail(is_denied ? api.error() : store.error());
 }
 
 Result<json> Registry::add(const server::NewDevice& device) const {
@@ -279,7 +281,8 @@ Status Registry::import(const std::vector<server::NewDevice>& devices,
 
 bool Registry::may_exist() const {
   std::error_code error;
-  return std::filesystem::exists(paths().state_directory / "store.db", error);
+  const bool exists = std::filesystem::exists(paths().state_directory / "store.db", error);
+  return exists || error;  // who may not look is told so by the question
 }
 
 std::optional<server::DeviceCounts> known_counts(const SiteFile& file, const std::string& dp,

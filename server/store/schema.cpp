@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "core/file.hpp"
+
 namespace kscpush::server {
 namespace {
 
@@ -224,6 +226,7 @@ Result<Database> open_to_read(const std::filesystem::path& directory) {
   const auto path = database_in(directory);
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
+    if (error) return fail(file_error("look for", path, error.value()));
     return fail(
         {ErrorCode::kNotFound, fmt::format("there is no database {}", path.string()),
          "the push server makes it when it is started first; see push_server.state_directory"});

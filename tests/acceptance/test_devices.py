@@ -111,7 +111,8 @@ class Commands:
         self.assertRegex(lines[2], r"^pc-2 +Managed devices +- +windows +offline ")
         self.assertEqual(self.ids("--platform", "Windows"), ["pc-2"])
         self.assertEqual(self.ids("--group", "Managed devices"), ["pc-1", "pc-2"])
-        self.assertEqual(self.ids("--group", "Nowhere"), [])
+        self.assert_error(self.site.kscpush("device", "list", "--group", "Managed devices/Berlim"),
+                          7, "no group 'Managed devices/Berlim'", "did you mean")
         empty = self.site.succeed("device", "list", "--tag", "none", "-o", "json")
         self.assertEqual(empty.json(), [])
 
