@@ -66,7 +66,7 @@ struct Api {
   }
   [[nodiscard]] std::filesystem::path write(const std::string& name,
                                             const std::string& text) const {
-    const auto path = files.folder / name;
+    auto path = files.folder / name;
     std::ofstream(path) << text;
     ::chmod(path.c_str(), 0600);
     return path;
@@ -83,7 +83,8 @@ struct Api {
                         mark == std::string::npos ? "" : path.substr(mark + 1),
                         token.empty() ? "" : "Bearer " + token, body};
     if (change) change(request);
-    api->handle(request, [promise](HttpResponse response) { promise->set_value(response); });
+    api->handle(request,
+                [promise](HttpResponse response) { promise->set_value(std::move(response)); });
     return promise->get_future();
   }
   HttpResponse ask(const std::string& method, const std::string& path,
@@ -113,7 +114,7 @@ struct Api {
 
 inline json error_of(const HttpResponse& response, int status) {
   CHECK(response.status == status);
-  const json body = json::parse(response.body);
+  json body = json::parse(response.body);
   CHECK(body.contains("code"));
   CHECK_FALSE(body["message"].get<std::string>().empty());
   CHECK(body.contains("hint"));
