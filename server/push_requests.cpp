@@ -150,17 +150,13 @@ void PushServer::Impl::offer(std::vector<PushRecord> pushes, bool online_only) {
 }
 
 void PushServer::Impl::hand_over(std::vector<PushRecord> pushes, bool online_only) {
-  auto of_shard = by_home(std::move(pushes),
-                          [](const PushRecord& push) -> const DeviceId& { return push.device; });
-  unless_stopping([&] {
-    for (std::size_t i = 0; i < of_shard.size(); ++i) {
-      if (of_shard[i].empty()) continue;
-      Shard& shard = *context_.shards[i];
-      shard.loop().post([&shard, online_only, some = std::move(of_shard[i])]() mutable {
-        shard.offer_pushes(std::move(some), online_only);
+  for_homes(
+      std::move(pushes), [](const PushRecord& push) -> const DeviceId& { return push.device; },
+      [online_only](Shard& shard, std::vector<PushRecord> all) {
+        shard.loop().post([&shard, online_only, all = std::move(all)]() mutable {
+          shard.offer_pushes(std::move(all), online_only);
+        });
       });
-    }
-  });
 }
 
 void PushServer::Impl::gather(const PushRecord& push) {

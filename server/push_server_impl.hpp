@@ -151,28 +151,27 @@ class PushServer::Impl {
     return unless_stopping([&] { home(id).loop().post(std::move(task)); });
   }
 
-  // For each shard those of the devices, which ID_OF says, that have their home there.
-  template <class Item, class IdOf>
-  std::vector<std::vector<Item>> by_home(std::vector<Item> items, IdOf id_of) const {
+  // TAKE(shard, all) for each shard with all of those whose devices, which ID_OF says, have their
+  // home there. False: it stops.
+  template <class Item, class IdOf, class Take>
+  bool for_homes(std::vector<Item> items, IdOf id_of, Take take) {
     std::vector<std::vector<Item>> of_shard(context_.shards.size());
     for (auto& of_one : of_shard) of_one.reserve(items.size() / of_shard.size() + 1);
     for (Item& item : items) {
       const DeviceId& id = id_of(item);
       of_shard[home_shard(id.str(), of_shard.size())].push_back(std::move(item));
     }
-    return of_shard;
-  }
-  // CALL(shard, some) with all of those whose devices, which ID_OF says, have their home there.
-  // False: it stops.
-  template <class Item, class IdOf, class Call>
-  bool spread(std::vector<Item> items, IdOf id_of, Call call) {
-    auto of_shard = by_home(std::move(items), id_of);
     return unless_stopping([&] {
       for (std::size_t i = 0; i < of_shard.size(); ++i) {
-        if (of_shard[i].empty()) continue;
-        std::make_shared<InTurns<Item, Call>>(*context_.shards[i], std::move(of_shard[i]), call)
-            ->start();
+        if (!of_shard[i].empty()) take(*context_.shards[i], std::move(of_shard[i]));
       }
+    });
+  }
+  // CALL(shard, some), in turns, until it had all of them.
+  template <class Item, class IdOf, class Call>
+  bool spread(std::vector<Item> items, IdOf id_of, Call call) {
+    return for_homes(std::move(items), id_of, [&](Shard& shard, std::vector<Item> all) {
+      std::make_shared<InTurns<Item, Call>>(shard, std::move(all), call)->start();
     });
   }
   // Stored pushes, to the home shards of their devices: on the writer's thread, so that they come

@@ -220,7 +220,7 @@ class Shard {
     std::size_t next = 0;  // the first that has not had its turn
   };
   void go_on_offering();
-  void offer_some(std::span<const PushRecord> pushes, bool online_only, bool overtake);
+  void offer_some(std::span<const PushRecord> pushes, bool online_only, bool overtakes);
   void offer(Device* device, const PushRecord& push, bool online_only, bool overtakes);
   void pump(Device& device, bool waited = false);
   void pump_lane(Device& device, PushLane lane, bool waited);

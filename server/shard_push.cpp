@@ -85,14 +85,14 @@ void Shard::offer(Device* device, const PushRecord& push, bool online_only, bool
 
 // In a sweep each device comes for the first time in a while, out of the memory and not out of a
 // cache. Asked for beforehand they come side by side. An offer takes no device out of the table.
-void Shard::offer_some(std::span<const PushRecord> pushes, bool online_only, bool overtake) {
+void Shard::offer_some(std::span<const PushRecord> pushes, bool online_only, bool overtakes) {
   offered_.clear();
   for (const PushRecord& push : pushes) {
     Device* const device = offered_.emplace_back(find(push.device.str()));
     if (device != nullptr && device->connection != nullptr) device->connection->fetch();
   }
   for (std::size_t i = 0; i < pushes.size(); ++i) {
-    offer(offered_[i], pushes[i], online_only, overtake);
+    offer(offered_[i], pushes[i], online_only, overtakes);
   }
 }
 
