@@ -1,5 +1,6 @@
 #include "tests/support/net/test_site.hpp"
 
+#include <future>
 #include <random>
 #include <set>
 #include <stdexcept>
@@ -50,6 +51,20 @@ Port free_port() {
     const Port port = Port::from(number).value();
     if (server::check_port_free("127.0.0.1", port) && given.insert(number).second) return port;
   }
+}
+
+void while_store_waits(server::PushServer& server, const DeviceId& device,
+                       const std::function<void()>& post) {
+  // Shared, as the writer may still be at them when this returns.
+  const auto waits = std::make_shared<std::promise<void>>();
+  const auto posted = std::make_shared<std::promise<void>>();
+  server.change_device(device, {}, [waits, posted](const Result<server::ChangedDevice>&) {
+    waits->set_value();
+    posted->get_future().wait();
+  });
+  waits->get_future().wait();
+  post();
+  posted->set_value();
 }
 
 pki::KeyPair foreign_authority() {

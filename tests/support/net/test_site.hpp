@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,6 +19,11 @@ namespace kscpush::test {
 // A port of 127.0.0.1 that was free a moment ago. Below the range that the kernel takes outgoing
 // ports from, so that no client of a test that runs at the same time takes it in the meantime.
 [[nodiscard]] Port free_port();
+
+// Calls POST while SERVER's store is held up, after a change of DEVICE: what it posts is stored
+// together.
+void while_store_waits(server::PushServer& server, const DeviceId& device,
+                       const std::function<void()>& post);
 
 struct DeviceFiles {
   std::filesystem::path certificate;

@@ -5,7 +5,6 @@
 #include <doctest/doctest.h>
 
 #include "tests/support/net/shard_rig.hpp"
-#include "tests/support/net/sim_link.hpp"
 #include "tests/support/net/socket_device.hpp"
 
 namespace kscpush::test {
@@ -34,20 +33,6 @@ struct Fleet {
     pc_1->go_online();
   }
 
-  // What POSTED posts meanwhile is stored together.
-  template <class Posted>
-  void together(Posted posted) {
-    std::promise<void> begun;
-    std::promise<void> all_posted;
-    server->change_device(ids.front(), {.group = "Managed devices"},
-                          [&](const Result<server::ChangedDevice>&) {
-                            begun.set_value();
-                            all_posted.get_future().wait();
-                          });
-    begun.get_future().wait();
-    posted();
-    all_posted.set_value();
-  }
   void push_to_pc_1() {
     server->push(device_id("pc-1"), request("stats"), [this](const Result<server::OncePush>& push) {
       one.set_value(push.value().push);
@@ -88,7 +73,7 @@ TEST_CASE("order: a push that was stored before one to many goes before it") {
   Fleet fleet(10);
   std::vector<DeviceId> many = fleet.ids;
   many.push_back(device_id("pc-1"));
-  fleet.together([&] {
+  while_store_waits(*fleet.server, fleet.ids.front(), [&] {
     fleet.push_to_pc_1();
     fleet.push_to(many, many.size() - 1);
   });

@@ -416,23 +416,18 @@ TEST_CASE("server: one that has stopped takes no configuration and ends no rollo
 TEST_CASE("server: a rollout that is being stored is stored when it has stopped") {
   Plain plain;
   PushServer& server = *plain.server;
-  std::promise<void> begun;
-  std::promise<void> stopping;
-  server.change_device(device_id("pc-1"), {}, [&](const Result<server::ChangedDevice>&) {
-    begun.set_value();
-    stopping.get_future().wait();
-  });
-  begun.get_future().wait();
   // Two parts more than the change that begins it.
   std::vector<DeviceId> many;
   for (int i = 0; i < 40'000; ++i) many.push_back(device_id(fmt::format("many-{}", i)));
   std::optional<Result<server::RolloutProgress>> stored;
-  server.roll_out(
-      std::move(many), {.kind = "sync"}, {},
-      [&](const Result<server::RolloutProgress>& progress, bool) { stored = progress; });
-  auto stopped = std::async(std::launch::async, [&] { server.stop(); });
-  wait_until([&] { return server.store().queued_changes() > 1; });
-  stopping.set_value();
+  std::future<void> stopped;
+  while_store_waits(server, device_id("pc-1"), [&] {
+    server.roll_out(
+        std::move(many), {.kind = "sync"}, {},
+        [&](const Result<server::RolloutProgress>& progress, bool) { stored = progress; });
+    stopped = std::async(std::launch::async, [&] { server.stop(); });
+    wait_until([&] { return server.store().queued_changes() > 1; });
+  });
   stopped.get();
   REQUIRE(stored.has_value());
   REQUIRE_MESSAGE(stored->has_value(), stored->error().message);
