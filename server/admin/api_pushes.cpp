@@ -13,7 +13,7 @@ namespace {
 constexpr std::int64_t kDefaultWait = 30;  // seconds
 constexpr std::int64_t kLongestWait = 60;
 
-Result<PushFilter> read_filter(std::string_view query, const Store& store) {
+Result<PushFilter> read_filter(std::string_view query, const PushServer& server) {
   PushFilter filter{.kind = query_parameter(query, "kind")};
   if (!filter.kind.empty() && find_push_kind(filter.kind) == nullptr) {
     return fail_field("kind", "unknown kind of push '{}'", filter.kind.substr(0, 40));
@@ -21,6 +21,8 @@ Result<PushFilter> read_filter(std::string_view query, const Store& store) {
   if (const std::string device = query_parameter(query, "device"); !device.empty()) {
     auto id = DeviceId::parse(device);
     if (!id) return fail_field("device", "{}", id.error().message);
+    // Its pushes go with a device: of one that is not there none are to be found.
+    if (const auto known = server.registered(*id); !known) return fail(known.error());
     filter.device = std::move(*id);
   }
   if (const std::string state = query_parameter(query, "state"); !state.empty()) {
@@ -30,7 +32,7 @@ Result<PushFilter> read_filter(std::string_view query, const Store& store) {
   if (const std::string text = query_parameter(query, "rollout"); !text.empty()) {
     const auto id = Ulid::parse(text);
     if (!id) return fail_field("rollout", "{}", id.error().message);
-    const auto rollout = store.find_rollout(*id);
+    const auto rollout = server.store().find_rollout(*id);
     if (!rollout) return fail(rollout.error());
     if (!rollout->has_value()) {
       return fail(Error{ErrorCode::kNotFound, fmt::format("no rollout '{}'", id->str()),
@@ -68,7 +70,7 @@ void AdminApi::list_pushes(const Call& call) {
   if (!limit) return call.answer(limit.error());
   const auto after = page_after(query);
   if (!after) return call.answer(after.error());
-  const auto filter = read_filter(query, server_.store());
+  const auto filter = read_filter(query, server_);
   if (!filter) return call.answer(filter.error());
   const auto page = server_.store().list_pushes(*filter, *after, *limit);
   if (!page) return call.answer(page.error());

@@ -137,7 +137,8 @@ Status check_group(const site::Site& site, const std::string& group) {
   for (const site::Group& known : site.groups) names.push_back(known.path);
   return fail({ErrorCode::kNotFound,
                fmt::format("no group '{}'{}", group, suggestion(group, names)),
-               "the server knows the groups of the configuration that it runs with"});
+               "the server knows the groups of the configuration that it runs with; of the files: "
+               "kscpush group list"});
 }
 
 Result<Duration> timeout_field(const json& body) {

@@ -158,6 +158,26 @@ class Events(AcceptanceTest):
         wrong = site.kscpush("events", "--type", "push.lost")
         self.assert_error(wrong, 2, "no event is of the type 'push.lost'")
 
+    def test_what_would_never_come_is_not_waited_for(self):
+        site = self.new_site()
+        site.prepare_to_serve()
+        site.succeed("group", "add", "Managed devices/Berlin/Plant A")
+        self.serve(site)
+        site.succeed("device", "add", "pc-1", "--group", "Managed devices/Berlin/Plant A")
+        for command in (["events"], ["push", "list"]):
+            self.assert_error(site.kscpush(*command, "--device", "pc-7"), 7, "no device 'pc-7'",
+                              "'kscpush device list'")
+        self.assert_error(site.kscpush("events", "--group", "Managed devices/Berlim"), 7,
+                          "no group 'Managed devices/Berlim'", "did you mean", "kscpush group list")
+        # Not declared any more, but there are devices in it.
+        site.replace("  - Managed devices/Berlin\n  - Managed devices/Berlin/Plant A\n",
+                     "  - Managed devices/Hamburg\n")
+        site.succeed("apply")
+        running = self.start(site, "events", "--group", "Managed devices/Berlin", "--count", "1")
+        wait_until(lambda: site.metric("kscpush_event_listeners") == 1, "it to listen")
+        site.push("pc-1")
+        self.assertIn("push.stored", running.outcome().out)
+
     def test_without_a_server_it_fails_at_once(self):
         site = self.new_site()
         site.prepare_to_serve()
