@@ -99,7 +99,7 @@ Ulid Ulid::next() const {
   return Ulid(text);
 }
 
-Result<Ulid> Ulid::parse(std::string_view text) {
+Result<Ulid> Ulid::parse(std::string_view text, std::string_view what) {
   const bool fits = text.size() == kLength && text[0] <= '7' &&
                     std::ranges::all_of(
                         text, [](char c) { return kCrockford.find(c) != std::string_view::npos; });
@@ -108,8 +108,9 @@ Result<Ulid> Ulid::parse(std::string_view text) {
     std::ranges::copy(text, copy.begin());
     return Ulid(copy);
   }
-  return fail({ErrorCode::kUsage, fmt::format("'{}' is not a push id", text.substr(0, 60)),
-               "a push id is a ULID: 26 characters of digits and capital letters"});
+  return fail(
+      {ErrorCode::kUsage, fmt::format("'{}' is not a {} id", text.substr(0, 60), what),
+       fmt::format("a {} id is a ULID: 26 characters of digits and capital letters", what)});
 }
 
 }  // namespace kscpush

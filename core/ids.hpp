@@ -46,14 +46,15 @@ class Port {
   std::uint16_t value_;
 };
 
-// Identifier of a push: 48 bits of Unix milliseconds and 80 random bits, written as 26 characters
-// of Crockford's base 32. Sorts by time of creation to the millisecond.
+// Identifier of a push, a rollout or a tunnel: 48 bits of Unix milliseconds and 80 random bits,
+// written as 26 characters of Crockford's base 32. Sorts by time of creation to the millisecond.
 class Ulid {
  public:
   static constexpr std::size_t kLength = 26;
   // Random bits come from the operating system. Thread safe.
   [[nodiscard]] static Ulid generate(WallTime now);
-  [[nodiscard]] static Result<Ulid> parse(std::string_view text);
+  // WHAT has it as its id, for the error: "push".
+  [[nodiscard]] static Result<Ulid> parse(std::string_view text, std::string_view what = "push");
   // The one after it: for many of one moment, which then sort in their order.
   [[nodiscard]] Ulid next() const;
   [[nodiscard]] std::string_view str() const { return {text_.data(), text_.size()}; }

@@ -231,10 +231,7 @@ const Rollouts& PushServer::rollouts() const {
 void PushServer::cancel_push(const Ulid& id, std::string reason, ShardStore::Cancelled done) {
   const auto push = store().find_push(id);
   if (!push) return done(fail(push.error()));
-  if (!push->has_value()) {
-    return done(fail({ErrorCode::kNotFound, fmt::format("no push '{}'", id.str()),
-                      "pushes are forgotten some time after their end"}));
-  }
+  if (!push->has_value()) return done(fail(unknown_push(id)));
   const DeviceId device = (*push)->device;
   const auto shared = std::make_shared<ShardStore::Cancelled>(std::move(done));
   const bool posted = impl_->post(device, [this, id, device, shared, why = std::move(reason)] {

@@ -101,10 +101,7 @@ void Shard::offer_some(std::span<const PushRecord> pushes, bool online_only, boo
 void Shard::cancel_push(const Ulid& id, std::string reason, ShardStore::Cancelled done) {
   const auto push = context_.store.find_push(id);
   if (!push) return done(fail(push.error()));
-  if (!push->has_value()) {
-    return done(fail({ErrorCode::kNotFound, fmt::format("no push '{}'", id.str()),
-                      "pushes are forgotten some time after their end"}));
-  }
+  if (!push->has_value()) return done(fail(unknown_push(id)));
   const std::int64_t seq = (*push)->seq;
   steps_.write(seq);
   ++cancelling_[seq];

@@ -209,7 +209,7 @@ SiteResult<RunningSite> SiteKeeper::candidate(const SiteRequest& request) const 
   const auto found = server_.store().find_revision(*request.revision);
   if (!found) return refuse(found.error());
   if (!*found) {
-    return refuse({ErrorCode::kNotFound, fmt::format("no revision {}", *request.revision),
+    return refuse({ErrorCode::kNotFound, fmt::format("no revision '{}'", *request.revision),
                    "'kscpush history' lists the revisions"});
   }
   return read(**found, dp_);

@@ -81,7 +81,7 @@ void add(CLI::App& parent, const std::string& name, const std::string& help, boo
   command->callback([options, takes_id, action, &context] {
     context.action = [options, takes_id, action, &context]() -> Status {
       if (takes_id) {
-        if (auto id = Ulid::parse(options->id); !id) return fail(id.error());
+        if (auto id = Ulid::parse(options->id, "rollout"); !id) return fail(id.error());
       }
       return action(*options, context);
     };

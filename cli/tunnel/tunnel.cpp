@@ -158,7 +158,7 @@ const std::vector<Column> kFields{{"Id", "/id"},
                                   {"Bytes from it", "/from_device"}};
 
 Status close_tunnel(const CloseOptions& options, Context& context) {
-  const auto id = Ulid::parse(options.id);
+  const auto id = Ulid::parse(options.id, "tunnel");
   if (!id) return fail(id.error());
   const auto api = open_api(options.dp, context);
   if (!api) return fail(api.error());

@@ -147,7 +147,7 @@ void AdminApi::list_rollouts(const Call& call) {
 }
 
 void AdminApi::show_rollout(const Call& call) {
-  const auto id = Ulid::parse(call.id);
+  const auto id = Ulid::parse(call.id, "rollout");
   if (!id) return call.answer(id.error());
   // Of one that has ended its pushes are counted: not here.
   asio::post(background_, [this, id = *id, answer = call.later()] {
@@ -158,7 +158,7 @@ void AdminApi::show_rollout(const Call& call) {
 }
 
 void AdminApi::cancel_rollout(const Call& call) {
-  const auto id = Ulid::parse(call.id);
+  const auto id = Ulid::parse(call.id, "rollout");
   if (!id) return call.answer(id.error());
   server_.cancel_rollout(*id, "cancelled through the admin API",
                          [answer = call.later()](const Result<RolloutProgress>& progress) {

@@ -30,13 +30,13 @@ Result<PushFilter> read_filter(std::string_view query, const PushServer& server)
     if (!filter.state) return fail_field("state", "no push is ever '{}'", state.substr(0, 40));
   }
   if (const std::string text = query_parameter(query, "rollout"); !text.empty()) {
-    const auto id = Ulid::parse(text);
+    const auto id = Ulid::parse(text, "rollout");
     if (!id) return fail_field("rollout", "{}", id.error().message);
     const auto rollout = server.store().find_rollout(*id);
     if (!rollout) return fail(rollout.error());
     if (!rollout->has_value()) {
       return fail(Error{ErrorCode::kNotFound, fmt::format("no rollout '{}'", id->str()),
-                        "GET /v1/rollouts lists them", "rollout"});
+                        "'kscpush rollout list' lists them", "rollout"});
     }
     filter.rollout = (*rollout)->number;
   }

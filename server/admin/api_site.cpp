@@ -26,7 +26,7 @@ std::optional<std::int64_t> number_of(std::string_view text) {
 
 Error no_revision(std::string_view text) {
   return Error{ErrorCode::kNotFound, fmt::format("no revision '{}'", text.substr(0, 40)),
-               "GET /v1/site/revisions lists the revisions"};
+               "'kscpush history' lists the revisions"};
 }
 
 // Answers when the keeper has worked the request off.

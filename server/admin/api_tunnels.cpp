@@ -135,7 +135,7 @@ void AdminApi::list_tunnels(const Call& call) {
 }
 
 void AdminApi::show_tunnel(const Call& call) {
-  const auto id = Ulid::parse(call.id);
+  const auto id = Ulid::parse(call.id, "tunnel");
   if (!id) return call.answer(id.error());
   const bool begun = server_.with_tunnels([&](Tunnels& tunnels) {
     tunnels.find(*id, [answer = call.later()](const Result<TunnelView>& tunnel) {
@@ -147,7 +147,7 @@ void AdminApi::show_tunnel(const Call& call) {
 }
 
 void AdminApi::close_tunnel(const Call& call) {
-  const auto id = Ulid::parse(call.id);
+  const auto id = Ulid::parse(call.id, "tunnel");
   if (!id) return call.answer(id.error());
   const bool begun = server_.with_tunnels([&](Tunnels& tunnels) {
     tunnels.close(*id, fmt::format("closed by {}", to_string(call.role)),

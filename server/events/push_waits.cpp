@@ -16,7 +16,7 @@ PushWaits::PushWaits(const Store& store, std::size_t most) : store_(store), most
 void PushWaits::wait(const Ulid& id, PushState state, Duration timeout, const Done& done) {
   auto push = store_.find_push(id);
   if (!push) return done(fail(push.error()));
-  if (!push->has_value()) return done(fail(ErrorCode::kNotFound, "no push '{}'", id.str()));
+  if (!push->has_value()) return done(fail(unknown_push(id)));
   if (has_reached((*push)->state, state)) return done(std::move(**push));
   if (auto refused = enter((*push)->seq, state, timeout, done)) {
     return done(fail(std::move(*refused)));
@@ -30,7 +30,7 @@ std::optional<Error> PushWaits::enter(std::int64_t seq, PushState state, Duratio
   if (stop_) return Error{ErrorCode::kUnreachable, "the push server is stopping", ""};
   if (waits_.size() >= most_) {
     return Error{ErrorCode::kOverloaded, fmt::format("{} requests wait for pushes already", most_),
-                 "ask again without 'wait', or follow GET /v1/events"};
+                 "ask again without 'wait', or follow 'kscpush events'"};
   }
   const auto at = waits_.emplace(std::chrono::steady_clock::now() + timeout,
                                  Wait{seq, ++last_number_, state, done});

@@ -223,7 +223,7 @@ void Rollouts::add(NewRollout rollout, std::vector<DeviceId> targets,
   if (running() >= kMostRunning) {
     return done(fail({ErrorCode::kOverloaded,
                       fmt::format("{} rollouts are running already", std::size_t{kMostRunning}),
-                      "wait until one is done, or cancel one: GET /v1/rollouts lists them"}),
+                      "wait until one is done, or cancel one: 'kscpush rollout list' lists them"}),
                 false);
   }
   store_.add_rollout(std::move(rollout), std::move(targets), std::move(key),
@@ -272,7 +272,7 @@ Result<RolloutProgress> Rollouts::find(const Ulid& id) const {
   if (!found) return fail(found.error());
   if (!found->has_value()) {
     return fail({ErrorCode::kNotFound, fmt::format("no rollout '{}'", id.str()),
-                 "GET /v1/rollouts lists them; they are forgotten with their last push"});
+                 "'kscpush rollout list' lists them; they are forgotten with their last push"});
   }
   if (const Entry entry = find_running((*found)->number)) return progress_of(entry);
   const auto counts = store_.count_states((*found)->number);

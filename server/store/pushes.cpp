@@ -5,6 +5,15 @@
 #include "server/store/resync.hpp"
 #include "server/store/usage.hpp"
 
+namespace kscpush::server {
+
+Error unknown_push(const Ulid& id) {
+  return {ErrorCode::kNotFound, fmt::format("no push '{}'", id.str()),
+          "'kscpush push list' lists them; they are forgotten some time after their end"};
+}
+
+}  // namespace kscpush::server
+
 namespace kscpush::server::pushes {
 namespace {
 
@@ -59,17 +68,15 @@ Result<PushRecord> cancel(Database& database, const Ulid& id, std::string_view r
                           const StoreLimits& limits, WallTime now, StoreChanges& changes) {
   const auto push = find(database, id, now);
   if (!push) return fail(push.error());
-  if (!*push) {
-    return fail({ErrorCode::kNotFound, fmt::format("no push {}", id.str()),
-                 "pushes are forgotten some time after their end"});
-  }
+  if (!*push) return fail(unknown_push(id));
   const PushState state = (*push)->state;
   if (state >= PushState::kSent) {
     return fail(
         {ErrorCode::kConflict,
          fmt::format("push {} is {} already and cannot be cancelled", id.str(), to_string(state)),
-         is_final(state) ? ""
-                         : fmt::format("GET /v1/pushes/{} tells what becomes of it", id.str())});
+         is_final(state)
+             ? ""
+             : fmt::format("'kscpush push show {}' tells what becomes of it", id.str())});
   }
   const PushStep ended{(*push)->seq, PushState::kCancelled, now, 0, std::string(reason), {}};
   const Standing was{state, (*push)->rollout};

@@ -50,6 +50,8 @@ struct PushRecord {
   std::int64_t rollout = 0;  // RolloutRecord::number; 0: it is of none
 };
 
+[[nodiscard]] Error unknown_push(const Ulid& id);
+
 // An acknowledged push whose device never answers ends as expired that long after its time to live:
 // a device may work on it for as long as the longest.
 inline constexpr std::chrono::seconds kAnswerWait = kMaxTtl;

@@ -92,6 +92,25 @@ class PushCommands(ServedTest):
         other = self.site.kscpush(*command, "--ttl", "60")
         self.assert_error(other, 1, "used for another request")
 
+    def test_what_is_not_there_is_named_with_the_command_that_lists_it(self):
+        unknown = "0" * 26
+        for command, kind, lists in ((["history", "9999"], "revision", "history"),
+                                     (["rollback", "9999"], "revision", "history"),
+                                     (["push", "list", "--rollout", unknown], "rollout",
+                                      "rollout list"),
+                                     (["push", "show", unknown], "push", "push list"),
+                                     (["push", "cancel", unknown], "push", "push list"),
+                                     (["rollout", "show", unknown], "rollout", "rollout list"),
+                                     (["rollout", "watch", unknown], "rollout", "rollout list"),
+                                     (["rollout", "cancel", unknown], "rollout", "rollout list"),
+                                     (["tunnel", "close", unknown], "tunnel", "tunnel list --all")):
+            self.assert_error(self.site.kscpush(*command), 7, f"no {kind} '{command[-1]}'",
+                              f"'kscpush {lists}' lists")
+        for command, kind in ((["push", "show"], "push"), (["rollout", "show"], "rollout"),
+                              (["push", "list", "--rollout"], "rollout"),
+                              (["tunnel", "close"], "tunnel")):
+            self.assert_error(self.site.kscpush(*command, "abc"), 2, f"'abc' is not a {kind} id")
+
     def test_device_show_has_the_queue_and_the_last_disconnects(self):
         credentials = self.site.add_device("cmd-show")
         with connect_device(self.site, "cmd-show", credentials):
