@@ -78,9 +78,10 @@ Result<std::string> authority_of_server(const site::ServerPaths& paths) {
 Result<IssuedToken> issue_token(const site::ServerPaths& paths, const DeviceId& id,
                                 std::chrono::seconds ttl, const Clock& clock) {
   if (ttl < kShortestToken || ttl > kLongestToken) {
-    return fail_field("ttl", "a token lives from {} to {} seconds, not {}",
-                      std::int64_t{kShortestToken.count()}, std::int64_t{kLongestToken.count()},
-                      ttl.count());
+    return fail_field("ttl", "a token lives from {}s to {}d ({} seconds)",
+                      std::int64_t{kShortestToken.count()},
+                      std::chrono::duration_cast<std::chrono::days>(kLongestToken).count(),
+                      std::int64_t{kLongestToken.count()});
   }
   const auto authority = authority_of_server(paths);
   if (!authority) return fail(authority.error());

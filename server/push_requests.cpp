@@ -107,8 +107,9 @@ void PushServer::push(const DeviceId& id, const PushRequest& request, const Push
     if (seen && seen->subscribed) {
       store_it();
     } else {
-      done(fail({ErrorCode::kOffline, fmt::format("device '{}' is not connected", id.str()),
-                 "this kind of push needs the device now; give a time to live to let it wait"}));
+      done(fail(
+          {ErrorCode::kOffline, fmt::format("device '{}' is not connected", id.str()),
+           "without a time to live it needs the device now: give one (--ttl) to let it wait"}));
     }
   });
 }

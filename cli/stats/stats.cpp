@@ -153,8 +153,9 @@ Status run_stats(const StatsOptions& options, Context& context) {
   if (options.prometheus && !options.operation.wait) {
     return fail({ErrorCode::kUsage, "--prometheus needs the answers", "leave out --no-wait"});
   }
-  auto report =
-      run_operation({.kind = "stats", .what = "collect statistics"}, options.operation, context);
+  auto report = run_operation(
+      {.kind = "stats", .what = "collect statistics", .has_reasons = !options.prometheus},
+      options.operation, context);
   if (!report) return fail(report.error());
   if (options.prometheus) {
     context.out << exposition(report->devices);

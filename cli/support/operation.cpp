@@ -21,7 +21,6 @@ constexpr std::size_t kMostLookedUp = 100;  // devices of which the server is as
 json body_of(const Operation& operation) {
   json body{{"kind", operation.kind}};
   if (!operation.params.empty()) body["params"] = operation.params;
-  if (operation.ttl_s) body["ttl"] = *operation.ttl_s;
   return body;
 }
 
@@ -93,7 +92,7 @@ Result<json> rows_of(const json& body, const std::string& rollout, const ApiClie
   return rows;
 }
 
-Status outcome_of_many(const json& rollout, const json& rows) {
+Status outcome_of_many(const json& rollout, const json& rows, bool has_reasons) {
   if (auto halted = rollout_outcome(rollout); !halted && rollout.at("state") == "halted") {
     return halted;
   }
@@ -103,16 +102,25 @@ Status outcome_of_many(const json& rollout, const json& rows) {
   if (completed == targets) return {};
   return fail({ErrorCode::kPartial,
                fmt::format("{} of {} devices have not completed it", targets - completed, targets),
-               fmt::format("the table says why of each; 'kscpush push list --rollout {}' shows how "
-                           "it goes on",
-                           rollout.at("id").get<std::string>())});
+               fmt::format("{}'kscpush push list --rollout {}' shows {}",
+                           has_reasons ? "each has its reason beside it; " : "",
+                           rollout.at("id").get<std::string>(),
+                           has_reasons ? "how it goes on" : "why, and how it goes on")});
+}
+
+// The server's hint is to give a time to live, which an operation has no option for.
+Error of_operation(Error error) {
+  if (error.code == ErrorCode::kOffline) {
+    error.hint = "'kscpush device list' shows when it was last seen";
+  }
+  return error;
 }
 
 Result<OperationReport> run_on_one(const json& body, const OperationOptions& options,
                                    const ApiClient& api, const Context& context) {
   const std::string& device = options.target.devices.front();
   auto push = api.post(fmt::format("/v1/devices/{}/pushes", device), body, kTimeout);
-  if (!push) return fail(push.error());
+  if (!push) return fail(of_operation(push.error()));
   const auto id = push->at("id").get<std::string>();
   OperationReport report{.waited = options.wait};
   if (options.wait) {
@@ -144,7 +152,8 @@ Result<OperationReport> run_on_many(json body, const Operation& operation,
   if (!watched) return fail(watched.error());
   auto rows = rows_of(body, id, api);
   if (!rows) return fail(rows.error());
-  report.outcome = outcome_of_many(*watched, *rows);
+  const bool has_reasons = operation.has_reasons && context.output_format() != Format::kName;
+  report.outcome = outcome_of_many(*watched, *rows, has_reasons);
   report.rollout = std::move(*watched);
   report.devices = std::move(*rows);
   return report;

@@ -31,8 +31,8 @@ void add_operation_options(CLI::App& command, OperationOptions& options);
 struct Operation {
   std::string kind;  // of push
   nlohmann::json params = nlohmann::json::object();
-  std::optional<std::int64_t> ttl_s{};  // nothing: the kind's default
-  std::string what{};                   // "synchronize", for the question whether many are meant
+  std::string what{};       // "synchronize", for the question whether many are meant
+  bool has_reasons = true;  // what is printed has a device's reason beside it
 };
 
 struct OperationReport {

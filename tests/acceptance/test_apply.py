@@ -77,7 +77,7 @@ class Apply(AcceptanceTest):
         self.assertIn("- policy 'Network Agent'", self.site.succeed("history", "3").out)
         self.assertIn("udp_port: !locked 15002",
                       self.site.succeed("history", "2", "--files").out)
-        self.assert_error(self.site.kscpush("rollback", "9"), 7, "no revision 9")
+        self.assert_error(self.site.kscpush("rollback", "9"), 7, "no revision '9'")
 
     def test_what_was_applied_outlives_a_restart(self):
         text = self.site.text

@@ -101,7 +101,7 @@ class Enrolment(DeviceTest):
         def token(*options):
             return self.site.kscpush("device", "enroll", *options)
         self.assert_error(token("pc-9", "--token"), 7, "no device 'pc-9'")
-        self.assert_error(token("pc-1", "--token", "--ttl", "31d"), 2, "a token lives from 60 to")
+        self.assert_error(token("pc-1", "--token", "--ttl", "31d"), 2, "a token lives from 60s to 30d")
         self.assert_error(token("pc-1", "--token", "--ttl", "soon"), 2, "'soon'")
         self.assert_error(token("pc-1"), 2, "Neither --out nor --token")
         self.assertEqual(self.site.request("POST", "/v1/devices/pc-1/token", {"ttl": 10**18})[0],

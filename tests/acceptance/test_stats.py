@@ -41,6 +41,9 @@ class Statistics(DeviceTest):
         self.site.add_device("pc-away")
         done = self.site.kscpush("stats", "--all", "--yes", "--prometheus")
         self.assertEqual(done.code, 4, done)
+        self.assertIn("1 of 3 devices have not completed it", done.err)
+        self.assert_hint(done, "shows why")
+        self.assertNotIn("beside it", done.err)
         samples, described = {}, []
         for line in done.out.splitlines():
             if line.startswith("# "):
@@ -61,6 +64,16 @@ class Statistics(DeviceTest):
                                      f'device="{device}",application="queue",key="queue.length"'], 3)
             self.assertEqual(samples["kscpush_application_failed",
                                      f'device="{device}",application="broken"'], 1)
+
+    def test_of_a_device_that_is_away_no_option_is_asked_for_that_there_is_not(self):
+        self.site.add_device("pc-away")
+        for command in (["stats"], ["task", "list"], ["task", "start", "--follow"]):
+            task = ["backup"] if "start" in command else []
+            done = self.site.kscpush(*command, "pc-away", *task)
+            self.assert_error(done, 5, "device 'pc-away' is not connected", "kscpush device list")
+            self.assertNotIn("time to live", done.err)
+        done = self.site.kscpush("push", "send", "pc-away", "--kind", "ping")
+        self.assert_error(done, 5, "without a time to live", "--ttl")
 
     def test_of_many_a_table_with_a_summary(self):
         self.add("pc-1")
