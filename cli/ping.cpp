@@ -1,10 +1,10 @@
 // kscpush ping: is the device reachable now, and how fast?
 #include <algorithm>
 #include <ostream>
-#include <thread>
 
 #include "cli/commands.hpp"
 #include "cli/support/api_client.hpp"
+#include "cli/support/interrupt.hpp"
 #include "cli/support/output.hpp"
 #include "cli/support/targets.hpp"
 
@@ -63,40 +63,72 @@ std::chrono::milliseconds timeout_of(const PingOptions& options) {
   return std::chrono::milliseconds(static_cast<int>(options.timeout_s * 1000));
 }
 
-Status ping_one(const std::string& id, const PingOptions& options, const ApiClient& api,
-                Context& context) {
-  const bool text =
-      context.output_format() != Format::kJson && context.output_format() != Format::kYaml;
-  const auto timeout = timeout_of(options);
-  json probes = json::array();
-  std::optional<Error> failure;
+// What became of the probes of one device so far.
+struct Probes {
+  json answered = json::array();
   int failures = 0;
+  std::optional<Error> failure;  // the last
+  bool interrupted = false;
+
+  [[nodiscard]] int sent() const { return static_cast<int>(answered.size()) + failures; }
+};
+
+// The error: there is no use in going on.
+Result<Probes> probe(const std::string& id, const PingOptions& options, const ApiClient& api,
+                     Context& context) {
+  const bool text = prints_text(context);
+  const auto timeout = timeout_of(options);
+  const auto interval = std::chrono::duration<double>(options.interval_s);
+  const Interrupt interrupt;
+  Probes probes;
   for (int number = 1; number <= options.count && context.out; ++number) {
-    if (number > 1) std::this_thread::sleep_for(std::chrono::duration<double>(options.interval_s));
-    auto report = api.post(fmt::format("/v1/devices/{}/ping", id),
-                           {{"timeout_ms", timeout.count()}}, timeout + kMargin);
-    if (!report) {
-      const bool may_pass =
-          report.error().code == ErrorCode::kOffline || report.error().code == ErrorCode::kNoAnswer;
-      if (options.count == 1 || !may_pass) return fail(report.error());
-      if (text) context.out << fmt::format("seq {}: {}\n", number, report.error().message);
-      failure = report.error();
-      ++failures;
+    const auto pause = number == 1
+                           ? std::chrono::milliseconds(0)
+                           : std::chrono::duration_cast<std::chrono::milliseconds>(interval);
+    auto report = interrupt.wait(pause)
+                      ? Result<json>(fail(ErrorCode::kInterrupted, "interrupted"))
+                      : api.post(fmt::format("/v1/devices/{}/ping", id),
+                                 {{"timeout_ms", timeout.count()}}, timeout + kMargin);
+    if (report) {
+      (*report)["device"] = id;
+      if (text) print_probe(number, *report, context.out);
+      probes.answered.push_back(std::move(*report));
       continue;
     }
-    (*report)["device"] = id;
-    if (text) print_probe(number, *report, context.out);
-    probes.push_back(std::move(*report));
+    probes.interrupted = report.error().code == ErrorCode::kInterrupted;
+    if (probes.interrupted) break;
+    const bool may_pass =
+        report.error().code == ErrorCode::kOffline || report.error().code == ErrorCode::kNoAnswer;
+    if (options.count == 1 || !may_pass) return fail(report.error());
+    if (text) context.out << fmt::format("seq {}: {}\n", number, report.error().message);
+    probes.failure = report.error();
+    ++probes.failures;
   }
-  if (!text) {
-    print_object(options.count == 1 ? probes.at(0) : probes, {}, "/device", context);
-  } else if (options.count > 1) {
-    print_summary(probes, failures, context.out);
+  return probes;
+}
+
+Status ping_one(const std::string& id, const PingOptions& options, const ApiClient& api,
+                Context& context) {
+  const auto probes = probe(id, options, api, context);
+  if (!probes) return fail(probes.error());
+  const bool one = options.count == 1;
+  if (prints_text(context)) {
+    if (!one) print_summary(probes->answered, probes->failures, context.out);
+  } else if (!one) {
+    print_list(probes->answered, {}, "/device", context);
+  } else if (!probes->answered.empty()) {
+    print_object(probes->answered.at(0), {}, "/device", context);
   }
-  if (!failure) return {};
-  if (probes.empty()) return fail(*failure);
-  return fail({ErrorCode::kPartial, fmt::format("{} of {} pings failed", failures, options.count),
-               failure->message});
+  context.out.flush();
+  if (probes->interrupted) {
+    return fail(ErrorCode::kInterrupted, "interrupted after {} of {} pings", probes->sent(),
+                options.count);
+  }
+  if (!probes->failure) return {};
+  if (probes->answered.empty()) return fail(*probes->failure);
+  return fail({ErrorCode::kPartial,
+               fmt::format("{} of {} pings failed", probes->failures, options.count),
+               probes->failure->message});
 }
 
 const std::vector<Column> kColumns{{"DEVICE", "/device"},
@@ -120,7 +152,7 @@ Status ping_many(json body, const PingOptions& options, const ApiClient& api, Co
   if (failed.empty()) return {};
   return fail({ErrorCode::kPartial,
                fmt::format("{} of {} devices did not answer", failed.size(), rows.size()),
-               "the table says why of each"});
+               "each has its error beside it"});
 }
 
 Status run_ping(const PingOptions& options, Context& context) {

@@ -13,7 +13,7 @@ struct ErrorRow {
   ErrorCode code;
   std::string_view name;
   int exit_code;
-  int http_status;
+  int http_status;           // 0: no answer has it
   std::string_view meaning;  // for the documentation's table of exit codes
 };
 
@@ -30,6 +30,8 @@ inline constexpr std::array kErrorTable{
     ErrorRow{ErrorCode::kConflict, "conflict", 1, 409, "conflict"},
     ErrorRow{ErrorCode::kTooLarge, "too_large", 1, 413, "too large"},
     ErrorRow{ErrorCode::kOverloaded, "overloaded", 1, 429, "overloaded"},
+    // As a shell has it of a program that SIGINT ended, which is what becomes of most commands.
+    ErrorRow{ErrorCode::kInterrupted, "interrupted", 130, 0, "ended by Ctrl-C before it was done"},
 };
 
 [[nodiscard]] const ErrorRow& error_row(ErrorCode code);

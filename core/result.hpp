@@ -30,6 +30,7 @@ enum class ErrorCode : std::uint8_t {
   kConflict,       // exists already, or changed since it was read
   kTooLarge,       // beyond a size limit
   kOverloaded,     // a bound is reached; the same request may work later
+  kInterrupted,    // Ctrl-C, before it was done; the command line's own
 };
 
 struct Error {

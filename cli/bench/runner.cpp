@@ -270,7 +270,7 @@ Result<json> Runner::step(const Step& step, std::vector<float>& took) {
 Status Runner::run(const std::function<void(const json&)>& row) {
   std::size_t failed = 0;
   const auto take = [&](const Result<json>& measured) -> Status {
-    if (Loop::interrupted()) return fail(ErrorCode::kFailed, "interrupted");
+    if (Loop::interrupted()) return fail(ErrorCode::kInterrupted, "interrupted");
     if (!measured) return fail(measured.error());
     failed = std::max(failed, measured->at("failed").get<std::size_t>());
     row(*measured);

@@ -52,7 +52,7 @@ std::string how_to_wait_on(const std::string& id, const WaitOptions& options) {
 }
 
 Error interrupted(const std::string& id, std::string_view state, const WaitOptions& options) {
-  return {ErrorCode::kPartial, fmt::format("push {} goes on: it is {}", id, state),
+  return {ErrorCode::kInterrupted, fmt::format("push {} goes on: it is {}", id, state),
           fmt::format("{}, 'kscpush push cancel {}' takes it back while it is not sent",
                       how_to_wait_on(id, options), id)};
 }
@@ -94,6 +94,7 @@ Result<json> wait_for_push(const ApiClient& api, const std::string& id, const Wa
     auto push = api.get(fmt::format("/v1/pushes/{}?wait={}&timeout={}", id, options.state, seconds),
                         std::chrono::seconds(seconds) + kMargin);
     if (!push) {
+      if (interrupt.pending()) return fail(interrupted(id, state, options));
       if (!Patience::may_pass(push.error())) return push;
       if (left <= kLookEvery || patience.over()) {
         return fail({push.error().code, push.error().message, how_to_wait_on(id, options)});

@@ -23,7 +23,7 @@ void add_wait_options(CLI::App& command, WaitOptions& options);
 [[nodiscard]] std::string reason_of(const nlohmann::json& push);
 
 // The push, once it has come to the state, is over, or the time is. Ctrl-C ends the waiting, not
-// the push, and says how to go on (kPartial). A server that is away for a while ends nothing.
+// the push, and says how to go on (kInterrupted). A server that is away for a while ends nothing.
 [[nodiscard]] Result<nlohmann::json> wait_for_push(const ApiClient& api, const std::string& id,
                                                    const WaitOptions& options,
                                                    const Context& context);

@@ -96,8 +96,9 @@ Result<json> watch_rollout(const ApiClient& api, const std::string& id, const Co
   MonoTime changed = context.clock.now();
   for (;;) {
     auto rollout = api.get("/v1/rollouts/" + id);
-    if (!rollout && !Patience::may_pass(rollout.error())) return rollout;
-    if (!rollout && patience.over()) {
+    const bool is_cut = !rollout && interrupt.pending();
+    if (!rollout && !is_cut && !Patience::may_pass(rollout.error())) return rollout;
+    if (!rollout && !is_cut && patience.over()) {
       return fail({rollout.error().code, rollout.error().message, how_to_watch_on(id)});
     }
     if (rollout) {
@@ -109,9 +110,9 @@ Result<json> watch_rollout(const ApiClient& api, const std::string& id, const Co
       const bool silent = context.clock.now() - changed >= patience_of(*rollout, wait);
       if (wait.silence_s > 0 && silent) return rollout;
     }
-    progress.say(rollout ? line : rollout.error().message);
+    if (!is_cut) progress.say(rollout ? line : rollout.error().message);
     if (!interrupt.wait(rollout ? kLookEvery : Patience::kTryEvery)) continue;
-    return fail({ErrorCode::kPartial, fmt::format("rollout {} goes on: {}", id, line),
+    return fail({ErrorCode::kInterrupted, fmt::format("rollout {} goes on: {}", id, line),
                  how_to_watch_on(id)});
   }
 }

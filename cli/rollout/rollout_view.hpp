@@ -20,8 +20,8 @@ struct RolloutWait {
   PushState goal = PushState::kAcked;
   double silence_s = 0;  // give up when nothing has happened for so long; 0: never
 };
-// With progress; Ctrl-C ends the watching, not the rollout, and says how to go on (kPartial). The
-// rollout as it is then. A server that is away for a while ends nothing.
+// With progress; Ctrl-C ends the watching, not the rollout, and says how to go on (kInterrupted).
+// The rollout as it is then. A server that is away for a while ends nothing.
 [[nodiscard]] Result<nlohmann::json> watch_rollout(const ApiClient& api, const std::string& id,
                                                    const Context& context,
                                                    const RolloutWait& wait = {});

@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 
+#include "cli/support/interrupt.hpp"
 #include "cli/support/site_file.hpp"
 #include "core/file.hpp"
 #include "server/admin/json.hpp"
@@ -32,6 +33,7 @@ std::size_t collect(const char* data, std::size_t size, std::size_t count, void*
 
 Error transport_error(CURLcode code, const std::string& base) {
   const std::string reason = curl_easy_strerror(code);
+  if (code == CURLE_ABORTED_BY_CALLBACK) return Error{ErrorCode::kInterrupted, "interrupted", ""};
   if (code == CURLE_OPERATION_TIMEDOUT) {
     return Error{ErrorCode::kNoAnswer, fmt::format("no answer from {} in time", base), ""};
   }
@@ -138,6 +140,11 @@ std::size_t take_piece(const char* data, std::size_t size, std::size_t count, vo
   return piece.size();
 }
 
+// An answer may take its time: that of a device, for one.
+int look_for_interrupt(void*, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return Interrupt::any_pending() ? 1 : 0;
+}
+
 int ask_to_keep_on(void* target, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return static_cast<Streaming*>(target)->keep_on() ? 0 : 1;
 }
@@ -169,6 +176,8 @@ Result<json> ApiClient::send(const Request& request) const {
   curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
   curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, collect);
   curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &answer);
+  curl_easy_setopt(curl.get(), CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(curl.get(), CURLOPT_XFERINFOFUNCTION, look_for_interrupt);
   if (!request.body.empty()) {
     curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, request.body.c_str());
     curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));

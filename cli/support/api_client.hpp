@@ -23,7 +23,8 @@ class ApiClient {
   // TOKEN_FILE: where TOKEN was read, for the error when the server does not take it.
   ApiClient(const site::ListenAddress& server, Secret token, std::filesystem::path token_file = {});
 
-  // The answer's JSON. Errors are the server's own; kUnreachable when there is no server.
+  // The answer's JSON. Errors are the server's own; kUnreachable when there is no server,
+  // kInterrupted when an Interrupt is pending.
   [[nodiscard]] Result<nlohmann::json> get(const std::string& path) const;
   [[nodiscard]] Result<nlohmann::json> get(const std::string& path,
                                            std::chrono::milliseconds timeout) const;

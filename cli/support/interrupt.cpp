@@ -30,6 +30,10 @@ bool Interrupt::pending() const {
   return interrupted;
 }
 
+bool Interrupt::any_pending() {
+  return watching > 0 && interrupted;
+}
+
 bool Interrupt::wait(std::chrono::milliseconds time) const {
   const auto end = std::chrono::steady_clock::now() + time;
   while (!interrupted && std::chrono::steady_clock::now() < end) {

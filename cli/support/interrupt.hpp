@@ -15,6 +15,8 @@ class Interrupt {
   Interrupt& operator=(const Interrupt&) = delete;
 
   [[nodiscard]] bool pending() const;
+  // Of any that there is, for what cannot be given one.
+  [[nodiscard]] static bool any_pending();
   // Lets time pass; true, and at once, when it is pending.
   [[nodiscard]] bool wait(std::chrono::milliseconds time) const;
 

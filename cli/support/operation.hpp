@@ -47,7 +47,7 @@ struct OperationReport {
   Status outcome{};
 };
 
-// An error: nothing was sent, or Ctrl-C has ended the waiting (kPartial, with how to go on).
+// An error: nothing was sent, or Ctrl-C has ended the waiting (kInterrupted, with how to go on).
 [[nodiscard]] Result<OperationReport> run_operation(const Operation& operation,
                                                     const OperationOptions& options,
                                                     const Context& context);

@@ -78,7 +78,8 @@ class Follower {
   }
 
   [[nodiscard]] Status left_running() const {
-    return fail({ErrorCode::kPartial, fmt::format("the task goes on as run {}", run_),
+    const auto code = interrupt_.pending() ? ErrorCode::kInterrupted : ErrorCode::kPartial;
+    return fail({code, fmt::format("the task goes on as run {}", run_),
                  fmt::format("'kscpush push show {0} --wait completed' waits for its end, 'kscpush "
                              "task stop {1} --run {0}' stops it",
                              run_, device_)});

@@ -103,7 +103,7 @@ class Bench(ServedTest):
                    "the devices to connect")
         running.process.send_signal(signal.SIGINT)
         outcome = running.outcome()
-        self.assertEqual(outcome.code, 1)
+        self.assertEqual(outcome.code, 130)
         self.assertIn("interrupted", outcome.err)
         self.assertEqual(self.devices(), [])
 

@@ -3,6 +3,7 @@ words and its own hint, and prints nothing on stdout."""
 
 import contextlib
 import http.server
+import signal
 import threading
 import unittest
 
@@ -91,6 +92,34 @@ class PingOutcomes(ServedTest):
         self.assertEqual(done.code, 4, done)
         self.assertIn("2 sent, 1 answered", done.out)
         self.assertIn("error: 1 of 2 pings failed", done.err)
+
+    def test_ctrl_c_ends_it_at_once_with_a_summary_and_exit_130(self):
+        credentials = self.site.add_device("pc-cut")
+        with connect_device(self.site, "pc-cut", credentials) as client:
+            ping = self.start(self.site, "ping", "pc-cut", "-c", "9", "-i", "0", "--timeout", "60")
+            client.push()
+            client.expect(PUBLISH)  # and is not acknowledged
+            ping.process.send_signal(signal.SIGINT)
+            done = ping.outcome()
+        self.assertEqual(done.code, 130, done)
+        self.assertIn("1 sent, 1 answered; PUBACK", done.out)
+        self.assertEqual(done.err, "error: interrupted after 1 of 9 pings\n")
+
+    def test_as_json_or_name_an_answer_each(self):
+        credentials = self.site.add_device("pc-each")
+        with connect_device(self.site, "pc-each", credentials) as client:
+            for form, count in (("json", 1), ("json", 2), ("name", 2)):
+                ping = self.start(self.site, "ping", "pc-each", "-c", str(count), "-i", "0",
+                                  "-o", form)
+                for _ in range(count):
+                    client.push()
+                done = ping.outcome()
+                self.assertEqual(done.code, 0, done)
+                if form == "name":
+                    self.assertEqual(done.out, "pc-each\npc-each\n")
+                else:
+                    listed = done.json() if count > 1 else [done.json()]
+                    self.assertEqual([one["device"] for one in listed], ["pc-each"] * count)
 
     def test_what_is_no_device_id_is_exit_2(self):
         done = self.site.kscpush("ping", "not/an/id")

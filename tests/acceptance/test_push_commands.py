@@ -62,6 +62,16 @@ class PushCommands(ServedTest):
                       ["cmd-ends", "--ttl", "172801"], ["a b"]):
             self.assertEqual(self.site.kscpush("push", "send", *wrong).code, 2, wrong)
 
+    def test_ctrl_c_ends_the_waiting_only_with_exit_130(self):
+        credentials = self.site.add_device("cmd-cut")
+        with connect_device(self.site, "cmd-cut", credentials) as client:
+            waiting = self.start(self.site, "push", "send", "cmd-cut", "--wait", "completed",
+                                 "--timeout", "600")
+            push = client.push().json()
+            waiting.process.send_signal(signal.SIGINT)
+            done = waiting.outcome()
+            self.assert_error(done, 130, f"push {push['id']} goes on", "--wait completed' waits on")
+
     def test_cancel_takes_back_what_was_not_sent(self):
         self.site.add_device("cmd-cancel")
         push = self.site.succeed("push", "send", "cmd-cancel", "-o", "name").out.strip()

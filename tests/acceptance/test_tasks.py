@@ -105,7 +105,7 @@ class Tasks(DeviceTest):
         self.assertEqual(following.process.stdout.readline(), "one\n")
         following.process.send_signal(signal.SIGINT)
         done = following.outcome()
-        self.assertEqual(done.code, 4, done)
+        self.assertEqual(done.code, 130, done)
         self.assertIn("task stop pc-1 --run", done.err)
         shown = self.site.succeed("task", "status", "pc-1", "--task", "gate").out
         self.assertIn("running", shown)

@@ -47,7 +47,7 @@ class OnATerminal(ServedTest):
         with self.terminal("sync", *self.many, "--yes") as terminal:
             terminal.wait_to_show("of 2:")
             terminal.type(CTRL_C)
-            self.assertEqual(terminal.code(), 4, terminal.shown)
+            self.assertEqual(terminal.code(), 130, terminal.shown)
         self.assertIn("goes on", terminal.shown)
         self.assertIn("kscpush rollout watch", terminal.shown)
         self.assertIn("kscpush rollout cancel", terminal.shown)
