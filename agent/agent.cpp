@@ -150,8 +150,10 @@ void Agent::handshake() {
       asio::ssl::stream_base::client,
       [this, attempt = attempt_, stream = stream_](const asio::error_code& error) {
         if (!current(attempt)) return;
-        if (error) return attempt_failed("make a TLS connection", error.message());
-        connected();
+        if (!error) return connected();
+        const std::string refused = why_refused(stream->native_handle(), options_.authority);
+        if (refused.empty()) return attempt_failed("make a TLS connection", error.message());
+        attempt_failed("trust the server", refused);
       });
 }
 

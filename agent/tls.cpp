@@ -64,6 +64,31 @@ void aim(SSL* connection, const std::string& host, std::string_view protocol) {
                       static_cast<unsigned>(offer.size()));
 }
 
+std::string why_refused(const SSL* connection, const std::filesystem::path& authority) {
+  const long code = SSL_get_verify_result(connection);
+  const auto reason = [code](std::string_view what) {
+    return fmt::format("{} ({})", what, X509_verify_cert_error_string(code));
+  };
+  switch (code) {
+    case X509_V_OK:
+      return {};
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+      return reason("its certificate is for another name") +
+             "; use one that it is for, or give the server a certificate for this one: kscpush dp "
+             "renew-certificate --name NAME";
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      return reason("its certificate, or the authority's, is too old") +
+             "; on the server: kscpush dp renew-certificate; is the clock here right?";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      return reason("its certificate is not valid yet") + "; are the clocks here and there right?";
+    default:
+      return reason(fmt::format("its certificate is of no authority in {}", authority.string())) +
+             "; if it is the right server, put its site's pki/ca.crt there, which 'kscpush device "
+             "enroll' and 'kscpush agent enroll' hand out";
+  }
+}
+
 std::string_view protocol_of(const SSL* connection) {
   const unsigned char* name = nullptr;
   unsigned size = 0;

@@ -28,6 +28,10 @@ struct TlsFiles {
 // Whom a connection is for, before its handshake: HOST, a name or an address, must be in the
 // server's certificate wherever one is verified. PROTOCOL: offered by ALPN; empty: none.
 void aim(SSL* connection, const std::string& host, std::string_view protocol = {});
+// Why the server's certificate was refused, and what to do about it; empty: it was not. AUTHORITY:
+// the file that decides.
+[[nodiscard]] std::string why_refused(const SSL* connection,
+                                      const std::filesystem::path& authority);
 // What was agreed on by ALPN; empty: nothing.
 [[nodiscard]] std::string_view protocol_of(const SSL* connection);
 

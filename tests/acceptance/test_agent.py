@@ -121,7 +121,8 @@ class AgentErrors(AgentTest):
                 "-nodes", "-days", "2", "-subj", "/CN=kscpush device CA of dp-1",
                 "-keyout", "other.key", "-out", "ca.crt", folder=self.files)
         agent = self.run_agent()
-        agent.wait_to_log("certificate verify failed")
+        agent.wait_to_log(f"its certificate is of no authority in {self.files / 'ca.crt'} (")
+        self.assertIn("put its site's pki/ca.crt there", agent.log())
         self.assertIsNone(self.site.connected("pc-1"))
 
     def test_a_server_under_another_name_is_not_trusted(self):
@@ -130,7 +131,7 @@ class AgentErrors(AgentTest):
         agent = self.run_agent(f"127.0.0.2:{self.site.port}")
         agent.wait_to_log("next attempt in ")
         self.assertNotIn("connected to", agent.log())
-        self.assertIn("certificate verify failed", agent.log())
+        self.assertIn("its certificate is for another name (", agent.log())
 
 
 if __name__ == "__main__":
