@@ -6,6 +6,7 @@
 
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
+#include "cli/support/output.hpp"
 #include "cli/support/site_template.hpp"
 #include "core/file.hpp"
 #include "core/ids.hpp"
@@ -92,6 +93,13 @@ Status run_init(const InitOptions& options, Context& context) {
     if (auto written = write_new_file(folder / file.path, file.content, file.mode); !written) {
       return written;
     }
+  }
+  if (!prints_text(context)) {
+    print_object({{"file", (folder / "kscpush.yaml").lexically_normal().string()},
+                  {"distribution_point", options.name},
+                  {"address", address}},
+                 {}, "/file", context);
+    return {};
   }
   const auto shown = std::filesystem::path(options.directory).lexically_normal();
   const std::string enter = shown == "." ? "" : fmt::format("  cd {}\n", shown.string());

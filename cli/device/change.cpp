@@ -58,6 +58,30 @@ void say_told(const std::vector<std::string>& told, const Context& context) {
              context);
 }
 
+// What was done to each: a line of words, or for programs a list of the devices.
+class DevicePrinter {
+ public:
+  explicit DevicePrinter(Context& context) : context_(context), list_({}, "/id", context) {}
+  void add(const nlohmann::json& device, const std::string& words) {
+    if (prints_text(context_)) {
+      context_.out << words << '\n';
+    } else {
+      list_.add(nlohmann::json::array({device}));
+      begun_ = true;
+    }
+  }
+  // With nothing when there was none: then there is an error to tell.
+  void finish() {
+    if (begun_) list_.finish();
+    context_.out.flush();
+  }
+
+ private:
+  bool begun_ = false;
+  Context& context_;
+  ListPrinter list_;
+};
+
 // CHANGE each; SAYS what is so then, of the device as the registry shows it.
 Status change_devices(const ChangeOptions& options, const SiteFile& file,
                       const server::DeviceChange& change,
@@ -66,14 +90,15 @@ Status change_devices(const ChangeOptions& options, const SiteFile& file,
   const auto registry = Registry::open(file, options.dp, context);
   if (!registry) return fail(registry.error());
   std::vector<std::string> told;
+  DevicePrinter printer(context);
   const auto change_one = [&](const DeviceId& id) -> Status {
     const auto changed = registry->change(id, change, options.sync);
     if (!changed) return fail(changed.error());
-    context.out << fmt::format("device '{}' {}\n", id.str(), says(*changed));
+    printer.add(*changed, fmt::format("device '{}' {}", id.str(), says(*changed)));
     return note_sync(*changed, told);
   };
   auto done = for_each_device(options.ids, change_one, context);
-  context.out.flush();
+  printer.finish();
   say_told(told, context);
   return done;
 }
@@ -125,12 +150,16 @@ Status run_remove(const ChangeOptions& options, Context& context) {
   if (!file) return fail(file.error());
   const auto registry = Registry::open(*file, options.dp, context);
   if (!registry) return fail(registry.error());
+  DevicePrinter printer(context);
   const auto remove_one = [&](const DeviceId& id) -> Status {
     if (auto removed = registry->remove(id); !removed) return removed;
-    context.out << fmt::format("device '{}' removed, with its pushes\n", id.str());
+    printer.add({{"id", id.str()}, {"removed", true}},
+                fmt::format("device '{}' removed, with its pushes", id.str()));
     return {};
   };
-  return for_each_device(options.ids, remove_one, context);
+  auto done = for_each_device(options.ids, remove_one, context);
+  printer.finish();
+  return done;
 }
 
 using Run = std::function<Status(const ChangeOptions&, Context&)>;

@@ -84,6 +84,15 @@ Status run_device_enroll(const EnrollOptions& options, Context& context) {
   if (auto written = write_authority(folder / "ca.crt", text("authority")); !written) {
     return written;
   }
+  if (!prints_text(context)) {
+    print_object({{"id", id->str()},
+                  {"certificate", certificate_path.string()},
+                  {"key", key_path.string()},
+                  {"authority", (folder / "ca.crt").string()},
+                  {"not_after", text("not_after")}},
+                 {}, "/id", context);
+    return {};
+  }
   context.out << fmt::format("{0}/{1}.crt, {0}/{1}.key and {0}/ca.crt written, valid until {2}\n",
                              options.out, id->str(), text("not_after"));
   return {};

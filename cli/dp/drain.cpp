@@ -6,6 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/plan_view.hpp"
 #include "cli/support/api_client.hpp"
+#include "cli/support/output.hpp"
 #include "cli/support/progress.hpp"
 #include "cli/support/site_file.hpp"
 
@@ -63,11 +64,20 @@ Status run_drain(const DrainOptions& options, Context& context) {
       options.cancel ? client->remove("/v1/server/drain")
                      : client->post("/v1/server/drain", {{"seconds", options.seconds}}, kTimeout);
   if (!server) return fail(server.error());
+  const std::uint64_t before = connected(*server);
+  if (!prints_text(context)) {
+    json now = *server;
+    if (options.wait) {
+      if (auto empty = wait_until_empty(*client, options, before, context); !empty) return empty;
+      now["connected"] = 0;
+    }
+    print_object(now, {}, "/name", context);
+    return {};
+  }
   if (options.cancel) {
     context.out << fmt::format("The push server of '{}' lets devices in.\n", (*dp)->name);
     return {};
   }
-  const std::uint64_t before = connected(*server);
   context.out << fmt::format(
       "The push server of '{}' lets nobody in and sends {} elsewhere within {} s.\n", (*dp)->name,
       count_devices(before), options.seconds);

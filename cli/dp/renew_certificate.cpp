@@ -6,6 +6,7 @@
 
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
+#include "cli/support/output.hpp"
 #include "cli/support/site_file.hpp"
 #include "core/file.hpp"
 #include "core/key_files.hpp"
@@ -65,6 +66,15 @@ Status run_renew(const RenewOptions& options, Context& context) {
   if (!options.dry_run) {
     auto written = replace({paths.certificate, paths.key}, issued->certificate, issued->key);
     if (!written) return written;
+  }
+  if (!prints_text(context)) {
+    print_object({{"certificate", paths.certificate.string()},
+                  {"key", paths.key.string()},
+                  {"names", *names},
+                  {"not_after", to_rfc3339(info->not_after)},
+                  {"dry_run", options.dry_run}},
+                 {}, "/certificate", context);
+    return {};
   }
   context.out << fmt::format("{}{} and {}: for {}, valid until {}\n",
                              options.dry_run ? "Would write " : "", paths.certificate.string(),

@@ -6,6 +6,7 @@
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
 #include "cli/policy/target.hpp"
+#include "cli/support/edit_command.hpp"
 #include "cli/support/editor.hpp"
 #include "cli/support/site_file.hpp"
 #include "core/yaml/excerpt.hpp"
@@ -56,7 +57,7 @@ class PolicyEditor {
                      "to remove the policy: kscpush policy remove"});
       }
       if (*edited == excerpt->text) {
-        context.out << fmt::format("{}: {} was not changed\n", document_.name(), title());
+        print_change(file_, {}, title() + " is as it was", dry_run, context);
         return {};
       }
       const bool given_up = (round > 1 && *edited == text) || round == kMostRounds;
@@ -127,14 +128,14 @@ class PolicyEditor {
 
   Status save(const site::Sources& edited, bool dry_run, EditedFile& temporary,
               const Context& context) {
-    auto changed = save_site(file_, edited, dry_run, context);
-    if (!changed) {
-      Error error = changed.error();
+    const auto change = save_site(file_, edited, dry_run, context);
+    if (!change) {
+      Error error = change.error();
       error.hint = fmt::format("{}{}the text is kept in {}", error.hint,
                                error.hint.empty() ? "" : "; ", temporary.keep().string());
       return fail(std::move(error));
     }
-    if (!dry_run) context.out << fmt::format("{}: {} edited\n", document_.name(), title());
+    print_change(file_, *change, title() + " edited", dry_run, context);
     return {};
   }
 

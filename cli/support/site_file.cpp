@@ -85,30 +85,26 @@ Result<SiteFile> load_site(const Context& context) {
   return std::move(checked->file);
 }
 
-Result<std::vector<std::string>> save_site(const SiteFile& file, const site::Sources& edited,
-                                           bool dry_run, const Context& context) {
-  std::vector<std::string> names;
-  std::string difference;
+Result<SiteChange> save_site(const SiteFile& file, const site::Sources& edited, bool dry_run,
+                             const Context& context) {
+  SiteChange change;
   for (const std::size_t i : edited.changed_since(file.sources)) {
-    names.push_back(edited.document(i).name());
-    difference +=
-        unified_diff(file.sources.document(i).text(), edited.document(i).text(), names.back());
+    change.files.push_back(edited.document(i).name());
+    change.difference += unified_diff(file.sources.document(i).text(), edited.document(i).text(),
+                                      change.files.back());
   }
-  if (names.empty()) return names;
+  if (change.files.empty()) return change;
   const CheckedSite checked = check_sources(file.path, edited);
   if (has_errors(checked.diagnostics)) {
     print_diagnostics(checked.diagnostics, context);
     return fail({ErrorCode::kInvalidConfig,
                  "the edited configuration would not hold; nothing was written", ""});
   }
-  if (dry_run) {
-    context.out << difference;
-    return names;
-  }
+  if (dry_run) return change;
   if (auto written = site::write_sources(file.path, file.sources, edited); !written) {
     return fail(written.error());
   }
-  return names;
+  return change;
 }
 
 Result<const site::DistributionPoint*> choose_distribution_point(const SiteFile& file,

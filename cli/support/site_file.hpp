@@ -38,11 +38,13 @@ void print_diagnostics(const Diagnostics& diagnostics, const Context& context);
 // The same; prints every error; kInvalidConfig when there are errors among them.
 [[nodiscard]] Result<SiteFile> load_site(const Context& context);
 
-// Writes the edited configuration, or with DRY_RUN prints what would change as one unified diff.
-// Refused when the edited configuration would not hold. Gives the files that change.
-[[nodiscard]] Result<std::vector<std::string>> save_site(const SiteFile& file,
-                                                         const site::Sources& edited, bool dry_run,
-                                                         const Context& context);
+struct SiteChange {
+  std::vector<std::string> files;  // those that change
+  std::string difference;          // of them all, one unified diff
+};
+// Writes the edited configuration, unless DRY_RUN. Refused when it would not hold.
+[[nodiscard]] Result<SiteChange> save_site(const SiteFile& file, const site::Sources& edited,
+                                           bool dry_run, const Context& context);
 
 // The distribution point of that name, or the only one there is when NAME is empty.
 [[nodiscard]] Result<const site::DistributionPoint*> choose_distribution_point(

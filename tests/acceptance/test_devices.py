@@ -46,6 +46,22 @@ class Commands:
         self.assertRegex(out, r"Tags: +laptop vip\n")
         self.assertRegex(out, r"Policy reported: +never\n")
 
+    def test_for_programs_a_change_is_told_as_data(self):
+        for device in "pc-1", "pc-2":
+            added = self.site.succeed("device", "add", device, "-o", "json").json()
+            self.assertEqual((added["id"], added["group"]), (device, "Managed devices"))
+        for command, key, value in ((["move", "--group", BERLIN], "group", BERLIN),
+                                    (["tag", "--add", "vip"], "tags", ["vip"]),
+                                    (["revoke"], "revoked", True), (["restore"], "revoked", False)):
+            changed = self.site.succeed("device", command[0], "pc-1", "pc-2", *command[1:],
+                                        "-o", "json").json()
+            self.assertEqual([(one["id"], one[key]) for one in changed],
+                             [("pc-1", value), ("pc-2", value)])
+        given = self.site.succeed("device", "enroll", "pc-1", "--out", "files", "-o", "json").json()
+        self.assertTrue(given["key"].endswith("/files/pc-1.key"), given)
+        self.assertEqual(self.site.succeed("device", "remove", "pc-1", "-o", "name").out, "pc-1\n")
+        self.assert_error(self.site.kscpush("device", "remove", "pc-1", "-o", "json"), 7, "pc-1")
+
     def test_add_refuses_what_makes_no_sense(self):
         def add(*options):
             return self.site.kscpush("device", "add", *options)

@@ -57,6 +57,35 @@ def changed_lines(before, after):
 
 
 class Edits(EditingTest):
+    def test_for_programs_a_change_is_told_as_data(self):
+        for command in (["dp", "enable"], ["dp", "set", "--max-connections", "9"],
+                        ["policy", "set", "force-via-dp"], ["policy", "unlock", "force-via-dp"],
+                        ["group", "add", "Managed devices/Bonn"],
+                        ["group", "remove", "Managed devices/Bonn"],
+                        ["policy", "add", "Berlin", "--group", "Managed devices/Berlin"],
+                        ["policy", "remove", "Berlin"],
+                        ["dp", "add", "dp-2", "--address", "dp-2.example.com", "--group",
+                         "Managed devices"],
+                        ["dp", "remove", "dp-2"]):
+            before = self.site.text
+            planned = self.site.succeed(*command, "--dry-run", "-o", "json").json()
+            self.assertEqual(self.site.text, before)
+            done = self.site.succeed(*command, "-o", "json").json()
+            self.assertNotEqual(self.site.text, before)
+            self.assertEqual((done["file"], done["changed"]), ("kscpush.yaml", ["kscpush.yaml"]))
+            self.assertTrue(done["message"])
+            self.assertTrue(done["difference"].startswith("--- "), done["difference"])
+            self.assertEqual(planned, {**done, "dry_run": True})
+        renewed = self.site.succeed("dp", "renew-certificate", "-o", "json").json()
+        self.assertIn("localhost", renewed["names"])
+        other = self.site.succeed("init", "--dir", "other", "--address", "dp.example.com", "-o",
+                                  "json").json()
+        self.assertEqual((other["file"], other["address"]),
+                         (str(self.site.folder / "other" / "kscpush.yaml"), "dp.example.com"))
+        again = self.site.succeed("dp", "enable", "-o", "yaml").out
+        self.assertIn("changed:\n  []", again)
+        self.assertEqual(self.site.succeed("dp", "enable", "-o", "name").out, "kscpush.yaml\n")
+
     def test_dp_enable_changes_the_values_and_nothing_beside_them(self):
         self.assertEqual(
             self.edit("dp", "enable", "--port", "13296"),

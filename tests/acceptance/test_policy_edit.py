@@ -84,7 +84,7 @@ class PolicyEdit(PolicyEditing):
     def test_unchanged_and_emptied_texts_end_it(self):
         done = self.edit("true")
         self.assertEqual((done.code, done.err), (0, ""), done)
-        self.assertIn("was not changed", done.out)
+        self.assertIn("is as it was (nothing to change)", done.out)
         self.assert_error(self.edit(": > \"$1\""), 1, "emptied; nothing was written")
         self.assert_error(self.edit("sed -i '/^#|/!d' \"$1\""), 1, "emptied")
         self.assert_unchanged()
