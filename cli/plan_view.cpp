@@ -78,8 +78,8 @@ void add_server_line(const json& plan, std::vector<std::string>& lines) {
   if (!parts.empty()) lines.push_back(fmt::format("Devices {}.", fmt::join(parts, "; ")));
   if (const auto orphans = number(plan, "orphans"); orphans > 0) {
     lines.push_back(
-        fmt::format("{} in a group that is not declared any more: move them with "
-                    "'kscpush device move'.",
+        fmt::format("{} in a group that is not declared any more, with what the groups above it "
+                    "give: move them with 'kscpush device move'.",
                     count_devices(orphans)));
   }
 }

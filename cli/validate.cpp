@@ -5,6 +5,7 @@
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
 #include "cli/device/registry.hpp"
+#include "cli/support/groups.hpp"
 #include "cli/support/output.hpp"
 #include "cli/support/site_file.hpp"
 #include "policy/advice.hpp"
@@ -24,10 +25,8 @@ void advise_of_groups(const SiteFile& file, const server::DeviceCounts& devices,
     warning.origin = {file.sources.root().name(), 0, 0};
     warning.message = fmt::format("{} registered device{} in group '{}', which is not declared",
                                   count, count == 1 ? " is" : "s are", group);
-    warning.hint = fmt::format(
-        "declare it: kscpush group add \"{}\"; or move them: kscpush device list "
-        "--group \"{}\" -o name | xargs kscpush device move --group GROUP",
-        group, group);
+    warning.hint =
+        fmt::format("declare it: kscpush group add \"{}\"; or {}", group, how_to_move(group));
     diagnostics.push_back(std::move(warning));
   }
 }

@@ -1,6 +1,10 @@
 // kscpush group: administration groups.
+#include "cli/app.hpp"
 #include "cli/commands.hpp"
+#include "cli/device/registry.hpp"
+#include "cli/plan_view.hpp"
 #include "cli/support/edit_command.hpp"
+#include "cli/support/groups.hpp"
 #include "cli/support/output.hpp"
 #include "core/site/edit.hpp"
 #include "policy/assign.hpp"
@@ -41,6 +45,20 @@ Status run_group_list(Context& context) {
   return {};
 }
 
+// Who stays behind in a group that goes keeps what the groups above it give, but can be named by no
+// policy and no scope.
+void warn_of_devices(const SiteFile& file, const std::string& group, const Context& context) {
+  const auto counts = known_counts(file, "", context);
+  if (!counts) return;
+  const auto found = counts->find(group);
+  if (found == counts->end() || found->second == 0) return;
+  print_warning({ErrorCode::kConflict,
+                 fmt::format("{} {} registered in group '{}'", count_devices(found->second),
+                             found->second == 1 ? "is" : "are", group),
+                 how_to_move(group)},
+                context);
+}
+
 using GroupEdit = site::Edited (*)(const site::Sources&, const site::Site&, const std::string&);
 
 void add_edit(CLI::App& parent, const std::string& name, const std::string& help, GroupEdit edit,
@@ -55,6 +73,7 @@ void add_edit(CLI::App& parent, const std::string& name, const std::string& help
     context.action = [options, edit, done, &context] {
       return edit_site(
           [&](const SiteFile& file) {
+            if (edit == site::remove_group) warn_of_devices(file, options->group, context);
             return edit(file.sources, file.site, options->group).map([&](site::Sources edited) {
               return SiteEdit{std::move(edited),
                               fmt::format("group '{}' {}", options->group, done)};

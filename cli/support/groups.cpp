@@ -21,4 +21,11 @@ Status require_group(const site::Site& site, const std::string& group) {
                            many ? ", ...; see: kscpush group list" : "")});
 }
 
+std::string how_to_move(const std::string& group) {
+  return fmt::format(
+      "move them: kscpush device list --group \"{}\" -o name | xargs kscpush device move --group "
+      "GROUP",
+      group);
+}
+
 }  // namespace kscpush::cli

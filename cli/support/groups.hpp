@@ -11,4 +11,7 @@ namespace kscpush::cli {
 // kNotFound, with a "did you mean" and the list, when the site does not declare the group.
 [[nodiscard]] Status require_group(const site::Site& site, const std::string& group);
 
+// "move them: ...", all devices of the group.
+[[nodiscard]] std::string how_to_move(const std::string& group);
+
 }  // namespace kscpush::cli

@@ -57,6 +57,20 @@ class Apply(AcceptanceTest):
             device.wait_for_push(self.site.push("pc-1")["id"])
             self.assertEqual(self.site.connected("pc-1")["since"], since)
 
+    def test_a_group_that_goes_while_devices_are_in_it_is_warned_of(self):
+        group = "Managed devices/Berlin"
+        self.site.succeed("device", "add", "pc-2", "--group", group)
+        self.site.succeed("device", "add", "pc-3", "--group", group)
+        for options in (["--dry-run"], []):
+            done = self.site.succeed("group", "remove", group, *options)
+            self.assertIn(f"warning: 2 devices are registered in group '{group}'", done.err)
+            self.assertIn(f'kscpush device list --group "{group}" -o name | xargs', done.err)
+        diff = self.site.kscpush("diff")
+        self.assertIn("2 devices in a group that is not declared any more, with what the groups "
+                      "above it give", diff.out)
+        self.site.succeed("device", "move", "pc-2", "pc-3", "--group", "Managed devices")
+        self.assertNotIn("declared any more", self.site.kscpush("diff").out)
+
     def test_a_group_that_the_server_does_not_know_yet(self):
         self.site.succeed("group", "add", "Managed devices/Rome")
         done = self.site.kscpush("device", "add", "pc-2", "--group", "Managed devices/Rome")
