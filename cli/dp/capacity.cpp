@@ -6,6 +6,7 @@
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
 #include "cli/dp/fleet.hpp"
+#include "cli/support/groups.hpp"
 #include "cli/support/output.hpp"
 #include "core/numbers.hpp"
 #include "policy/assign.hpp"
@@ -45,7 +46,7 @@ Result<policy::DevicesByGroup> given_counts(const std::vector<std::string>& text
                    "for example --devices \"Managed devices/Berlin=12000\""});
     }
     const std::string group = text.substr(0, equals);
-    if (!file.site.has_group(group)) return fail(ErrorCode::kNotFound, "no group '{}'", group);
+    if (auto known = require_group(file.site, group); !known) return fail(known.error());
     counts[group] += *count;
   }
   return counts;
@@ -69,7 +70,7 @@ Result<Question> ask(const CapacityOptions& options, const SiteFile& file, const
   auto fleet = Fleet::from_registry(file, options.dp, context);
   if (!fleet) {
     if (!options.dp.empty()) return fail(fleet.error());
-    print_note("No registry can be asked: no devices are counted.", context);
+    print_warning(within("no devices are counted", fleet.error()), context);
     return question;
   }
   question.counts = fleet->counts();
@@ -109,7 +110,7 @@ Result<site::Site> changed_site(const CapacityOptions& options, const SiteFile& 
     added.push_server.max_connections = static_cast<std::uint32_t>(*number);
   }
   for (const std::string& group : options.groups) {
-    if (!site.has_group(group)) return fail(ErrorCode::kNotFound, "no group '{}'", group);
+    if (auto known = require_group(site, group); !known) return fail(known.error());
     added.scope_groups.push_back({group, {}});
   }
   if (added.scope_groups.empty()) added.scope_groups.push_back({std::string(site::kRootGroup), {}});

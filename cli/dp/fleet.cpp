@@ -14,6 +14,7 @@ Result<Fleet> Fleet::from_registry(const SiteFile& file, const std::string& dp,
   Fleet fleet;
   std::unordered_set<std::string> known;
   bool asked = false;
+  Error why{ErrorCode::kNotFound, "there is no registry yet", ""};
   for (const Registry& registry : *registries) {
     if (dp.empty() && !registry.may_exist()) continue;
     const auto listed = registry.list({}, [&](const nlohmann::json& devices) {
@@ -25,9 +26,10 @@ Result<Fleet> Fleet::from_registry(const SiteFile& file, const std::string& dp,
       }
     });
     if (!listed && !dp.empty()) return fail(listed.error());
+    if (!listed) why = listed.error();
     asked = asked || listed;
   }
-  if (!asked) return fail({ErrorCode::kUnreachable, "no registry can be asked", ""});
+  if (!asked) return fail(std::move(why));
   return fleet;
 }
 

@@ -14,7 +14,7 @@ namespace kscpush::cli {
 class Fleet {
  public:
   // Of the distribution point named, else of every registry that can be asked without a fuss: a
-  // device that several know counts once. kUnreachable: there is none.
+  // device that several know counts once. kNotFound: there is none; else why none can be asked.
   [[nodiscard]] static Result<Fleet> from_registry(const SiteFile& file, const std::string& dp,
                                                    const Context& context);
 

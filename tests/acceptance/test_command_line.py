@@ -2,15 +2,64 @@
 
 import os
 import re
+import shutil
 import subprocess
 import unittest
 from pathlib import Path
 
 from harness import AcceptanceTest
-from processes import DEADLINE, KSCPUSH, environment, kscpush
+from processes import DEADLINE, KSCPUSH, Outcome, environment, kscpush
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = ("core", "policy", "server", "agent", "cli")
+
+
+NOBODY = ("setpriv", "--reuid=65534", "--clear-groups")
+
+
+@unittest.skipIf(os.geteuid() != 0, "only root can become another user")
+class AnotherUser(AcceptanceTest):
+    """Who may read the configuration, but neither the admin token nor the registry."""
+
+    def setUp(self):
+        self.site = self.new_site()
+        self.site.prepare_to_serve()
+        self.folder.chmod(0o755)
+        # What is built may lie where only its builder may look.
+        self.program = self.folder / "kscpush"
+        shutil.copy(KSCPUSH, self.program)
+        self.token = str(self.site.folder / "pki" / "admin.token")
+
+    def run_as_nobody(self, *arguments):
+        done = subprocess.run([*NOBODY, self.program, *arguments], cwd=self.site.folder, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, env=environment(),
+                              timeout=DEADLINE, check=False)
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def is_told(self):
+        for command in (["device", "list"], ["device", "show", "pc-1"], ["ping", "pc-1"],
+                        ["policy", "explain", "force-via-dp", "--device", "pc-1"],
+                        ["dp", "assign", "pc-1"], ["dp", "capacity", "--dp", "dp-1"],
+                        ["push", "list"], ["apply"]):
+            self.assert_error(self.run_as_nobody(*command), 9, self.token)
+        counted = self.run_as_nobody("dp", "capacity")
+        self.assertEqual(counted.code, 0, counted)
+        self.assertIn("warning: no devices are counted: ", counted.err)
+        self.assertIn(self.token, counted.err)
+        self.assertIn("dp-1", counted.out)
+
+    def test_is_told_which_file_may_not_be_read_with_a_server_and_without(self):
+        self.serve(self.site)
+        self.site.succeed("device", "add", "pc-1")
+        self.is_told()
+        self.assertEqual(self.daemons[0].stop(), 0)
+        self.is_told()
+
+    def test_before_there_is_a_registry_nobody_is_told_of_files(self):
+        done = self.site.succeed("dp", "capacity")
+        self.assertTrue(done.err.startswith("warning: no devices are counted: there is no registry "
+                                            "yet\n"), done.err)
+        self.assertNotIn(self.token, done.err)
 
 
 class CommandLine(AcceptanceTest):
