@@ -38,7 +38,7 @@ class AnotherUser(AcceptanceTest):
 
     def is_told(self):
         for command in (["device", "list"], ["device", "show", "pc-1"], ["ping", "pc-1"],
-                        ["policy", "explain", "force-via-dp", "--device", "pc-1"],
+                        ["policy", "explain", "pc-1"],
                         ["dp", "assign", "pc-1"], ["dp", "capacity", "--dp", "dp-1"],
                         ["push", "list"], ["apply"]):
             self.assert_error(self.run_as_nobody(*command), 9, self.token)
