@@ -326,6 +326,7 @@ _kscpush() {
     "device enroll -o") words='table wide json yaml name' ;;
     "device enroll --output") words='table wide json yaml name' ;;
     "device enroll --out") files=-d ;;
+    "device enroll --write-config") files=-f ;;
     "device enroll --ttl") ;;
     "device enroll --dp") ;;
     "store --config") files=-f ;;
@@ -648,7 +649,7 @@ _kscpush() {
       "device remove") words='-h --help --version --config -o --output --no-color --dp' ;;
       "device revoke") words='-h --help --version --config -o --output --no-color --dp' ;;
       "device restore") words='-h --help --version --config -o --output --no-color --dp' ;;
-      "device enroll") words='-h --help --version --config -o --output --no-color --out --token --ttl --dp' ;;
+      "device enroll") words='-h --help --version --config -o --output --no-color --out --write-config --token --ttl --dp' ;;
       "store") words='check compact backup -h --help --version --config -o --output --no-color' ;;
       "store check") words='-h --help --version --config -o --output --no-color --quick --dp' ;;
       "store compact") words='-h --help --version --config -o --output --no-color --dp' ;;

@@ -7,6 +7,7 @@
 #include "agent/enrolment.hpp"
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
+#include "cli/support/agent_file.hpp"
 #include "cli/support/output.hpp"
 #include "core/file.hpp"
 #include "core/pki.hpp"
@@ -35,12 +36,6 @@ Status write_authority(const std::filesystem::path& path, const std::string& con
   if (present) return replace_file(path, content, *present);  // of an enrolment before
   if (present.error().code != ErrorCode::kNotFound) return fail(present.error());
   return write_new_file(path, content, 0644);
-}
-
-std::string agent_file(const agent::Enrolled& enrolled, const std::filesystem::path& folder) {
-  std::string text = fmt::format("version: 1\nid: {}\nservers:\n", enrolled.device.str());
-  for (const std::string& server : enrolled.servers) text += fmt::format("  - \"{}\"\n", server);
-  return text + fmt::format("files: \"{}\"\n", folder.string());
 }
 
 // That files can be made in the folder, and reach the disk.
@@ -111,7 +106,9 @@ Status run_agent_enroll(const EnrollOptions& options, Context& context) {
   if (!written) return written;
   if (!config.empty()) {
     // What became of the device is told in any case.
-    written = write_new_file(config, agent_file(*enrolled, folder), 0644);
+    const NewAgentFile file{enrolled->device.str(), enrolled->servers, folder.string(),
+                            std::string(agent::kUsualStateDirectory)};
+    written = write_new_file(config, to_yaml(file), 0644);
   }
   if (auto told = report(*enrolled, files, context); !told) return told;
   return written;
@@ -137,7 +134,7 @@ void add_agent_enroll(CLI::App& parent, Context& context) {
   command->add_option("--device", options->id, "Refuse a token of another device")->type_name("ID");
   command
       ->add_option("--write-config", options->config,
-                   "Write an agent.yaml with id, servers and folder too")
+                   "Write an agent.yaml with id, servers and folders too")
       ->type_name("FILE");
   command->callback([options, &context] {
     context.action = [options, &context] { return run_agent_enroll(*options, context); };

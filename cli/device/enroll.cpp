@@ -4,6 +4,7 @@
 #include "cli/app.hpp"
 #include "cli/commands.hpp"
 #include "cli/device/registry.hpp"
+#include "cli/support/agent_file.hpp"
 #include "cli/support/output.hpp"
 #include "cli/support/time.hpp"
 #include "core/file.hpp"
@@ -14,6 +15,7 @@ namespace {
 struct EnrollOptions {
   std::string id;
   std::string out;
+  std::string config;  // of an agent; empty: none
   bool token = false;
   std::string ttl = "24h";
   std::string dp;
@@ -50,51 +52,98 @@ Status run_token(const EnrollOptions& options, const DeviceId& id, Context& cont
   return {};
 }
 
-Status run_device_enroll(const EnrollOptions& options, Context& context) {
-  const auto id = DeviceId::parse(options.id);
-  if (!id) return fail(id.error());
-  if (options.token) return run_token(options, *id, context);
+// What `device enroll` writes, all of it new.
+struct Places {
+  std::filesystem::path folder;
+  std::filesystem::path key;
+  std::filesystem::path certificate;
+  std::filesystem::path config;  // empty: none is asked for
+};
+
+Result<Places> find_places(const EnrollOptions& options, const DeviceId& id,
+                           const Context& context) {
   if (options.out.empty()) {
     return fail({ErrorCode::kUsage, "where to? Neither --out nor --token is given",
                  "--out DIR writes key and certificate; --token lets the device make its own key"});
   }
-  const auto folder = context.directory / options.out;
-  const auto key_path = folder / (id->str() + ".key");
-  const auto certificate_path = folder / (id->str() + ".crt");
+  Places places;
+  places.folder = (context.directory / options.out / "").lexically_normal();
+  places.key = places.folder / (id.str() + ".key");
+  places.certificate = places.folder / (id.str() + ".crt");
+  if (!options.config.empty()) {
+    places.config = (context.directory / options.config).lexically_normal();
+  }
   std::error_code error;
-  for (const auto& path : {key_path, certificate_path}) {
-    if (std::filesystem::exists(path, error)) {
-      return fail({ErrorCode::kConflict, fmt::format("{} exists already", path.string()),
-                   "choose another folder with --out, or remove the old files first"});
-    }
+  for (const auto& path : {places.key, places.certificate, places.config}) {
+    if (path.empty() || !std::filesystem::exists(path, error)) continue;
+    return fail({ErrorCode::kConflict, fmt::format("{} exists already", path.string()),
+                 "choose another folder with --out, or remove the old files first"});
   }
-  const auto file = load_site(context);
-  if (!file) return fail(file.error());
-  const auto registry = Registry::open(*file, options.dp, context);
-  if (!registry) return fail(registry.error());
-  std::filesystem::create_directories(folder, error);
-  if (error) return fail(file_error("create the folder", folder, error.value()));
-  const auto issued = registry->enroll(*id);
-  if (!issued) return fail(issued.error());
-  const auto text = [&](const char* key) { return issued->at(key).get<std::string>(); };
-  if (auto written = write_new_file(key_path, text("key"), 0600); !written) return written;
-  if (auto written = write_new_file(certificate_path, text("certificate"), 0644); !written) {
-    return written;
-  }
-  if (auto written = write_authority(folder / "ca.crt", text("authority")); !written) {
-    return written;
-  }
+  return places;
+}
+
+// In the folder of the certificate it moves with that to the device.
+std::string agent_file(const Places& places, const DeviceId& id,
+                       const site::DistributionPoint& dp) {
+  const bool beside = places.config.parent_path() / "" == places.folder;
+  const auto state = std::filesystem::path(id.str() + ".state");
+  return to_yaml({id.str(),
+                  {fmt::format("{}:{}", dp.address, dp.push_server.port.value())},
+                  beside ? "" : places.folder.string(),
+                  (beside ? state : places.folder / state).string()});
+}
+
+Status write_files(const Places& places, const nlohmann::json& issued,
+                   const std::string& agent_config) {
+  const auto text = [&](const char* key) { return issued.at(key).get<std::string>(); };
+  auto written = write_new_file(places.key, text("key"), 0600);
+  if (written) written = write_new_file(places.certificate, text("certificate"), 0644);
+  if (written) written = write_authority(places.folder / "ca.crt", text("authority"));
+  if (!written || places.config.empty()) return written;
+  return write_new_file(places.config, agent_config, 0644);
+}
+
+void report(const EnrollOptions& options, const Places& places, const std::string& not_after,
+            const Context& context) {
+  const bool has_config = !options.config.empty();
   if (!prints_text(context)) {
-    print_object({{"id", id->str()},
-                  {"certificate", certificate_path.string()},
-                  {"key", key_path.string()},
-                  {"authority", (folder / "ca.crt").string()},
-                  {"not_after", text("not_after")}},
-                 {}, "/id", context);
-    return {};
+    return print_object(
+        {{"id", options.id},
+         {"certificate", places.certificate.string()},
+         {"key", places.key.string()},
+         {"authority", (places.folder / "ca.crt").string()},
+         {"config", has_config ? nlohmann::json(places.config.string()) : nlohmann::json()},
+         {"not_after", not_after}},
+        {}, "/id", context);
   }
   context.out << fmt::format("{0}/{1}.crt, {0}/{1}.key and {0}/ca.crt written, valid until {2}\n",
-                             options.out, id->str(), text("not_after"));
+                             options.out, options.id, not_after);
+  if (!has_config) return;
+  print_note(fmt::format("On the device: kscpush agent --config-file {}", options.config), context);
+}
+
+Status run_device_enroll(const EnrollOptions& options, Context& context) {
+  const auto id = DeviceId::parse(options.id);
+  if (!id) return fail(id.error());
+  if (options.token) return run_token(options, *id, context);
+  const auto places = find_places(options, *id, context);
+  if (!places) return fail(places.error());
+  const auto file = load_site(context);
+  if (!file) return fail(file.error());
+  const auto dp = choose_distribution_point(*file, options.dp);
+  if (!dp) return fail(dp.error());
+  const auto registry = Registry::open(*file, options.dp, context);
+  if (!registry) return fail(registry.error());
+  for (const auto& folder : {places->folder, places->config.parent_path()}) {
+    std::error_code error;
+    if (!folder.empty()) std::filesystem::create_directories(folder, error);
+    if (error) return fail(file_error("create the folder", folder, error.value()));
+  }
+  const auto issued = registry->enroll(*id);
+  if (!issued) return fail(issued.error());
+  const auto written = write_files(*places, *issued, agent_file(*places, *id, **dp));
+  if (!written) return written;
+  report(options, *places, issued->at("not_after").get<std::string>(), context);
   return {};
 }
 
@@ -107,6 +156,11 @@ void add_device_enroll(CLI::App& parent, Context& context) {
   command->add_option("id", options->id, "Device id")->type_name("ID")->required();
   auto* const out = command->add_option("--out", options->out, "Folder for the three files");
   out->type_name("DIR");
+  command
+      ->add_option("--write-config", options->config,
+                   "Write an agent.yaml with id, server and folders too")
+      ->type_name("FILE")
+      ->needs(out);
   auto* const token = command->add_flag(
       "--token", options->token, "Print a token instead, with which the device enrols itself once");
   token->excludes(out);

@@ -11,8 +11,16 @@ void add_agent_file_options(CLI::App& command, AgentFileOptions& options) {
       ->type_name("FILE");
   command
       .add_option("--state-directory", options.state_directory,
-                  "Where the agent keeps its state (default: as the file says)")
+                  "Where the agent keeps its state (default: as the file says, else "
+                  "/var/lib/kscpush-agent; without a file ID.state beside the certificate)")
       ->type_name("DIR");
+}
+
+std::string to_yaml(const NewAgentFile& file) {
+  std::string text = fmt::format("version: 1\nid: {}\nservers:\n", file.id);
+  for (const std::string& server : file.servers) text += fmt::format("  - \"{}\"\n", server);
+  if (!file.files.empty()) text += fmt::format("files: \"{}\"\n", file.files);
+  return text + fmt::format("state_directory: \"{}\"\n", file.state_directory);
 }
 
 Result<agent::AgentConfig> read_agent_file(const AgentFileOptions& options,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <CLI/App.hpp>
 
@@ -16,6 +17,15 @@ struct AgentFileOptions {
 };
 // --config-file, --state-directory.
 void add_agent_file_options(CLI::App& command, AgentFileOptions& options);
+
+// A file to start an agent with. Paths as they stand in it: relative ones count from its folder.
+struct NewAgentFile {
+  std::string id;
+  std::vector<std::string> servers;  // HOST:PORT
+  std::string files;                 // empty: the file's own folder
+  std::string state_directory;
+};
+[[nodiscard]] std::string to_yaml(const NewAgentFile& file);
 
 // What the command line says of the device.
 struct AgentIdentity {

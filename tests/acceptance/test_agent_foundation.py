@@ -4,7 +4,7 @@ import stat
 import unittest
 
 from devices import ConfiguredAgent, DeviceTest, kill, wait_until_gone
-from processes import wait_until
+from processes import Daemon, wait_until
 
 TASKS = """tasks:
   - name: wait
@@ -31,6 +31,25 @@ class Foundation(DeviceTest):
         wait_until(lambda: agent.status()["connection"]["state"] == "waiting" or
                    agent.status()["connection"].get("last_failure"), "it to notice")
         self.assertTrue(agent.status()["connection"]["last_failure"])
+
+    def test_a_file_to_begin_with_is_written_beside_the_certificate_or_elsewhere(self):
+        site = self.site
+        for device, config in ("pc-1", "one/agent.yaml"), ("pc-2", "elsewhere/pc-2.yaml"):
+            site.succeed("device", "add", device)
+            folder = config.split("/", maxsplit=1)[0] if device == "pc-1" else "two"
+            given = site.succeed("device", "enroll", device, "--out", folder, "--write-config",
+                                 config, "-o", "json").json()
+            self.assertEqual(given["config"], str(site.folder / config))
+            again = site.kscpush("device", "enroll", device, "--out", "other", "--write-config",
+                                 config)
+            self.assert_error(again, 1, "exists already")
+        (site.folder / "one").rename(site.folder / "moved")
+        for device, config, state in (("pc-1", "moved/agent.yaml", "moved/pc-1.state"),
+                                      ("pc-2", "elsewhere/pc-2.yaml", "two/pc-2.state")):
+            agent = self.watch(Daemon("agent", "--config-file", site.folder / config,
+                                      folder=self.folder, log_path=self.folder / f"{device}.log"))
+            agent.wait_until(lambda name=device: self.site.connected(name), "it to connect")
+            self.assertTrue((site.folder / state / "agent.sock").exists())
 
     def test_its_state_is_its_own(self):
         agent = self.add_agent("pc-1")

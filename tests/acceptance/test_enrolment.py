@@ -62,6 +62,8 @@ class Enrolment(DeviceTest):
         self.assertEqual((self.device / "pc-1.key").stat().st_mode & 0o777, 0o600)
         self.assertEqual((self.device / "ca.crt").read_text(),
                          (self.site.folder / "pki" / "ca.crt").read_text())
+        self.assertIn('state_directory: "/var/lib/kscpush-agent"',
+                      (self.device / "agent.yaml").read_text())
         agent = self.watch(Agent("pc-1", self.device, [], "--config-file", "agent.yaml",
                                  "--state-directory", "state"))
         agent.wait_until(lambda: self.site.connected("pc-1"), "pc-1 to connect")
