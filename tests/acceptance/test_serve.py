@@ -278,6 +278,8 @@ class Drains(AcceptanceTest):
     def test_drain_waits_for_the_last_device(self):
         done = self.site.succeed("dp", "drain", "--within", "1", "--wait")
         self.assertTrue(done.out.endswith("No device is connected any more.\n"), done)
+        told = self.site.succeed("dp", "drain", "--within", "1", "--wait", "-o", "json").json()
+        self.assertEqual((told["name"], told["draining"], told["connected"]), ("dp-1", True, 0))
 
 
 
