@@ -35,11 +35,11 @@ enum class EventType : std::uint8_t {
 
 struct Event {
   EventType type{};
-  WallTime at{};
-  std::string device{};      // of device events
   mqtt::EndReason reason{};  // of kDeviceDisconnected
   ResyncReason resync{};     // of kDeviceResyncRequired
   PushState state{};         // of kPush
+  WallTime at{};
+  std::string device{};      // of device events
   std::int64_t subject = 0;  // of kPush its PushRecord::seq, of kSiteApplied the revision
   std::uint64_t number = 0;  // 1 is the server's first; the log's to set
 };
@@ -49,7 +49,7 @@ class EventLog {
  public:
   static constexpr std::size_t kKept = 10'000;
   EventLog() : EventLog(kKept) {}
-  explicit EventLog(std::size_t kept) : kept_(kept) {}
+  explicit EventLog(std::size_t kept) : kept_(kept) { ring_.reserve(kept_); }
 
   void device(EventType type, std::string_view id, WallTime at, mqtt::EndReason reason = {});
   void pushes(const PushChanges& changes);
@@ -75,7 +75,9 @@ class EventLog {
   std::function<void()> wake_;
   std::atomic<bool> expected_{false};
   mutable std::mutex mutex_;
-  std::vector<Event> ring_;   // under mutex_; number N is at (N - 1) % kept_
+  // Under mutex_; number N is at (N - 1) % kept_. Reserved, which costs no memory until it is used:
+  // grown it would be up to twice as large, and leave a hole of each size that it once had.
+  std::vector<Event> ring_;
   std::uint64_t newest_ = 0;  // under mutex_
 };
 
