@@ -99,6 +99,8 @@ class Database {
   [[nodiscard]] int log_pages() const { return log_pages_ ? *log_pages_ : 0; }
   // As far as readers let it. What fails stays in the log, for the next time.
   void checkpoint();
+  // The pages that it has read or written and keeps for the next time.
+  void forget_pages() { sqlite3_db_release_memory(handle_.get()); }
   // Closing it leaves the log's file, be it empty.
   void keep_log();
   // One number: PRAGMA user_version, SELECT count(*) ...

@@ -86,7 +86,7 @@ class Store::Impl {
   // The writer thread's.
   MonoTime last_seen_written;
   std::vector<LastSeen::Entry> last_seen_round;  // still to be written, the last one first
-  std::atomic<bool> missed_step{false};  // one was not written
+  std::atomic<bool> missed_step{false};          // one was not written
   StepQueue steps;
   SentAhead sent_ahead;
   UsageMeter meter;  // the writer thread's

@@ -102,6 +102,7 @@ void Writer::loop() {
     undone_ -= group.size();
     group.clear();
     if (is_extra_due()) more_extras_ = run_extra(false);
+    tend_memory();
   }
   // One that fails ends it: nobody is left to tell, and it would come again.
   while (run_extra(true)) {
@@ -146,6 +147,14 @@ void Writer::run_group(std::vector<Job>& group) {
   }
   if (options_.told != nullptr) options_.told();
   tend_log();
+  keeps_pages_ = true;
+  last_run_ = std::chrono::steady_clock::now();
+}
+
+void Writer::tend_memory() {
+  if (!keeps_pages_ || std::chrono::steady_clock::now() - last_run_ < options_.quiet) return;
+  database_.forget_pages();
+  keeps_pages_ = false;
 }
 
 // Not in the commit, as SQLite would: whoever is in the group would wait for it.

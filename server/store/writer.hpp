@@ -56,6 +56,9 @@ class Writer {
     std::chrono::milliseconds idle{1000};
     std::chrono::milliseconds extra_pause{50};
     std::chrono::milliseconds patience{5};  // of those that are not in haste
+    // When nothing was changed for so long, the database's pages are given back: up to 16 MiB, of a
+    // burst that is over. The system's cache still has them.
+    std::chrono::milliseconds quiet{5000};
     // From so many on the database's log is worked off, after the callbacks of a group when nothing
     // else waits, else from twice as many on: 16 MiB rather than SQLite's 4, as the steps of a push
     // change the same pages again and again.
@@ -98,6 +101,7 @@ class Writer {
   [[nodiscard]] bool is_extra_due() const;
   bool run_extra(bool closing);  // whether there was one and it succeeded: another may follow
   void tend_log();
+  void tend_memory();
 
   // Constant after construction.
   const Options options_;
@@ -105,6 +109,8 @@ class Writer {
   // Owned by the thread.
   Database database_;
   bool more_extras_ = false;  // probably
+  bool keeps_pages_ = false;
+  std::chrono::steady_clock::time_point last_run_{};
   std::chrono::steady_clock::time_point extra_run_ = std::chrono::steady_clock::now();
 
   // Guarded by mutex_.

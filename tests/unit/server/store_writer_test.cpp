@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "server/store/writer.hpp"
+#include "tests/support/patience.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace kscpush::server {
@@ -409,6 +410,24 @@ TEST_CASE(
   CHECK(refused.error().message.find("another program holds it locked") != std::string::npos);
   REQUIRE(other->run("COMMIT").has_value());
   CHECK(writer.wait(insert(1)).has_value());
+}
+
+// What SQLite holds of memory is counted for the whole process: nothing else of it runs here.
+TEST_CASE("writer: what a burst has read is given back when it is quiet") {
+  const TempDir dir;
+  Writer writer(make_database(dir),
+                {.idle = std::chrono::milliseconds(1), .quiet = std::chrono::milliseconds(0)});
+  std::int64_t busy = 0;
+  const auto burst = [&](Database& database) {
+    auto added = database.script(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+        " INSERT INTO t SELECT printf('%0100d', i) FROM n");
+    busy = sqlite3_memory_used();
+    return added;
+  };
+  REQUIRE(writer.wait(burst).has_value());
+  test::wait_until([&] { return sqlite3_memory_used() < busy - (1 << 20); });
+  CHECK(rows(dir) == 20'000);
 }
 
 }  // namespace kscpush::server
