@@ -68,6 +68,8 @@ class PushCommands(ServedTest):
             waiting = self.start(self.site, "push", "send", "cmd-cut", "--wait", "completed",
                                  "--timeout", "600")
             push = client.push().json()
+            # Before it waits, the signal just ends it.
+            wait_until(lambda: self.site.metric("kscpush_push_waits") == 1, "it to wait")
             waiting.process.send_signal(signal.SIGINT)
             done = waiting.outcome()
             self.assert_error(done, 130, f"push {push['id']} goes on", "--wait completed' waits on")
