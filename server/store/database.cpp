@@ -214,6 +214,13 @@ Status Database::script(const std::string& sql) {
   return {};
 }
 
+std::size_t Database::page_bytes() const {
+  int bytes = 0;
+  int highest = 0;
+  sqlite3_db_status(handle_.get(), SQLITE_DBSTATUS_CACHE_USED, &bytes, &highest, 0);
+  return static_cast<std::size_t>(bytes);
+}
+
 Status Database::copy_to(Database& target,
                          const std::function<void(std::size_t, std::size_t)>& progress) {
   constexpr int kPages = 1024;

@@ -101,6 +101,7 @@ class Database {
   void checkpoint();
   // The pages that it has read or written and keeps for the next time.
   void forget_pages() { sqlite3_db_release_memory(handle_.get()); }
+  [[nodiscard]] std::size_t page_bytes() const;  // of memory, for those pages
   // Closing it leaves the log's file, be it empty.
   void keep_log();
   // One number: PRAGMA user_version, SELECT count(*) ...

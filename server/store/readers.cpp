@@ -20,6 +20,13 @@ Result<Readers> Readers::open(const std::filesystem::path& path, std::size_t cou
   return readers;
 }
 
+void Readers::forget_pages() const {
+  for (const auto& slot : slots_) {
+    const std::scoped_lock lock(slot->mutex);
+    slot->database.forget_pages();
+  }
+}
+
 Readers::Slot& Readers::pick() const {
   // A thread comes back to the connection whose pages it has warmed.
   const std::size_t home = std::hash<std::thread::id>()(std::this_thread::get_id());

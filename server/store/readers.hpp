@@ -25,6 +25,9 @@ class Readers {
     return std::forward<Read>(read)(slot.database);
   }
 
+  // Of all connections: Database::forget_pages().
+  void forget_pages() const;
+
  private:
   struct Slot {
     explicit Slot(Database opened) : database(std::move(opened)) {}

@@ -29,6 +29,7 @@ class Store::Impl {
         last_seen_written(time.now()),
         steps(bounds.queued_changes, bounds.queued_bytes),
         sent_ahead(bounds.queued_changes),
+        readers(std::move(connections)),
         writer(std::move(database),
                {.queued = bounds.queued_changes,
                 .queued_bytes = bounds.queued_bytes,
@@ -37,11 +38,14 @@ class Store::Impl {
                       const bool missed = closing && missed_step.exchange(false);
                       return missed ? leave_a_trace() : write_last_seen(closing);
                     },
+                .rest = [this] { readers.forget_pages(); },
                 .after = [this](bool committed) { publish(committed); },
-                .told = [this] { tell_of_publication(); }}),
-        readers(std::move(connections)) {}
+                .told = [this] { tell_of_publication(); }}) {}
   // The writer's callbacks may read; and the last connection to close must be one that can tidy up.
-  ~Impl() { writer.stop(); }
+  ~Impl() {
+    writer.stop();
+    readers = Readers();
+  }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
@@ -93,8 +97,8 @@ class Store::Impl {
   // Likewise, once there is anything to see.
   Store::Watch watch;
   std::function<void()> told;
-  Writer writer;
   Readers readers;
+  Writer writer;
 
  private:
   void publish(bool committed) {

@@ -154,6 +154,7 @@ void Writer::run_group(std::vector<Job>& group) {
 void Writer::tend_memory() {
   if (!keeps_pages_ || std::chrono::steady_clock::now() - last_run_ < options_.quiet) return;
   database_.forget_pages();
+  if (options_.rest != nullptr) options_.rest();
   keeps_pages_ = false;
 }
 

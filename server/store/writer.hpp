@@ -57,8 +57,9 @@ class Writer {
     std::chrono::milliseconds extra_pause{50};
     std::chrono::milliseconds patience{5};  // of those that are not in haste
     // When nothing was changed for so long, the database's pages are given back: up to 16 MiB, of a
-    // burst that is over. The system's cache still has them.
+    // burst that is over. The system's cache still has them. Then the owner may do likewise.
     std::chrono::milliseconds quiet{5000};
+    std::function<void()> rest = nullptr;  // may be null
     // From so many on the database's log is worked off, after the callbacks of a group when nothing
     // else waits, else from twice as many on: 16 MiB rather than SQLite's 4, as the steps of a push
     // change the same pages again and again.

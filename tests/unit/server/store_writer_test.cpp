@@ -412,22 +412,30 @@ TEST_CASE(
   CHECK(writer.wait(insert(1)).has_value());
 }
 
-// What SQLite holds of memory is counted for the whole process: nothing else of it runs here.
-TEST_CASE("writer: what a burst has read is given back when it is quiet") {
-  const TempDir dir;
-  Writer writer(make_database(dir),
-                {.idle = std::chrono::milliseconds(1), .quiet = std::chrono::milliseconds(0)});
-  std::int64_t busy = 0;
-  const auto burst = [&](Database& database) {
-    auto added = database.script(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
-        " INSERT INTO t SELECT printf('%0100d', i) FROM n");
-    busy = sqlite3_memory_used();
-    return added;
-  };
-  REQUIRE(writer.wait(burst).has_value());
-  test::wait_until([&] { return sqlite3_memory_used() < busy - (1 << 20); });
-  CHECK(rows(dir) == 20'000);
+TEST_CASE("writer: what a burst has read is given back when it is quiet, and not before") {
+  for (const bool quiet : {false, true}) {
+    CAPTURE(quiet);
+    const TempDir dir;
+    std::atomic<int> rests = 0;
+    Writer writer(make_database(dir),
+                  {.quiet = std::chrono::hours(quiet ? 0 : 1), .rest = [&] { ++rests; }});
+    const auto burst = [](Database& database) {
+      return database.script(
+          "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+          " INSERT INTO t SELECT printf('%0100d', i) FROM n");
+    };
+    REQUIRE(writer.wait(burst).has_value());
+    std::size_t kept = 0;
+    REQUIRE(writer
+                .wait([&](Database& database) -> Status {
+                  kept = database.page_bytes();
+                  return {};
+                })
+                .has_value());
+    CHECK((kept < 100'000) == quiet);
+    CHECK((rests > 0) == quiet);
+    CHECK(rows(dir) == 20'000);
+  }
 }
 
 }  // namespace kscpush::server
