@@ -83,10 +83,13 @@ void UnwrittenSteps::hold(PushStep sent, bool replaceable) {
 
 void UnwrittenSteps::write(std::int64_t seq) {
   empty_mailbox();
-  const auto not_written = std::ranges::stable_partition(
-      failed_, [seq](const PushStep& step) { return step.seq != seq; });
-  for (PushStep& step : not_written) store_.step(std::move(step), mailbox_);
-  failed_.erase(not_written.begin(), failed_.end());
+  // std::ranges::stable_partition does not compile with clang 14 and this library.
+  const auto not_written = std::stable_partition(
+      failed_.begin(), failed_.end(), [seq](const PushStep& step) { return step.seq != seq; });
+  for (auto step = not_written; step != failed_.end(); ++step) {
+    store_.step(std::move(*step), mailbox_);
+  }
+  failed_.erase(not_written, failed_.end());
   write_held(seq);
 }
 

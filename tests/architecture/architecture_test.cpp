@@ -132,3 +132,19 @@ TEST_CASE("files stay readable: at most 500 lines of at most 100 columns") {
     }
   }
 }
+
+TEST_CASE("algorithms that clang 14 does not compile with this library are not used") {
+  for (const SourceFile& file : sources_in({"core", "policy", "server", "agent", "cli", "tests"})) {
+    if (file.path.starts_with("tests/architecture/")) continue;
+    for (const std::string& line : file.lines) {
+      if (line.find("//") != std::string::npos) continue;
+      CAPTURE(file.path);
+      CAPTURE(line);
+      for (const char* name : {"partition", "stable_partition", "remove", "remove_if", "unique",
+                               "equal_range", "search", "rotate", "subrange"}) {
+        CHECK(line.find(std::string("std::ranges::") + name + "(") == std::string::npos);
+      }
+      CHECK(line.find("std::views::") == std::string::npos);
+    }
+  }
+}
